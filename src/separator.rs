@@ -1,0 +1,216 @@
+//! What ends a frame: one byte string, or the first to end of several.
+//!
+//! A [`Separator`] is built once, which prepares the search, and lent to every
+//! [`read_until`](crate::Reader::read_until). It holds no position: how far a search has come is
+//! kept by the reader, so that one separator serves any number of streams.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use memchr::{memchr, memmem};
+
+/// A byte string that ends a frame, or a set of them.
+///
+/// Of a set, the string whose **end** comes first wins. Where two end at the same byte, the frame
+/// names the longest of them, so that its content never ends in the first half of a separator
+/// (`any(["\n", "\r\n"])` takes all of `\r\n` off); the limit is checked against the bytes before
+/// the shortest, as asyncio does.
+///
+/// Cloning is cheap.
+#[derive(Clone)]
+pub struct Separator {
+    patterns: Patterns,
+}
+
+#[derive(Clone)]
+enum Patterns {
+    One(Pattern),
+    /// Never empty.
+    Any(Arc<[Pattern]>),
+}
+
+/// Why a [`Separator`] was not built.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SeparatorError {
+    /// A set without any byte string.
+    #[error("separator set is empty")]
+    NoneGiven,
+    /// A byte string without any byte.
+    #[error("separator number {index} is empty")]
+    Empty {
+        /// Its place in the set, from zero.
+        index: usize,
+    },
+    /// A byte string of more than [`Separator::MAX_LEN`] bytes.
+    #[error(
+        "separator number {index} has {len} bytes, at most {} are allowed",
+        Separator::MAX_LEN
+    )]
+    TooLong {
+        /// Its place in the set, from zero.
+        index: usize,
+        /// Its length, in bytes.
+        len: usize,
+    },
+    /// A set of more than [`Separator::MAX_COUNT`] byte strings.
+    #[error("separator set has more than {} members", Separator::MAX_COUNT)]
+    TooMany,
+}
+
+impl Separator {
+    /// Most bytes in one byte string.
+    pub const MAX_LEN: usize = 255;
+    /// Most byte strings in a set.
+    pub const MAX_COUNT: usize = 16;
+
+    /// A newline, `\n`. [`read_line`](crate::Reader::read_line) has it built in.
+    pub const LF: Self = Self::byte(b'\n');
+    /// A carriage return and a newline, `\r\n`.
+    pub const CRLF: Self = Self::one(Pattern::Pair(*b"\r\n"));
+
+    /// Creates a separator of a single byte.
+    pub const fn byte(byte: u8) -> Self {
+        Self::one(Pattern::Byte(byte))
+    }
+
+    /// Creates a separator of one byte string.
+    ///
+    /// # Errors
+    ///
+    /// [`SeparatorError`], where it is empty or longer than [`MAX_LEN`](Self::MAX_LEN).
+    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, SeparatorError> {
+        Ok(Self::one(Pattern::new(0, bytes.as_ref())?))
+    }
+
+    /// Creates a separator that matches any of several byte strings.
+    ///
+    /// [`Frame::matched`](crate::Frame::matched) tells which of them did, by its place in this
+    /// order. (asyncio takes a tuple, since Python 3.13, and does not tell.)
+    ///
+    /// # Errors
+    ///
+    /// [`SeparatorError`], where there is none, more than [`MAX_COUNT`](Self::MAX_COUNT), or one
+    /// that is empty or longer than [`MAX_LEN`](Self::MAX_LEN).
+    pub fn any<I>(members: I) -> Result<Self, SeparatorError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        let mut patterns = alloc::vec::Vec::new();
+        for (index, member) in members.into_iter().enumerate() {
+            if index == Self::MAX_COUNT {
+                return Err(SeparatorError::TooMany);
+            }
+            patterns.push(Pattern::new(index, member.as_ref())?);
+        }
+        if patterns.is_empty() {
+            return Err(SeparatorError::NoneGiven);
+        }
+        Ok(Self {
+            patterns: Patterns::Any(patterns.into()),
+        })
+    }
+
+    /// Returns the byte string at `index`, counted from zero.
+    pub fn get(&self, index: usize) -> Option<&[u8]> {
+        self.patterns().get(index).map(Pattern::bytes)
+    }
+
+    const fn one(pattern: Pattern) -> Self {
+        Self {
+            patterns: Patterns::One(pattern),
+        }
+    }
+
+    /// The byte strings to search for; at least one.
+    #[inline]
+    pub(crate) fn patterns(&self) -> &[Pattern] {
+        match &self.patterns {
+            Patterns::One(pattern) => core::slice::from_ref(pattern),
+            Patterns::Any(patterns) => patterns,
+        }
+    }
+
+    /// Length of the longest byte string.
+    pub(crate) fn max_len(&self) -> usize {
+        self.patterns().iter().map(Pattern::len).max().unwrap_or(0)
+    }
+}
+
+impl fmt::Debug for Separator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Separator")
+            .field("count", &self.patterns().len())
+            .field("max_len", &self.max_len())
+            .finish()
+    }
+}
+
+/// One byte string to search for, never empty.
+#[derive(Clone)]
+pub(crate) enum Pattern {
+    Byte(u8),
+    Pair([u8; 2]),
+    /// Of any length; the searcher is linear whatever the bytes are.
+    Long(Arc<memmem::Finder<'static>>),
+}
+
+impl Pattern {
+    fn new(index: usize, bytes: &[u8]) -> Result<Self, SeparatorError> {
+        match bytes {
+            [] => Err(SeparatorError::Empty { index }),
+            [byte] => Ok(Self::Byte(*byte)),
+            [first, second] => Ok(Self::Pair([*first, *second])),
+            _ if bytes.len() > Separator::MAX_LEN => Err(SeparatorError::TooLong {
+                index,
+                len: bytes.len(),
+            }),
+            _ => Ok(Self::Long(Arc::new(
+                memmem::Finder::new(bytes).into_owned(),
+            ))),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Byte(byte) => core::slice::from_ref(byte),
+            Self::Pair(pair) => pair,
+            Self::Long(finder) => finder.needle(),
+        }
+    }
+
+    /// Finds where in `haystack` this byte string first begins.
+    #[inline]
+    pub(crate) fn find(&self, haystack: &[u8]) -> Option<usize> {
+        match self {
+            Self::Byte(byte) => memchr(*byte, haystack),
+            Self::Pair(pair) => find_pair(*pair, haystack),
+            Self::Long(finder) => finder.find(haystack),
+        }
+    }
+}
+
+impl PartialEq for Pattern {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Long(a), Self::Long(b)) => Arc::ptr_eq(a, b) || a.needle() == b.needle(),
+            _ => self.bytes() == other.bytes(),
+        }
+    }
+}
+
+/// Finds two adjacent bytes by the second, which in `\r\n` is the one that also stands alone.
+#[inline]
+fn find_pair([first, second]: [u8; 2], haystack: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(second, haystack)
+        .filter_map(|at| at.checked_sub(1))
+        .find(|&before| haystack.get(before) == Some(&first))
+}
