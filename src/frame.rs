@@ -1,0 +1,194 @@
+//! What a read hands out: bytes lent from the reader's buffer, kept only if the caller says so.
+
+use core::fmt;
+use core::ops::Deref;
+
+use bytes::Bytes;
+
+use crate::buffer::ReceiveBuffer;
+
+/// Bytes that a read has taken from the stream, lent until the reader is used again.
+///
+/// It derefs to the bytes, with the separator that ended them, as asyncio returns them.
+/// [`content`](Self::content) and [`without_separator`](Self::without_separator) leave the separator
+/// out. Three ways to keep a frame, at three prices:
+///
+/// | call | costs | holds |
+/// | --- | --- | --- |
+/// | look at it in place | nothing | nothing |
+/// | [`to_bytes`](Self::to_bytes) | one allocation and a copy | just its own bytes |
+/// | [`into_bytes`](Self::into_bytes) | a reference count | the whole block that was read with it |
+///
+/// A frame cannot leave the loop that asks for it while that loop goes on to feed the reader.
+/// A function that loops until a frame is there and then returns it takes the frame's
+/// [`token`](Self::token) inside of the loop, and behind it gets the frame back from
+/// [`Reader::frame`](crate::Reader::frame).
+#[must_use = "the bytes of a frame have left the stream"]
+pub struct Frame<'a> {
+    buffer: &'a mut ReceiveBuffer,
+    /// Where in the block the frame begins.
+    from: usize,
+    /// Where in the block it ends. Invariant: `from <= to`, within what the block holds.
+    to: usize,
+    /// How many bytes before `to` are the separator. Invariant: at most `to - from`.
+    separator_len: usize,
+    matched: Option<usize>,
+}
+
+/// A frame that has been taken but is not being looked at. See [`Frame::token`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use = "the bytes of a frame have left the stream"]
+pub struct FrameToken {
+    /// The reader's place in the stream right behind the frame's bytes.
+    position: u64,
+    /// How far before that place the frame begins.
+    begin: usize,
+    /// How far before that place the frame ends: more than nothing once its separator is left out.
+    end: usize,
+    separator_len: usize,
+    matched: Option<usize>,
+}
+
+impl<'a> Frame<'a> {
+    /// Lends the last `len` bytes that were consumed, of at least as many.
+    #[inline]
+    pub(crate) fn last_taken(
+        buffer: &'a mut ReceiveBuffer,
+        len: usize,
+        separator_len: usize,
+        matched: Option<usize>,
+    ) -> Self {
+        let to = buffer.start();
+        Self {
+            buffer,
+            from: to.saturating_sub(len),
+            to,
+            separator_len,
+            matched,
+        }
+    }
+
+    /// Lends the bytes that a token stands for, which must be current.
+    pub(crate) fn restore(buffer: &'a mut ReceiveBuffer, token: FrameToken) -> Self {
+        let taken_to = buffer.start();
+        Self {
+            buffer,
+            from: taken_to.saturating_sub(token.begin),
+            to: taken_to.saturating_sub(token.end),
+            separator_len: token.separator_len,
+            matched: token.matched,
+        }
+    }
+
+    /// Leaves the separator out of the frame.
+    #[inline]
+    pub fn without_separator(self) -> Self {
+        Self {
+            to: self.content_end(),
+            separator_len: 0,
+            ..self
+        }
+    }
+
+    /// Copies the frame into memory of exactly its size, for keeping.
+    pub fn to_bytes(&self) -> Bytes {
+        Bytes::copy_from_slice(self)
+    }
+
+    /// Takes the frame out of the reader's buffer without copying it.
+    ///
+    /// It keeps alive the whole block that was read with it, at most the reader's
+    /// [`capacity`](crate::Reader::capacity): good for passing frames on at once, wasteful for
+    /// keeping a small one. The reader goes on in a new block when more bytes come.
+    pub fn into_bytes(self) -> Bytes {
+        self.buffer.share(self.from..self.to)
+    }
+
+    /// Turns the frame into a token, which lends nothing.
+    ///
+    /// [`Reader::frame`](crate::Reader::frame) turns it back, as long as nothing else was asked of
+    /// the reader. This is how a frame leaves a loop:
+    ///
+    /// ```
+    /// use plimsoll::{Frame, ReadError, Reader, Step};
+    ///
+    /// /// Feeds `reader` until a line is there.
+    /// fn next_line<'a>(reader: &'a mut Reader, mut receive: impl FnMut() -> &'static [u8])
+    ///     -> Result<Frame<'a>, ReadError>
+    /// {
+    ///     let token = loop {
+    ///         if let Step::Ready(line) = reader.read_line()? {
+    ///             break line.token();
+    ///         }
+    ///         reader.feed(receive());
+    ///     };
+    ///     Ok(reader.frame(token))
+    /// }
+    /// # let mut input = [&b"o"[..], b"ne\ntw"].into_iter();
+    /// # let mut reader = Reader::new();
+    /// # assert_eq!(*next_line(&mut reader, || input.next().unwrap()).unwrap(), *b"one\n");
+    /// # assert_eq!(reader.buffered(), b"tw");
+    /// ```
+    #[inline]
+    pub fn token(self) -> FrameToken {
+        let taken_to = self.buffer.start();
+        FrameToken {
+            position: self.buffer.position(),
+            begin: taken_to.saturating_sub(self.from),
+            end: taken_to.saturating_sub(self.to),
+            separator_len: self.separator_len,
+            matched: self.matched,
+        }
+    }
+
+    /// Returns the bytes before the separator; all of them, where there is none.
+    #[inline]
+    pub fn content(&self) -> &[u8] {
+        self.buffer.taken(self.from..self.content_end())
+    }
+
+    /// Tells which separator ended the frame, by its place in the set, from zero.
+    ///
+    /// `None` for a last line that the end of the stream cut short, and for what was read by count.
+    #[inline]
+    pub fn matched(&self) -> Option<usize> {
+        self.matched
+    }
+
+    #[inline]
+    fn content_end(&self) -> usize {
+        self.to.saturating_sub(self.separator_len)
+    }
+}
+
+impl FrameToken {
+    /// Whether the frame was the last thing taken from `buffer`, and its bytes are in place.
+    pub(crate) fn is_current(&self, buffer: &ReceiveBuffer) -> bool {
+        self.position == buffer.position() && self.begin <= buffer.start()
+    }
+}
+
+impl Deref for Frame<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.buffer.taken(self.from..self.to)
+    }
+}
+
+impl AsRef<[u8]> for Frame<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("len", &self.len())
+            .field("separator_len", &self.separator_len)
+            .field("matched", &self.matched)
+            .finish()
+    }
+}

@@ -1,0 +1,639 @@
+//! The receive half of a byte stream: bytes in, lines and frames out.
+//!
+//! Whoever owns the socket puts received bytes in, by [`Reader::feed`] or without a copy by
+//! [`Reader::input`] and [`Reader::commit`], and says when no more will come. Reads take from what
+//! is there. A read that cannot finish answers [`Step::NeedInput`] and takes nothing, so no byte is
+//! ever held by a call, and giving a call up loses none.
+//!
+//! Every result, errors included, depends on the bytes alone, never on how the network cut them.
+//!
+//! Semantics follow `asyncio.StreamReader` of CPython 3.13; each method says where it departs.
+
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::buffer::ReceiveBuffer;
+use crate::error::{Loss, ReadError};
+use crate::frame::{Frame, FrameToken};
+use crate::separator::Separator;
+use crate::step::Step;
+
+/// Takes bytes as they come and gives them out as lines, frames, and counted pieces.
+///
+/// # Memory
+///
+/// Reading pauses above twice the limit. A driver that reads only while
+/// [`wants_read`](Self::wants_read) holds, at most R bytes at once, makes the reader hold at most
+/// `2 * limit + R` bytes, capacity counted. A waiting read of a counted number of bytes raises that
+/// to the number plus R, and only as these bytes arrive; the [cap](Self::set_cap) bounds the number.
+/// (While a block grows, the allocator may hold the old one beside it.) With nothing unread, a read
+/// that waits gives all memory back.
+///
+/// # Examples
+///
+/// ```
+/// use plimsoll::{Reader, Step};
+///
+/// let mut reader = Reader::with_limit(512);
+/// reader.feed(b"EHLO example.org\r\nMAIL FR");
+/// let Step::Ready(line) = reader.read_line()? else { unreachable!() };
+/// assert_eq!(line.content(), b"EHLO example.org\r");
+/// assert_eq!(reader.read_line()?.map(|line| line.to_bytes()), Step::NeedInput);
+/// assert_eq!(reader.buffered(), b"MAIL FR");
+/// # Ok::<(), plimsoll::ReadError>(())
+/// ```
+pub struct Reader {
+    buffer: ReceiveBuffer,
+    /// Most bytes before a separator. Never zero.
+    limit: usize,
+    /// Most bytes that a read may ask for by count.
+    cap: usize,
+    /// How many bytes the read that waits has asked for by count; zero if none did.
+    ///
+    /// The buffer may grow to hold that many. Nothing is reserved by it.
+    awaited: usize,
+    intake: Intake,
+    /// How the stream ended; `None` while it goes on.
+    end: Option<End>,
+}
+
+/// What becomes of bytes that arrive.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Intake {
+    Open,
+    /// More than twice the limit was buffered, and since then never as little as the limit.
+    Paused,
+    /// They belong to a line that was too long, and are dropped through its newline.
+    ///
+    /// Invariant: nothing is buffered.
+    Dropping,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    /// The peer finished.
+    Eof,
+    /// This side closed, and wants no more.
+    Closed,
+    Lost(Loss),
+}
+
+impl Reader {
+    /// The limit of a new reader, 64 KiB, as in asyncio.
+    pub const DEFAULT_LIMIT: usize = 64 * 1024;
+    /// The cap of a new reader, 16 MiB.
+    pub const DEFAULT_CAP: usize = 16 * 1024 * 1024;
+
+    /// Creates a reader with the default limit.
+    pub fn new() -> Self {
+        Self::with_limit(Self::DEFAULT_LIMIT)
+    }
+
+    /// Creates a reader that accepts lines and frames of at most `limit` bytes, separator not counted.
+    ///
+    /// # Panics
+    ///
+    /// If `limit` is zero, as asyncio does.
+    pub fn with_limit(limit: usize) -> Self {
+        let mut reader = Self {
+            buffer: ReceiveBuffer::default(),
+            limit,
+            cap: Self::DEFAULT_CAP,
+            awaited: 0,
+            intake: Intake::Open,
+            end: None,
+        };
+        reader.set_limit(limit);
+        reader
+    }
+
+    /// Changes the limit, in bytes. Between two calls this is the limit of the next call.
+    ///
+    /// Whether reading is paused is decided anew. (asyncio's limit is fixed.)
+    ///
+    /// # Panics
+    ///
+    /// If `limit` is zero.
+    pub fn set_limit(&mut self, limit: usize) {
+        assert!(limit > 0, "limit of zero bytes");
+        self.limit = limit;
+        self.pause_if_full();
+        self.resume_if_low();
+    }
+
+    /// Changes the cap: the most bytes, 16 MiB at first, that [`read_exact`](Self::read_exact) and
+    /// [`peek`](Self::peek) may ask for.
+    ///
+    /// Such a number often comes from the peer. (asyncio waits for any number of bytes.)
+    pub fn set_cap(&mut self, cap: usize) {
+        self.cap = cap;
+    }
+
+    /// Appends bytes received from the peer.
+    ///
+    /// An empty `input` changes nothing. After [`close`](Self::close) any input is dropped. After
+    /// [`feed_lost`](Self::feed_lost) it is accepted, and comes before the loss. While reading is
+    /// paused it is accepted too; then it is the caller who lets memory grow.
+    ///
+    /// # Panics
+    ///
+    /// If [`feed_eof`](Self::feed_eof) was called before, even if `input` is empty.
+    #[doc(alias = "feed_data")]
+    pub fn feed(&mut self, input: &[u8]) {
+        self.assert_not_ended();
+        if !input.is_empty() && self.end != Some(End::Closed) {
+            let ceiling = self.ceiling(input.len());
+            self.buffer.append(input, ceiling);
+            self.received();
+        }
+    }
+
+    /// Returns `size` bytes of room for the driver to receive into, without a copy.
+    ///
+    /// [`commit`](Self::commit) then says how many it received; without that nothing has happened.
+    /// The room holds zeros or stale bytes: it is not zeroed for each read.
+    ///
+    /// # Panics
+    ///
+    /// If [`feed_eof`](Self::feed_eof) was called before, or if the allocator cannot give so much.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use plimsoll::Reader;
+    /// # use std::io::Read;
+    /// # let mut socket = &b"PING\r\n"[..];
+    /// # let mut reader = Reader::new();
+    /// let received = socket.read(reader.input(16 * 1024))?;
+    /// reader.commit(received);
+    /// # assert_eq!(reader.buffered(), b"PING\r\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn input(&mut self, size: usize) -> &mut [u8] {
+        self.assert_not_ended();
+        let ceiling = self.ceiling(size);
+        self.buffer.spare(size, ceiling)
+    }
+
+    /// Appends the first `received` bytes of the room that [`input`](Self::input) has given.
+    ///
+    /// The same as [`feed`](Self::feed) of these bytes.
+    ///
+    /// # Panics
+    ///
+    /// If [`feed_eof`](Self::feed_eof) was called before, or if the room was smaller.
+    pub fn commit(&mut self, received: usize) {
+        self.assert_not_ended();
+        let kept = if self.end == Some(End::Closed) {
+            0
+        } else {
+            received
+        };
+        self.buffer.commit(received, kept);
+        if kept > 0 {
+            self.received();
+        }
+    }
+
+    /// Records that the peer will send no more. Calling it again changes nothing.
+    pub fn feed_eof(&mut self) {
+        self.end.get_or_insert(End::Eof);
+    }
+
+    /// Records that the connection was lost.
+    ///
+    /// Reads first take what is buffered, as far as it completes them, then fail with
+    /// [`ReadError::Lost`]. A loss overrides an end that was fed before, and an earlier loss.
+    /// (With an exception set, asyncio's reader makes buffered bytes unreachable.)
+    #[doc(alias = "set_exception")]
+    pub fn feed_lost(&mut self, loss: Loss) {
+        self.end = Some(End::Lost(loss));
+    }
+
+    /// Stops reading on this side.
+    ///
+    /// What is buffered can still be read; behind it reads answer as at the end of the stream. Bytes
+    /// that arrive later are dropped. Changes nothing if the stream has ended already.
+    pub fn close(&mut self) {
+        self.end.get_or_insert(End::Closed);
+    }
+
+    /// Takes as many bytes as are there, at least one and at most `max`.
+    ///
+    /// Empty at the end of the stream and, at once, if `max` is zero.
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::Lost`], only when nothing is buffered.
+    pub fn read(&mut self, max: usize) -> Result<Step<Frame<'_>>, ReadError> {
+        if max == 0 {
+            return self.read_nothing();
+        }
+        if self.buffer.is_empty() && self.run_out(0)? == More::ToCome {
+            return Ok(Step::NeedInput);
+        }
+        let len = self.buffer.len().min(max);
+        Ok(Step::Ready(self.take(len, 0, None)))
+    }
+
+    /// Takes one line, with its `\n`.
+    ///
+    /// The last line may lack its newline, and then [`Frame::matched`] is `None`. At the end of the
+    /// stream every call gives an empty frame, which no earlier call does.
+    ///
+    /// A line that is too long is dropped through its newline, wherever that arrives, while no more
+    /// than the limit is held. (asyncio's `readline` drops what it has and may give out the rest as
+    /// a line.)
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::LineTooLong`], once for each such line; the next call gives the line after it.
+    /// - [`ReadError::Lost`]; an unfinished line stays buffered.
+    #[doc(alias = "readline")]
+    #[inline]
+    pub fn read_line(&mut self) -> Result<Step<Frame<'_>>, ReadError> {
+        match self.buffer.find_newline() {
+            Some(content) if content <= self.limit => Ok(Step::Ready(self.take(
+                content.saturating_add(1),
+                1,
+                Some(0),
+            ))),
+            found => self.read_unusual_line(found),
+        }
+    }
+
+    /// Takes everything through the separator that ends first.
+    ///
+    /// The frame includes the separator, and tells [which](Frame::matched) of several it was. At
+    /// most the limit precedes it. The cost is linear in the bytes fed since the last call with the
+    /// same byte strings, also when other reads were tried or given up in between. That holds for
+    /// newlines and for the 16 byte strings that were last searched for.
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::LimitOverrun`], as soon as no separator can begin within the limit; nothing
+    ///   is consumed.
+    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered.
+    /// - [`ReadError::Lost`]; what there is stays buffered.
+    #[doc(alias = "readuntil")]
+    pub fn read_until(&mut self, separator: &Separator) -> Result<Step<Frame<'_>>, ReadError> {
+        let limit = self.limit;
+        let Some(found) = self.buffer.find(separator) else {
+            let overlap = separator.max_len().saturating_sub(1);
+            let consumed = self.buffer.len().saturating_sub(overlap);
+            if consumed > limit {
+                return Err(ReadError::LimitOverrun { limit, consumed });
+            }
+            return match self.run_out(0)? {
+                More::ToCome => Ok(Step::NeedInput),
+                More::Never => Err(self.incomplete(None)),
+            };
+        };
+        if found.content > limit {
+            return Err(ReadError::LimitOverrun {
+                limit,
+                consumed: found.content,
+            });
+        }
+        Ok(Step::Ready(self.take(
+            found.end,
+            found.separator_len,
+            Some(found.index),
+        )))
+    }
+
+    /// Takes exactly `count` bytes; none, at once, if `count` is zero.
+    ///
+    /// The limit does not apply, the [cap](Self::set_cap) does.
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::CapExceeded`], without waiting; nothing is consumed.
+    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered.
+    /// - [`ReadError::Lost`]; what there is stays buffered.
+    #[doc(alias = "readexactly")]
+    pub fn read_exact(&mut self, count: usize) -> Result<Step<Frame<'_>>, ReadError> {
+        if count == 0 {
+            return self.read_nothing();
+        }
+        match self.gather(count)? {
+            Step::Ready(()) => Ok(Step::Ready(self.take(count, 0, None))),
+            Step::NeedInput => Ok(Step::NeedInput),
+        }
+    }
+
+    /// Takes everything through the end of the stream, at most `max` bytes.
+    ///
+    /// Empty if the stream has ended and nothing is left. (asyncio's `read(-1)` has no bound, and
+    /// loses everything when cancelled.)
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::StreamTooLong`], as soon as more than `max` bytes are there; nothing is
+    ///   consumed.
+    /// - [`ReadError::Lost`]; what there is stays buffered.
+    pub fn read_to_end(&mut self, max: usize) -> Result<Step<Frame<'_>>, ReadError> {
+        if self.buffer.len() > max {
+            return Err(ReadError::StreamTooLong { max });
+        }
+        match self.run_out(max)? {
+            More::ToCome => Ok(Step::NeedInput),
+            More::Never => Ok(Step::Ready(self.take_rest())),
+        }
+    }
+
+    /// Drops everything through the separator that ends first, and tells which of several it was.
+    ///
+    /// Drops while it waits, so that no more is held than the beginning of a separator: this is the
+    /// one operation that consumes when it answers [`Step::NeedInput`]. Whoever goes on with another
+    /// read then gets what follows the bytes that were fed. (asyncio has no counterpart.)
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::Incomplete`], if the stream ends first; everything is consumed.
+    /// - [`ReadError::Lost`]; everything is consumed.
+    pub fn skip_until(&mut self, separator: &Separator) -> Result<Step<usize>, ReadError> {
+        if let Some(found) = self.buffer.find(separator) {
+            self.consume(found.end);
+            return Ok(Step::Ready(found.index));
+        }
+        let overlap = match self.end {
+            None => separator.max_len().saturating_sub(1),
+            Some(_) => 0,
+        };
+        self.consume(self.buffer.len().saturating_sub(overlap));
+        match self.run_out(0)? {
+            More::ToCome => Ok(Step::NeedInput),
+            More::Never => Err(self.incomplete(None)),
+        }
+    }
+
+    /// Returns the next `count` bytes without taking them.
+    ///
+    /// The limit does not apply, the [cap](Self::set_cap) does. (asyncio has no counterpart.)
+    ///
+    /// # Errors
+    ///
+    /// As for [`read_exact`](Self::read_exact). What there is can be seen by
+    /// [`buffered`](Self::buffered).
+    pub fn peek(&mut self, count: usize) -> Result<Step<&[u8]>, ReadError> {
+        match self.gather(count)? {
+            Step::Ready(()) => Ok(Step::Ready(
+                self.buffered().get(..count).unwrap_or_default(),
+            )),
+            Step::NeedInput => Ok(Step::NeedInput),
+        }
+    }
+
+    /// Gets back the frame that a token stands for.
+    ///
+    /// # Panics
+    ///
+    /// If the reader was used since the token was made.
+    pub fn frame(&mut self, token: FrameToken) -> Frame<'_> {
+        assert!(
+            token.is_current(&self.buffer),
+            "frame asked for after the reader was used again"
+        );
+        Frame::restore(&mut self.buffer, token)
+    }
+
+    /// Gives up the reader for the bytes that it has received and not given out, without a copy.
+    #[must_use = "these bytes were received, and nobody has seen them"]
+    pub fn into_unread(self) -> Bytes {
+        self.buffer.into_unread()
+    }
+
+    /// Returns the bytes that were received and not taken, without taking them.
+    #[inline]
+    pub fn buffered(&self) -> &[u8] {
+        self.buffer.unread()
+    }
+
+    /// Tells whether the peer's stream has ended, or this side closed it, and nothing is buffered.
+    ///
+    /// False after a loss.
+    pub fn at_eof(&self) -> bool {
+        self.buffer.is_empty() && matches!(self.end, Some(End::Eof | End::Closed))
+    }
+
+    /// Tells whether the driver should read from the transport now.
+    ///
+    /// It should not while reading is [paused](Self::is_paused), nor once the stream has ended, was
+    /// closed or was lost.
+    pub fn wants_read(&self) -> bool {
+        self.end.is_none() && !self.is_paused()
+    }
+
+    /// Tells whether reading is held back because too much is buffered.
+    ///
+    /// It is once more than twice the limit is buffered, until a read leaves no more than the limit,
+    /// or has to wait.
+    pub fn is_paused(&self) -> bool {
+        self.intake == Intake::Paused
+    }
+
+    /// Tells whether the bytes that come next belong to a line that was too long, and are dropped
+    /// through its newline.
+    pub fn is_dropping_line(&self) -> bool {
+        self.intake == Intake::Dropping
+    }
+
+    /// Returns the limit, in bytes.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Returns the cap, in bytes.
+    pub fn cap(&self) -> usize {
+        self.cap
+    }
+
+    /// Returns the place in the stream of the next byte to be read: how many were taken or dropped.
+    ///
+    /// Bytes that arrived after [`close`](Self::close) do not count.
+    pub fn position(&self) -> u64 {
+        self.buffer.position()
+    }
+
+    /// Returns how much memory is held for bytes, used or not, in bytes.
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// Returns how the connection was lost, if it was.
+    pub fn loss(&self) -> Option<Loss> {
+        match self.end {
+            Some(End::Lost(loss)) => Some(loss),
+            _ => None,
+        }
+    }
+
+    /// Tells whether the peer's stream has ended, or this side closed it, read to its end or not.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.end, Some(End::Eof | End::Closed))
+    }
+
+    /// Returns what the reader's searches and moves have cost so far.
+    #[cfg(feature = "counters")]
+    pub fn costs(&self) -> crate::Costs {
+        self.buffer.costs()
+    }
+
+    fn assert_not_ended(&self) {
+        assert!(
+            self.end != Some(End::Eof),
+            "input fed after the end of the stream"
+        );
+    }
+
+    /// The most bytes for the block to grow to when `size` more come.
+    fn ceiling(&self, size: usize) -> usize {
+        self.limit
+            .saturating_mul(2)
+            .max(self.awaited)
+            .saturating_add(size)
+    }
+
+    /// Takes note of bytes that were appended.
+    fn received(&mut self) {
+        if self.intake == Intake::Dropping {
+            match self.buffer.find_newline() {
+                Some(content) => {
+                    self.buffer.consume(content.saturating_add(1));
+                    self.intake = Intake::Open;
+                }
+                None => self.buffer.consume(self.buffer.len()),
+            }
+        }
+        self.pause_if_full();
+    }
+
+    fn pause_if_full(&mut self) {
+        if self.intake == Intake::Open && self.buffer.len() > self.limit.saturating_mul(2) {
+            self.intake = Intake::Paused;
+        }
+    }
+
+    #[inline]
+    fn resume_if_low(&mut self) {
+        if self.intake == Intake::Paused && self.buffer.len() <= self.limit {
+            self.intake = Intake::Open;
+        }
+    }
+
+    /// Handles a line that is too long, or not there.
+    fn read_unusual_line(&mut self, found: Option<usize>) -> Result<Step<Frame<'_>>, ReadError> {
+        let limit = self.limit;
+        if let Some(content) = found {
+            self.consume(content.saturating_add(1));
+            return Err(ReadError::LineTooLong { limit });
+        }
+        if self.buffer.len() > limit {
+            self.consume(self.buffer.len());
+            self.intake = Intake::Dropping;
+            return Err(ReadError::LineTooLong { limit });
+        }
+        match self.run_out(0)? {
+            More::ToCome => Ok(Step::NeedInput),
+            More::Never => Ok(Step::Ready(self.take_rest())),
+        }
+    }
+
+    /// What a read of no bytes comes to. It neither waits nor resumes reading.
+    fn read_nothing(&mut self) -> Result<Step<Frame<'_>>, ReadError> {
+        match self.end {
+            Some(End::Lost(loss)) if self.buffer.is_empty() => Err(ReadError::Lost(loss)),
+            _ => Ok(Step::Ready(Frame::last_taken(&mut self.buffer, 0, 0, None))),
+        }
+    }
+
+    /// Waits until `count` bytes are buffered.
+    fn gather(&mut self, count: usize) -> Result<Step<()>, ReadError> {
+        if count > self.cap {
+            return Err(ReadError::CapExceeded {
+                requested: count,
+                cap: self.cap,
+            });
+        }
+        if self.buffer.len() >= count {
+            return Ok(Step::Ready(()));
+        }
+        match self.run_out(count)? {
+            More::ToCome => Ok(Step::NeedInput),
+            More::Never => Err(self.incomplete(Some(count))),
+        }
+    }
+
+    /// Tells a read that the buffered bytes do not complete whether more will come.
+    ///
+    /// If so the read waits, for `count` bytes if it is one by count: reading resumes, since nobody
+    /// else will take bytes meanwhile. Memory that nothing is left in is given back either way.
+    fn run_out(&mut self, count: usize) -> Result<More, ReadError> {
+        self.buffer.release_if_empty();
+        match self.end {
+            None => {
+                self.awaited = count;
+                if self.intake == Intake::Paused {
+                    self.intake = Intake::Open;
+                }
+                Ok(More::ToCome)
+            }
+            Some(End::Eof | End::Closed) => Ok(More::Never),
+            Some(End::Lost(loss)) => Err(ReadError::Lost(loss)),
+        }
+    }
+
+    fn incomplete(&self, expected: Option<usize>) -> ReadError {
+        ReadError::Incomplete {
+            buffered: self.buffer.len(),
+            expected,
+        }
+    }
+
+    #[inline]
+    fn consume(&mut self, len: usize) {
+        self.buffer.consume(len);
+        self.awaited = 0;
+        self.resume_if_low();
+    }
+
+    #[inline]
+    fn take(&mut self, len: usize, separator_len: usize, matched: Option<usize>) -> Frame<'_> {
+        self.consume(len);
+        Frame::last_taken(&mut self.buffer, len, separator_len, matched)
+    }
+
+    /// Takes what the end of the stream has left. There is nothing to resume for.
+    fn take_rest(&mut self) -> Frame<'_> {
+        let len = self.buffer.len();
+        self.buffer.consume(len);
+        Frame::last_taken(&mut self.buffer, len, 0, None)
+    }
+}
+
+/// Whether bytes will come for a read that needs them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum More {
+    ToCome,
+    Never,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("buffered", &self.buffer.len())
+            .field("position", &self.position())
+            .field("limit", &self.limit)
+            .field("intake", &self.intake)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}
