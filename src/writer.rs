@@ -20,15 +20,19 @@ use crate::water_marks::WaterMarks;
 /// [`Bytes`] shorter than this are copied behind the write before them, to be sent in one piece.
 const SHORT: usize = 512;
 
-/// Sizes of the smallest and the largest block that writes are copied into, in bytes.
-const BLOCK_SIZES: core::ops::RangeInclusive<usize> = 512..=16 * 1024;
+/// Size of the smallest block that writes are copied into, in bytes.
+const SMALLEST_BLOCK: usize = 512;
+
+/// Size of the largest block that writes smaller than it are copied into, in bytes.
+const LARGEST_BLOCK: usize = 16 * 1024;
 
 /// Queues bytes to send, and tells how full the queue is.
 ///
 /// # Memory
 ///
-/// Pending bytes never exceed the [cap](Self::set_cap). Copied bytes are kept in blocks of at most
-/// 16 KiB, and each block is given back once it is sent. With nothing pending, no memory is held.
+/// Pending bytes never exceed the [cap](Self::set_cap). Copied bytes are kept in blocks of 512 bytes
+/// to 16 KiB, a larger write in one of its own, and each is given back once it is sent. With nothing
+/// pending, no memory is held.
 ///
 /// # Examples
 ///
@@ -311,9 +315,13 @@ impl Writer {
         self.block.extend_from_slice(head);
         self.pending = self.pending.saturating_add(data.len());
         if !rest.is_empty() {
+            // Blocks grow while they fill up, so that a few small writes cost a small one.
+            let size = self
+                .block
+                .len()
+                .saturating_mul(2)
+                .clamp(SMALLEST_BLOCK, LARGEST_BLOCK);
             self.seal_block();
-            // Blocks grow with the queue, so that a few small writes cost a small one.
-            let size = self.pending.clamp(*BLOCK_SIZES.start(), *BLOCK_SIZES.end());
             self.block = BytesMut::with_capacity(size.max(rest.len()));
             self.block.extend_from_slice(rest);
         }

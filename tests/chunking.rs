@@ -105,7 +105,12 @@ fn frame_answers(answer: Result<Step<Frame<'_>>, ReadError>, expected: &Outcome)
     match answer {
         Ok(Step::NeedInput) => false,
         Ok(Step::Ready(frame)) => {
-            let Outcome::Frame { bytes, content, matched } = expected else {
+            let Outcome::Frame {
+                bytes,
+                content,
+                matched,
+            } = expected
+            else {
                 panic!("{frame:?} where {expected:?} was expected");
             };
             assert_eq!(*frame, bytes[..]);
@@ -121,7 +126,9 @@ fn error_answers(error: ReadError, expected: &Outcome) -> bool {
     match (error, expected) {
         (
             ReadError::LimitOverrun { limit, consumed },
-            Outcome::Failed(ReadError::LimitOverrun { limit: expected, .. }),
+            Outcome::Failed(ReadError::LimitOverrun {
+                limit: expected, ..
+            }),
         ) => {
             assert_eq!(limit, *expected);
             assert!(consumed > limit);
@@ -133,7 +140,9 @@ fn error_answers(error: ReadError, expected: &Outcome) -> bool {
 
 #[test]
 fn cuts_do_not_matter() {
-    let inputs: Vec<_> = (0..=LONGEST).flat_map(|len| strings(b"a\r\n", len)).collect();
+    let inputs: Vec<_> = (0..=LONGEST)
+        .flat_map(|len| strings(b"a\r\n", len))
+        .collect();
     let ways = ways();
     let cases = count_in_parallel(&inputs, |input| {
         let mut cases = 0;
@@ -148,6 +157,9 @@ fn cuts_do_not_matter() {
         }
         cases
     });
-    report(&format!("chunking: {} strings, {cases} cases", inputs.len()));
+    report(&format!(
+        "chunking: {} strings, {cases} cases",
+        inputs.len()
+    ));
     assert_eq!(cases, 40_310_800);
 }

@@ -42,7 +42,10 @@ fn cpython_agrees() {
 }
 
 fn replay_file(path: &Path) {
-    let name = path.file_name().expect("a file has a name").to_string_lossy();
+    let name = path
+        .file_name()
+        .expect("a file has a name")
+        .to_string_lossy();
     let text = std::fs::read(path).unwrap_or_else(|error| panic!("{name}: {error}"));
     let (mut scripts, mut steps) = (0, 0);
     let mut replay: Option<Replay> = None;
@@ -76,7 +79,11 @@ fn split(text: &[u8]) -> Vec<Vec<String>> {
     let ends = Separator::any([" ", "\n"]).expect("two separators");
     let mut reader = Reader::with_limit(LONGEST_FIELD);
     let mut lines = vec![Vec::new()];
-    let last_newline = if text.ends_with(b"\n") { &b""[..] } else { b"\n" };
+    let last_newline = if text.ends_with(b"\n") {
+        &b""[..]
+    } else {
+        b"\n"
+    };
     for piece in text.chunks(4096).chain([last_newline]) {
         reader.feed(piece);
         while let Step::Ready(field) = reader.read_until(&ends).expect("no field is that long") {

@@ -18,7 +18,9 @@ pub fn report(line: &str) {
 pub fn strings(alphabet: &'static [u8], len: usize) -> impl Iterator<Item = Vec<u8>> {
     (0..alphabet.len().pow(len as u32)).map(move |number| {
         let digits = (0..len as u32).map(|place| number / alphabet.len().pow(place));
-        digits.map(|digit| alphabet[digit % alphabet.len()]).collect()
+        digits
+            .map(|digit| alphabet[digit % alphabet.len()])
+            .collect()
     })
 }
 
@@ -29,12 +31,23 @@ pub fn count_in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> u64 + Sync) 
         let workers: Vec<_> = (0..threads)
             .map(|first| {
                 let work = &work;
-                scope.spawn(move || items.iter().skip(first).step_by(threads).map(work).sum::<u64>())
+                scope.spawn(move || {
+                    items
+                        .iter()
+                        .skip(first)
+                        .step_by(threads)
+                        .map(work)
+                        .sum::<u64>()
+                })
             })
             .collect();
         workers
             .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
             .sum()
     })
 }

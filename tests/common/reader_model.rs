@@ -120,7 +120,10 @@ impl ReaderModel {
                 _ => self.deliver(0, 0, None),
             },
             Read::Some(max) => {
-                if self.buffer.is_empty() && self.end != Some(End::Eof) && self.end != Some(End::Closed) {
+                if self.buffer.is_empty()
+                    && self.end != Some(End::Eof)
+                    && self.end != Some(End::Closed)
+                {
                     return self.starve(None);
                 }
                 let outcome = self.deliver((*max).min(self.buffer.len()), 0, None);
@@ -251,7 +254,12 @@ impl ReaderModel {
 
 /// Length of the longest member.
 fn longest(separators: &Separators) -> usize {
-    separators.members.iter().map(Vec::len).max().expect("never empty")
+    separators
+        .members
+        .iter()
+        .map(Vec::len)
+        .max()
+        .expect("never empty")
 }
 
 /// Of the separators that end first: where the shortest begins, where they end, how long the longest

@@ -134,7 +134,10 @@ pub fn output_bytes(writer: &mut Writer) -> Vec<u8> {
     let output = writer.output();
     let mut slices = [std::io::IoSlice::new(&[]); 64];
     let filled = output.chunks_vectored(&mut slices);
-    let bytes: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
+    let bytes: Vec<u8> = slices[..filled]
+        .iter()
+        .flat_map(|slice| slice.to_vec())
+        .collect();
     assert!(slices[..filled].iter().all(|slice| !slice.is_empty()));
     assert!(bytes.starts_with(output.chunk()));
     assert_eq!(output.chunk().is_empty(), bytes.is_empty());
@@ -148,7 +151,10 @@ pub fn assert_same_state(writer: &mut Writer, model: &WriterModel) {
     assert_eq!(writer.wants_write(), !model.pending.is_empty());
     assert_eq!(writer.is_full(), model.full);
     assert_eq!(writer.state(), model.state());
-    assert_eq!(writer.is_writable(), !model.full && model.state() == WriterState::Open);
+    assert_eq!(
+        writer.is_writable(),
+        !model.full && model.state() == WriterState::Open
+    );
     assert_eq!(writer.wants_shutdown(), model.wants_shutdown());
     assert_eq!(
         model.accepted,

@@ -1,0 +1,125 @@
+//! Every short sequence of writer operations against the naive model.
+//!
+//! Six operations of eight, in six settings of water marks and cap; after each one the answer, the
+//! pending bytes, the state, and the bounds are compared.
+
+mod common;
+
+use bytes::{Buf, Bytes};
+use common::writer_model::{WriterModel, assert_same_state, writer_like};
+use common::{count_in_parallel, report};
+use plimsoll::{Loss, Writer};
+
+const LENGTH: u32 = 6;
+const OPERATIONS: u64 = 8;
+/// Long enough for the queue to keep it as it is.
+const LONG: usize = 600;
+/// Size of the one block that holds the short writes of a sequence.
+const SLACK: usize = 512;
+
+/// High mark, low mark, cap.
+const SETTINGS: [(usize, usize, usize); 6] = [
+    (0, 0, usize::MAX),
+    (1, 0, usize::MAX),
+    (3, 2, usize::MAX),
+    (3, 3, 3),
+    (600, 4, 1203),
+    (65536, 16384, 0),
+];
+
+struct Run {
+    writer: Writer,
+    model: WriterModel,
+    /// The bytes of the stream, taken in turn, so that a misplaced one shows.
+    letters: std::iter::Cycle<std::ops::RangeInclusive<u8>>,
+    long: Bytes,
+}
+
+impl Run {
+    fn new((high, low, cap): (usize, usize, usize), long: &Bytes) -> Self {
+        let model = WriterModel::new(high, low, cap);
+        Self {
+            writer: writer_like(&model),
+            model,
+            letters: (b'a'..=b'z').cycle(),
+            long: long.clone(),
+        }
+    }
+
+    fn perform(&mut self, operation: u64) {
+        match operation {
+            0 => {
+                let data = self.letters(1);
+                assert_eq!(self.writer.write(&data), self.model.write(&data));
+            }
+            1 => {
+                let data = self.letters(3);
+                let parts = [&data[..2], &[], &data[2..]];
+                assert_eq!(self.writer.write_vectored(&parts), self.model.write(&data));
+            }
+            2 => {
+                let data = self.long.clone();
+                assert_eq!(
+                    self.writer.write_bytes(data.clone()),
+                    self.model.write(&data)
+                );
+            }
+            3 => self.send(1),
+            4 => self.send(usize::MAX),
+            5 => {
+                self.writer.finish();
+                self.model.finish();
+            }
+            6 => {
+                self.writer.close();
+                self.model.close();
+            }
+            _ => {
+                self.writer.lose(Loss::Reset);
+                self.model.lose(Loss::Reset);
+            }
+        }
+        assert_same_state(&mut self.writer, &self.model);
+        let bound = self.writer.pending() + SLACK;
+        assert!(
+            self.writer.capacity() <= bound,
+            "{} > {bound}",
+            self.writer.capacity()
+        );
+        let idle = self.writer.pending() == 0;
+        assert!(
+            !idle || self.writer.capacity() == 0,
+            "an idle writer holds nothing"
+        );
+    }
+
+    fn letters(&mut self, count: usize) -> Vec<u8> {
+        self.letters.by_ref().take(count).collect()
+    }
+
+    /// The transport takes up to `count` bytes, and the end of the stream behind the last.
+    fn send(&mut self, count: usize) {
+        let count = count.min(self.model.pending.len());
+        self.writer.output().advance(count);
+        self.model.sent(count);
+        self.writer.shutdown_done();
+        self.model.shutdown_done();
+    }
+}
+
+#[test]
+fn every_sequence_of_operations_agrees_with_the_model() {
+    let long: Bytes = (b'A'..=b'Z').cycle().take(LONG).collect();
+    let sequences: Vec<u64> = (0..OPERATIONS.pow(LENGTH)).collect();
+    let runs = count_in_parallel(&sequences, |sequence| {
+        for setting in SETTINGS {
+            let mut run = Run::new(setting, &long);
+            for place in 0..LENGTH {
+                run.perform(sequence / OPERATIONS.pow(place) % OPERATIONS);
+            }
+        }
+        SETTINGS.len() as u64
+    });
+    report(&format!("writer sequences: {runs} runs"));
+    assert_eq!(runs, 262_144 * 6);
+}
