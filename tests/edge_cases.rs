@@ -1,0 +1,487 @@
+//! The corners of asyncio's behaviour that a new implementation gets wrong, one test each.
+//!
+//! Each was run on CPython 3.13. Where this crate departs from it on purpose, the test stands in
+//! `departures.rs`; what belongs to sockets, tasks and servers is no business of the core.
+
+use bytes::Buf;
+use plimsoll::{
+    Connection, ConnectionState, Loss, ReadError, Reader, Separator, SeparatorError, Step,
+    WaterMarks, WriteError, Writer, WriterState,
+};
+
+fn reader(limit: usize, input: &[u8]) -> Reader {
+    let mut reader = Reader::with_limit(limit);
+    reader.feed(input);
+    reader
+}
+
+fn ended(limit: usize, input: &[u8]) -> Reader {
+    let mut reader = reader(limit, input);
+    reader.feed_eof();
+    reader
+}
+
+fn separator(members: &[&str]) -> Separator {
+    Separator::any(members).unwrap()
+}
+
+fn until(reader: &mut Reader, members: &[&str]) -> Result<Step<Vec<u8>>, ReadError> {
+    Ok(reader
+        .read_until(&separator(members))?
+        .map(|frame| frame.to_vec()))
+}
+
+fn line(reader: &mut Reader) -> Result<Step<Vec<u8>>, ReadError> {
+    Ok(reader.read_line()?.map(|frame| frame.to_vec()))
+}
+
+fn exact(reader: &mut Reader, count: usize) -> Result<Step<Vec<u8>>, ReadError> {
+    Ok(reader.read_exact(count)?.map(|frame| frame.to_vec()))
+}
+
+fn some(reader: &mut Reader, max: usize) -> Result<Step<Vec<u8>>, ReadError> {
+    Ok(reader.read(max)?.map(|frame| frame.to_vec()))
+}
+
+fn ready(bytes: &str) -> Result<Step<Vec<u8>>, ReadError> {
+    Ok(Step::Ready(bytes.into()))
+}
+
+const WAITS: Result<Step<Vec<u8>>, ReadError> = Ok(Step::NeedInput);
+
+fn overrun(limit: usize, consumed: usize) -> Result<Step<Vec<u8>>, ReadError> {
+    Err(ReadError::LimitOverrun { limit, consumed })
+}
+
+fn incomplete(buffered: usize, expected: Option<usize>) -> Result<Step<Vec<u8>>, ReadError> {
+    Err(ReadError::Incomplete { buffered, expected })
+}
+
+const TOO_LONG: Result<Step<Vec<u8>>, ReadError> = Err(ReadError::LineTooLong { limit: 3 });
+
+#[test]
+fn a_frame_of_exactly_the_limit_passes() {
+    assert_eq!(until(&mut reader(3, b"abc\n"), &["\n"]), ready("abc\n"));
+}
+
+#[test]
+fn one_byte_more_fails_stays_buffered_and_fails_again() {
+    let mut reader = reader(3, b"abcd\nX");
+    for _ in 0..3 {
+        assert_eq!(until(&mut reader, &["\n"]), overrun(3, 4));
+        assert_eq!(reader.buffered(), b"abcd\nX");
+    }
+}
+
+#[test]
+fn an_overrun_does_not_wait_for_the_separator() {
+    assert_eq!(until(&mut reader(3, b"abcd"), &["\n"]), overrun(3, 4));
+}
+
+#[test]
+fn an_overrun_leaves_room_for_the_beginning_of_a_separator() {
+    let mut reader = reader(3, b"abcd");
+    assert_eq!(until(&mut reader, &["\r\n"]), WAITS);
+    reader.feed(b"\r");
+    assert_eq!(until(&mut reader, &["\r\n"]), overrun(3, 4));
+    assert_eq!(reader.buffered().len(), 5);
+}
+
+#[test]
+fn a_separator_may_begin_at_the_limit_and_come_in_pieces() {
+    let mut reader = reader(3, b"abc\r");
+    assert_eq!(until(&mut reader, &["\r\n"]), WAITS);
+    reader.feed(b"\n");
+    assert_eq!(until(&mut reader, &["\r\n"]), ready("abc\r\n"));
+}
+
+#[test]
+fn consumed_leaves_out_what_may_begin_a_separator() {
+    let mut reader = reader(3, b"some dataAA");
+    assert_eq!(until(&mut reader, &["AAA"]), overrun(3, 9));
+    reader.feed(b"A");
+    assert_eq!(until(&mut reader, &["AAA"]), overrun(3, 9));
+    assert_eq!(exact(&mut reader, 9), ready("some data"));
+    assert_eq!(until(&mut reader, &["AAA"]), ready("AAA"));
+}
+
+#[test]
+fn a_line_that_is_too_long_goes_with_its_newline() {
+    let mut reader = reader(3, b"longline\nok\n");
+    assert_eq!(line(&mut reader), TOO_LONG);
+    assert_eq!(reader.buffered(), b"ok\n");
+    assert_eq!(line(&mut reader), ready("ok\n"));
+}
+
+#[test]
+fn after_the_last_frame_every_read_tells_of_the_end() {
+    let mut reader = ended(8, b"abc\n");
+    assert!(!reader.at_eof());
+    assert_eq!(until(&mut reader, &["\n"]), ready("abc\n"));
+    assert!(reader.at_eof());
+    for _ in 0..2 {
+        assert_eq!(until(&mut reader, &["\n"]), incomplete(0, None));
+        assert_eq!(line(&mut reader), ready(""));
+        assert_eq!(some(&mut reader, 1), ready(""));
+        assert_eq!(exact(&mut reader, 1), incomplete(0, Some(1)));
+    }
+}
+
+#[test]
+fn the_limit_comes_before_the_end_of_the_stream() {
+    let mut reader = ended(3, b"abcdef");
+    for _ in 0..2 {
+        assert_eq!(until(&mut reader, &["\n"]), overrun(3, 6));
+        assert!(!reader.at_eof());
+    }
+}
+
+#[test]
+fn a_last_line_that_is_too_long_is_gone() {
+    let mut reader = ended(3, b"abcdef");
+    assert_eq!(line(&mut reader), TOO_LONG);
+    assert_eq!(line(&mut reader), ready(""));
+    assert!(reader.at_eof());
+}
+
+#[test]
+fn too_few_bytes_at_the_end_are_an_error() {
+    let mut reader = ended(8, b"abc");
+    assert_eq!(exact(&mut reader, 4), incomplete(3, Some(4)));
+    assert_eq!(some(&mut reader, 4), ready("abc"));
+    assert_eq!(exact(&mut reader, 4), incomplete(0, Some(4)));
+}
+
+#[test]
+fn exactly_enough_bytes_at_the_end_are_none() {
+    assert_eq!(exact(&mut ended(8, b"abc"), 3), ready("abc"));
+}
+
+#[test]
+fn the_end_in_the_middle_of_a_separator_is_an_error() {
+    let mut reader = ended(8, b"abAA");
+    assert_eq!(until(&mut reader, &["AAA"]), incomplete(4, None));
+    assert_eq!(reader.buffered(), b"abAA");
+}
+
+#[test]
+fn a_loss_fails_also_reads_of_nothing() {
+    let mut reader = Reader::new();
+    reader.feed_lost(Loss::Reset);
+    assert_eq!(some(&mut reader, 0), Err(ReadError::Lost(Loss::Reset)));
+    assert_eq!(exact(&mut reader, 0), Err(ReadError::Lost(Loss::Reset)));
+    assert!(!reader.at_eof());
+}
+
+#[test]
+fn a_read_of_nothing_takes_nothing_at_once() {
+    let mut reader = Reader::new();
+    assert_eq!(some(&mut reader, 0), ready(""));
+    assert_eq!(exact(&mut reader, 0), ready(""));
+    reader.feed(b"abc");
+    assert_eq!(some(&mut reader, 0), ready(""));
+    assert_eq!(exact(&mut reader, 0), ready(""));
+    assert_eq!(reader.buffered(), b"abc");
+}
+
+#[test]
+fn reading_pauses_above_twice_the_limit_and_resumes_at_the_limit() {
+    let mut reader = reader(4, b"12345678");
+    assert!(reader.wants_read());
+    reader.feed(b"9");
+    assert!(reader.is_paused() && !reader.wants_read());
+    assert_eq!(exact(&mut reader, 4), ready("1234"));
+    assert!(reader.is_paused());
+    assert_eq!(exact(&mut reader, 1), ready("5"));
+    assert!(!reader.is_paused() && reader.wants_read());
+}
+
+#[test]
+fn a_read_of_more_than_twice_the_limit_resumes_reading_each_time_it_waits() {
+    let mut reader = reader(4, b"123456789");
+    for _ in 0..2 {
+        assert!(reader.is_paused());
+        assert_eq!(exact(&mut reader, 20), WAITS);
+        assert!(reader.wants_read());
+        reader.feed(b"0");
+    }
+    assert!(reader.is_paused());
+    assert_eq!(exact(&mut reader, 20), WAITS);
+    reader.feed(b"123456789");
+    assert_eq!(exact(&mut reader, 20), ready("12345678900123456789"));
+}
+
+#[test]
+fn a_refused_or_incomplete_read_does_not_resume_reading() {
+    let mut full = reader(1, b"abc");
+    assert_eq!(until(&mut full, &["\n"]), overrun(1, 3));
+    assert!(full.is_paused());
+    let mut full = ended(1, b"abc");
+    assert_eq!(exact(&mut full, 4), incomplete(3, Some(4)));
+    assert!(full.is_paused());
+    assert!(!full.wants_read(), "there is nothing more to read");
+}
+
+#[test]
+fn bytes_taken_by_another_read_do_not_hide_a_separator() {
+    let mut reader = reader(8, b"abc");
+    assert_eq!(until(&mut reader, &["\n"]), WAITS);
+    assert_eq!(some(&mut reader, 3), ready("abc"));
+    reader.feed(b"x\n");
+    assert_eq!(until(&mut reader, &["\n"]), ready("x\n"));
+}
+
+#[test]
+#[should_panic(expected = "fed after the end")]
+fn nothing_may_be_fed_after_the_end_not_even_nothing() {
+    ended(8, b"abc").feed(b"");
+}
+
+#[test]
+fn the_end_may_be_fed_twice() {
+    let mut reader = ended(8, b"abc");
+    reader.feed_eof();
+    assert_eq!(line(&mut reader), ready("abc"));
+}
+
+#[test]
+fn of_several_separators_the_first_to_end_wins() {
+    assert_eq!(
+        until(&mut reader(8, b"ABCDEFG"), &["DEF", "BCDE"]),
+        ready("ABCDE")
+    );
+    let mut reader = reader(8, b"a\r\nb");
+    assert_eq!(until(&mut reader, &["\r\n", "\r"]), ready("a\r"));
+    assert_eq!(until(&mut reader, &["\r\n", "\n"]), ready("\n"));
+}
+
+#[test]
+fn the_longest_separator_decides_how_early_an_overrun_is_certain() {
+    let mut reader = reader(3, b"abcdefgh");
+    let members = ["\n", "thirteen long"];
+    assert_eq!(until(&mut reader, &members), WAITS);
+    reader.feed(b"\n");
+    assert_eq!(until(&mut reader, &members), overrun(3, 8));
+}
+
+#[test]
+fn of_separators_that_end_together_the_shortest_decides_about_the_limit() {
+    assert_eq!(
+        until(&mut reader(3, b"some dataA"), &["A", "ome dataA"]),
+        overrun(3, 9)
+    );
+}
+
+#[test]
+fn of_separators_that_end_together_the_longest_is_taken_off() {
+    for (members, longest) in [(["\n", "\r\n"], 1), (["\r\n", "\n"], 0)] {
+        let mut reader = reader(8, b"abc\r\n");
+        let Ok(Step::Ready(frame)) = reader.read_until(&separator(&members)) else {
+            panic!("a frame is there");
+        };
+        assert_eq!(frame.content(), b"abc");
+        assert_eq!(frame.matched(), Some(longest));
+    }
+}
+
+#[test]
+fn separators_are_checked_when_they_are_built() {
+    let none: [&str; 0] = [];
+    assert_eq!(Separator::any(none).unwrap_err(), SeparatorError::NoneGiven);
+    let empty = SeparatorError::Empty { index: 0 };
+    assert_eq!(Separator::new("").unwrap_err(), empty);
+    assert_eq!(Separator::any([""]).unwrap_err(), empty);
+    let second = SeparatorError::Empty { index: 1 };
+    assert_eq!(Separator::any(["a", ""]).unwrap_err(), second);
+
+    let longest = vec![b'a'; Separator::MAX_LEN];
+    assert_eq!(Separator::new(&longest).unwrap().get(0), Some(&longest[..]));
+    let too_long = SeparatorError::TooLong { index: 0, len: 256 };
+    assert_eq!(Separator::new([b'a'; 256]).unwrap_err(), too_long);
+    assert!(Separator::any([[b'a']; Separator::MAX_COUNT]).is_ok());
+    let too_many = Separator::any([[b'a']; Separator::MAX_COUNT + 1]);
+    assert_eq!(too_many.unwrap_err(), SeparatorError::TooMany);
+}
+
+#[test]
+fn bytes_and_the_end_that_come_together_complete_a_read() {
+    let mut reader = Reader::new();
+    assert_eq!(exact(&mut reader, 3), WAITS);
+    reader.feed(b"ab");
+    reader.feed(b"c");
+    reader.feed_eof();
+    assert_eq!(exact(&mut reader, 3), ready("abc"));
+}
+
+#[test]
+fn bytes_and_a_loss_that_come_together_end_a_wait() {
+    let mut reader = Reader::new();
+    assert_eq!(line(&mut reader), WAITS);
+    reader.feed(b"ab");
+    reader.feed_lost(Loss::Reset);
+    assert_eq!(line(&mut reader), Err(ReadError::Lost(Loss::Reset)));
+    assert_eq!(exact(&mut reader, 2), ready("ab"));
+    assert_eq!(exact(&mut reader, 2), Err(ReadError::Lost(Loss::Reset)));
+}
+
+#[test]
+fn a_read_that_is_given_up_leaves_its_bytes() {
+    let mut reader = Reader::new();
+    assert_eq!(exact(&mut reader, 2), WAITS);
+    reader.feed(b"a");
+    assert_eq!(exact(&mut reader, 2), WAITS);
+    assert_eq!(reader.buffered(), b"a");
+}
+
+#[test]
+fn the_writer_is_full_above_its_high_mark_only() {
+    let mut writer = Writer::new();
+    writer.set_water_marks(WaterMarks::new(100, 50).unwrap());
+    writer.write(&[0; 100]).unwrap();
+    assert!(writer.is_writable());
+    writer.write(&[0; 1]).unwrap();
+    assert!(!writer.is_writable());
+    writer.output().advance(50);
+    assert!(!writer.is_writable(), "51 are above the low mark");
+    writer.output().advance(1);
+    assert!(writer.is_writable(), "however many wait for that");
+    assert!(writer.wants_write(), "writable, and still not empty");
+}
+
+#[test]
+fn with_marks_of_zero_the_writer_is_writable_only_when_empty() {
+    let mut writer = Writer::new();
+    writer.set_water_marks(WaterMarks::new(0, 0).unwrap());
+    writer.write(b"ab").unwrap();
+    writer.output().advance(1);
+    assert!(!writer.is_writable());
+    writer.output().advance(1);
+    assert!(writer.is_writable());
+}
+
+#[test]
+fn lowered_marks_count_at_once_and_raised_ones_when_something_is_sent() {
+    let mut writer = Writer::new();
+    writer.write(&[0; 2000]).unwrap();
+    writer.set_water_marks(WaterMarks::with_high(100));
+    assert!(!writer.is_writable());
+    writer.set_water_marks(WaterMarks::with_high(1_000_000));
+    assert!(!writer.is_writable());
+    writer.output().advance(1);
+    assert!(writer.is_writable());
+}
+
+#[test]
+fn water_marks_are_checked_when_they_are_built() {
+    assert_eq!(
+        WaterMarks::default(),
+        WaterMarks::new(65536, 16384).unwrap()
+    );
+    assert_eq!(
+        WaterMarks::with_high(100),
+        WaterMarks::new(100, 25).unwrap()
+    );
+    let error = WaterMarks::new(1, 2).unwrap_err();
+    assert_eq!((error.high, error.low), (1, 2));
+}
+
+#[test]
+fn after_finish_writes_fail_and_reading_goes_on() {
+    let mut connection = Connection::new();
+    connection.writer.finish();
+    connection.writer.finish();
+    let refused = Err(WriteError::Finished);
+    assert_eq!(connection.writer.write(b""), refused);
+    assert_eq!(connection.writer.write_vectored(&[] as &[&[u8]]), refused);
+    connection.reader.feed(b"still here\n");
+    assert_eq!(line(&mut connection.reader), ready("still here\n"));
+}
+
+#[test]
+fn empty_parts_do_not_keep_a_writer_from_closing() {
+    let mut connection = Connection::new();
+    connection
+        .writer
+        .write_vectored(&[&b"hello"[..], b""])
+        .unwrap();
+    connection.writer.write_bytes(bytes::Bytes::new()).unwrap();
+    connection.close();
+    connection.writer.output().advance(5);
+    assert!(connection.writer.wants_shutdown());
+    connection.writer.shutdown_done();
+    assert_eq!(connection.state(), ConnectionState::Closed);
+}
+
+#[test]
+fn what_is_buffered_can_be_read_after_close() {
+    let mut connection = Connection::new();
+    connection.reader.feed(b"data");
+    connection.close();
+    assert!(!connection.reader.wants_read());
+    connection.reader.feed(b"too late");
+    assert_eq!(some(&mut connection.reader, 9), ready("data"));
+    assert_eq!(some(&mut connection.reader, 9), ready(""));
+}
+
+#[test]
+fn the_end_of_the_peers_stream_leaves_writing_open() {
+    let mut connection = Connection::new();
+    connection.reader.feed_eof();
+    assert!(connection.reader.at_eof());
+    assert_eq!(connection.state(), ConnectionState::HalfClosedRemote);
+    assert!(connection.writer.is_writable());
+    connection.writer.write(b"reply").unwrap();
+    assert_eq!(connection.writer.output().chunk(), b"reply");
+}
+
+#[test]
+fn finish_ends_the_stream_behind_the_last_byte() {
+    let mut writer = Writer::new();
+    writer.write(b"last").unwrap();
+    writer.finish();
+    assert_eq!(writer.state(), WriterState::Finishing);
+    assert!(writer.wants_write() && !writer.wants_shutdown());
+    writer.shutdown_done();
+    assert_eq!(writer.state(), WriterState::Finishing, "a byte is pending");
+    writer.output().advance(4);
+    assert!(!writer.wants_write() && writer.wants_shutdown());
+    writer.shutdown_done();
+    assert_eq!(writer.state(), WriterState::Finished);
+    assert!(!writer.wants_shutdown());
+}
+
+#[test]
+fn a_paused_reader_gives_all_of_its_bytes_before_the_end() {
+    let mut reader = reader(4, b"0123456789");
+    assert!(reader.is_paused());
+    assert!(!reader.at_eof());
+    assert_eq!(some(&mut reader, 100), ready("0123456789"));
+    assert!(reader.wants_read());
+    reader.feed_eof();
+    assert!(reader.at_eof());
+}
+
+#[test]
+#[should_panic(expected = "limit of zero")]
+fn a_limit_of_zero_is_refused() {
+    drop(Reader::with_limit(0));
+}
+
+#[test]
+fn the_largest_limits_work() {
+    let mut reader = Reader::with_limit(usize::MAX);
+    reader.set_cap(usize::MAX);
+    reader.feed(b"abc\r");
+    assert_eq!(line(&mut reader), WAITS);
+    assert_eq!(until(&mut reader, &["\r\n"]), WAITS);
+    assert_eq!(exact(&mut reader, usize::MAX), WAITS);
+    assert!(reader.wants_read());
+    reader.feed(b"\n");
+    assert_eq!(line(&mut reader), ready("abc\r\n"));
+
+    let mut writer = Writer::new();
+    writer.set_water_marks(WaterMarks::new(usize::MAX, usize::MAX).unwrap());
+    writer.set_cap(usize::MAX);
+    writer.write(b"abc").unwrap();
+    assert!(writer.is_writable());
+}
