@@ -1,0 +1,465 @@
+//! Properties on random input, longer than the exhaustive tests can go.
+//!
+//! Letters come from a small alphabet, so that separators occur. Each property runs 10,000 times.
+
+mod common;
+
+use bytes::{Buf, Bytes};
+use common::reader_model::{
+    End, Outcome, Read, ReaderModel, Separators, ask, assert_same_state as assert_same_reader,
+};
+use common::writer_model::{
+    WriterModel, assert_same_state as assert_same_writer, output_bytes, writer_like,
+};
+use plimsoll::{Connection, Loss, ReadError, Reader, Separator, Step, Writer};
+use quickcheck::{Arbitrary, Gen, QuickCheck, Testable};
+
+const RUNS: u64 = 10_000;
+
+fn check(property: impl Testable) {
+    QuickCheck::new()
+        .tests(RUNS)
+        .min_tests_passed(RUNS)
+        .quickcheck(property);
+}
+
+/// Bytes of a small alphabet.
+#[derive(Clone, Debug)]
+struct Text(Vec<u8>);
+
+impl Arbitrary for Text {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let letters = Vec::<u8>::arbitrary(g);
+        Self(
+            letters
+                .iter()
+                .map(|letter| b"ab\r\n"[usize::from(letter % 4)])
+                .collect(),
+        )
+    }
+
+    fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
+        Box::new(self.0.shrink().map(Self))
+    }
+}
+
+/// One to three byte strings of one to four letters.
+#[derive(Clone, Debug)]
+struct Members(Vec<Vec<u8>>);
+
+impl Arbitrary for Members {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let member = |g: &mut Gen| {
+            let len = 1 + usize::arbitrary(g) % 4;
+            (0..len).map(|_| *g.choose(b"ab\r\n").unwrap()).collect()
+        };
+        let count = 1 + usize::arbitrary(g) % 3;
+        Self((0..count).map(|_| member(g)).collect())
+    }
+}
+
+impl Members {
+    fn separators(&self) -> Separators {
+        let members: Vec<&[u8]> = self.0.iter().map(Vec::as_slice).collect();
+        Separators::new(&members)
+    }
+}
+
+/// The input cut in pieces, each as long as the next number says.
+fn pieces<'a>(mut input: &'a [u8], cuts: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let mut cuts = cuts.iter().map(|&cut| 1 + usize::from(cut % 16));
+    std::iter::from_fn(move || {
+        let len = cuts.next().unwrap_or(input.len()).min(input.len());
+        let piece;
+        (piece, input) = input.split_at(len);
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// A step of a random run of the reader.
+#[derive(Clone, Debug)]
+enum ReaderStep {
+    Feed(Text),
+    Commit(Text),
+    SetLimit(usize),
+    Eof,
+    Close,
+    Lost,
+    Ask(Ask),
+}
+
+#[derive(Clone, Debug)]
+enum Ask {
+    Some(usize),
+    Line,
+    Until(Members),
+    Exact(usize),
+    ToEnd(usize),
+    SkipUntil(Members),
+    Peek(usize),
+}
+
+impl Arbitrary for ReaderStep {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let small = usize::arbitrary(g) % 12;
+        // The ends of the stream are rare, so that runs get somewhere.
+        match u8::arbitrary(g) % 64 {
+            0 => Self::Eof,
+            1 => Self::Close,
+            2 => Self::Lost,
+            3..6 => Self::SetLimit(1 + small),
+            6..20 => Self::Feed(Text::arbitrary(g)),
+            20..32 => Self::Commit(Text::arbitrary(g)),
+            32..36 => Self::Ask(Ask::Some(small)),
+            36..44 => Self::Ask(Ask::Line),
+            44..52 => Self::Ask(Ask::Until(Members::arbitrary(g))),
+            52..56 => Self::Ask(Ask::Exact(small)),
+            56..58 => Self::Ask(Ask::ToEnd(small * 8)),
+            58..61 => Self::Ask(Ask::SkipUntil(Members::arbitrary(g))),
+            _ => Self::Ask(Ask::Peek(small)),
+        }
+    }
+}
+
+#[test]
+fn the_reader_agrees_with_the_model() {
+    fn agrees(limit: u8, steps: Vec<ReaderStep>) {
+        let limit = 1 + usize::from(limit % 16);
+        let (mut reader, mut model) = (Reader::with_limit(limit), ReaderModel::new(limit));
+        let mut received = 0;
+        for step in &steps {
+            match step {
+                ReaderStep::Feed(_) | ReaderStep::Commit(_) if model.end == Some(End::Eof) => {}
+                ReaderStep::Feed(Text(text)) => {
+                    reader.feed(text);
+                    received += if model.end == Some(End::Closed) {
+                        0
+                    } else {
+                        text.len() as u64
+                    };
+                    model.feed(text);
+                }
+                ReaderStep::Commit(Text(text)) => {
+                    reader.input(text.len() + 7)[..text.len()].copy_from_slice(text);
+                    reader.commit(text.len());
+                    received += if model.end == Some(End::Closed) {
+                        0
+                    } else {
+                        text.len() as u64
+                    };
+                    model.feed(text);
+                }
+                ReaderStep::SetLimit(limit) => {
+                    reader.set_limit(*limit);
+                    model.set_limit(*limit);
+                }
+                ReaderStep::Eof => {
+                    reader.feed_eof();
+                    model.end.get_or_insert(End::Eof);
+                }
+                ReaderStep::Close => {
+                    reader.close();
+                    model.end.get_or_insert(End::Closed);
+                }
+                ReaderStep::Lost => {
+                    reader.feed_lost(Loss::Reset);
+                    model.end = Some(End::Lost(Loss::Reset));
+                }
+                ReaderStep::Ask(wanted) => {
+                    let read = match wanted {
+                        Ask::Some(max) => Read::Some(*max),
+                        Ask::Line => Read::Line,
+                        Ask::Until(members) => Read::Until(members.separators()),
+                        Ask::Exact(count) => Read::Exact(*count),
+                        Ask::ToEnd(max) => Read::ToEnd(*max),
+                        Ask::SkipUntil(members) => Read::SkipUntil(members.separators()),
+                        Ask::Peek(count) => Read::Peek(*count),
+                    };
+                    assert_eq!(ask(&mut reader, &read), model.read(&read), "{read:?}");
+                }
+            }
+            assert_same_reader(&reader, &model, received);
+        }
+    }
+    check(agrees as fn(u8, Vec<ReaderStep>));
+}
+
+/// All that comes of reading `input` in pieces, but for the one number that may differ.
+fn outcomes(input: &[u8], cuts: &[u8], separators: &Separators, limit: usize) -> Vec<Outcome> {
+    let (frame, skip) = (
+        Read::Until(separators.clone()),
+        Read::SkipUntil(separators.clone()),
+    );
+    let mut reader = Reader::with_limit(limit);
+    let mut pieces = pieces(input, cuts);
+    let mut outcomes = Vec::new();
+    let mut read = &frame;
+    loop {
+        let mut outcome = ask(&mut reader, read);
+        match &mut outcome {
+            Outcome::NeedInput => {
+                match pieces.next() {
+                    Some(piece) => reader.feed(piece),
+                    None => reader.feed_eof(),
+                }
+                continue;
+            }
+            Outcome::Failed(ReadError::LimitOverrun { consumed, .. }) => {
+                *consumed = 0;
+                read = &skip;
+            }
+            Outcome::Failed(_) => {
+                outcomes.push(outcome);
+                return outcomes;
+            }
+            _ => read = &frame,
+        }
+        outcomes.push(outcome);
+    }
+}
+
+#[test]
+fn cuts_do_not_matter() {
+    fn same(text: Text, cuts: Vec<u8>, more_cuts: Vec<u8>, members: Members, limit: u8) -> bool {
+        let (separators, limit) = (members.separators(), 1 + usize::from(limit % 32));
+        let outcomes = |cuts| outcomes(&text.0, cuts, &separators, limit);
+        outcomes(&cuts) == outcomes(&[]) && outcomes(&cuts) == outcomes(&more_cuts)
+    }
+    check(same as fn(Text, Vec<u8>, Vec<u8>, Members, u8) -> bool);
+}
+
+#[test]
+fn every_way_to_keep_a_frame_keeps_the_same_bytes() {
+    fn same(text: Text, cuts: Vec<u8>, ways: Vec<u8>) {
+        let mut reader = Reader::new();
+        let mut ways = ways.iter().cycle();
+        let mut kept: Vec<Bytes> = Vec::new();
+        for piece in pieces(&text.0, &cuts) {
+            reader.feed(piece);
+            while let Ok(Step::Ready(line)) = reader.read_line() {
+                kept.push(match ways.next().map_or(0, |way| way % 4) {
+                    0 => line.to_bytes(),
+                    1 => line.into_bytes(),
+                    2 => {
+                        let token = line.token();
+                        reader.frame(token).into_bytes()
+                    }
+                    _ => {
+                        let newline = line[line.content().len()..].to_vec();
+                        let token = line.without_separator().token();
+                        let content = reader.frame(token).into_bytes();
+                        [&content[..], &newline].concat().into()
+                    }
+                });
+            }
+        }
+        kept.push(reader.into_unread());
+        let expected: Vec<&[u8]> = text.0.split_inclusive(|&byte| byte == b'\n').collect();
+        kept.retain(|line| !line.is_empty());
+        assert_eq!(kept, expected, "also after the reader went on");
+    }
+    check(same as fn(Text, Vec<u8>, Vec<u8>));
+}
+
+#[test]
+fn a_paced_reader_holds_at_most_twice_its_limit_and_one_read() {
+    fn bounded(text: Text, limit: u8, size: u8, lines: Vec<bool>) {
+        let (limit, size) = (1 + usize::from(limit % 64), 1 + usize::from(size % 64));
+        let mut reader = Reader::with_limit(limit);
+        let mut input = &text.0[..];
+        let mut lines = lines.iter().cycle();
+        while !input.is_empty() {
+            // Sometimes reads are made late, as by a busy user.
+            while reader.wants_read() && !input.is_empty() {
+                let received = input.len().min(size);
+                reader.input(size)[..received].copy_from_slice(&input[..received]);
+                reader.commit(received);
+                input = &input[received..];
+                assert!(reader.buffered().len() <= 2 * limit + size);
+                assert!(reader.capacity() <= 2 * limit + size);
+                if lines.next().is_none_or(|&reads| reads) {
+                    let _ = reader.read_line().map(|step| step.is_ready());
+                }
+            }
+            let _ = reader.read_line().map(|step| step.is_ready());
+        }
+    }
+    check(bounded as fn(Text, u8, u8, Vec<bool>));
+}
+
+/// A step of a random run of the writer.
+#[derive(Clone, Debug)]
+enum WriterStep {
+    Write(usize),
+    WriteBytes(usize),
+    WriteVectored(Vec<u8>),
+    Sent(usize),
+    Marks(u16, u16),
+    Cap(u16),
+    Finish,
+    Close,
+    Abort,
+}
+
+impl Arbitrary for WriterStep {
+    fn arbitrary(g: &mut Gen) -> Self {
+        // Around the sizes at which the queue changes its ways, and small ones.
+        let size = |g: &mut Gen| {
+            let around = *g
+                .choose(&[0, 1, 4, 500, 512, 1000, 16 * 1024, 40_000])
+                .unwrap();
+            around + usize::arbitrary(g) % 24
+        };
+        match u8::arbitrary(g) % 64 {
+            0 => Self::Finish,
+            1 => Self::Close,
+            2 => Self::Abort,
+            3..6 => Self::Marks(u16::arbitrary(g), u16::arbitrary(g)),
+            6 => Self::Cap(u16::arbitrary(g)),
+            7..24 => Self::Write(size(g)),
+            24..32 => Self::WriteBytes(size(g)),
+            32..40 => Self::WriteVectored(Arbitrary::arbitrary(g)),
+            _ => Self::Sent(size(g)),
+        }
+    }
+}
+
+#[test]
+fn the_writer_agrees_with_the_model() {
+    fn agrees(steps: Vec<WriterStep>) {
+        let mut model = WriterModel::new(1000, 100, 1 << 20);
+        let mut writer = writer_like(&model);
+        let mut letters = (0..=250).cycle();
+        let mut letters = |count: usize| -> Vec<u8> { letters.by_ref().take(count).collect() };
+        for step in &steps {
+            match step {
+                WriterStep::Write(count) => {
+                    let data = letters(*count);
+                    assert_eq!(writer.write(&data), model.write(&data));
+                }
+                WriterStep::WriteBytes(count) => {
+                    let data = Bytes::from(letters(*count));
+                    assert_eq!(writer.write_bytes(data.clone()), model.write(&data));
+                }
+                WriterStep::WriteVectored(sizes) => {
+                    let parts: Vec<_> = sizes.iter().map(|&size| letters(size.into())).collect();
+                    assert_eq!(writer.write_vectored(&parts), model.write(&parts.concat()));
+                }
+                WriterStep::Sent(count) => {
+                    let count = (*count).min(model.pending.len());
+                    writer.output().advance(count);
+                    model.sent(count);
+                    writer.shutdown_done();
+                    model.shutdown_done();
+                }
+                WriterStep::Marks(a, b) => {
+                    let (high, low) = (usize::from(*a.max(b)), usize::from(*a.min(b)));
+                    writer.set_water_marks(plimsoll::WaterMarks::new(high, low).unwrap());
+                    model.set_marks(high, low);
+                }
+                WriterStep::Cap(cap) => {
+                    let cap = usize::from(*cap);
+                    writer.set_cap(cap);
+                    model.cap = cap;
+                }
+                WriterStep::Finish => {
+                    writer.finish();
+                    model.finish();
+                }
+                WriterStep::Close => {
+                    writer.close();
+                    model.close();
+                }
+                WriterStep::Abort => {
+                    writer.abort();
+                    model.lose(Loss::Aborted);
+                }
+            }
+            assert_same_writer(&mut writer, &model);
+            assert!(writer.capacity() <= writer.pending() + 16 * 1024);
+        }
+        assert_eq!(writer.into_unsent().concat(), model.pending);
+    }
+    check(agrees as fn(Vec<WriterStep>));
+}
+
+#[test]
+fn what_one_connection_writes_another_reads_or_has_left() {
+    fn nothing_is_lost(text: Text, cuts: Vec<u8>, reads: Vec<bool>, stop: u8) {
+        let (mut here, mut there) = (Connection::new(), Connection::new());
+        let mut reads = reads.iter().cycle();
+        let mut read = Vec::new();
+        for (turn, piece) in pieces(&text.0, &cuts).enumerate() {
+            here.writer.write(piece).unwrap();
+            if turn > usize::from(stop) {
+                continue;
+            }
+            let sent = output_bytes(&mut here.writer);
+            let sent = &sent[..sent.len() - sent.len() / 3];
+            there.reader.feed(sent);
+            here.writer.output().advance(sent.len());
+            if reads.next().is_some_and(|&reads| reads) {
+                while let Ok(Step::Ready(line)) = there.reader.read_line() {
+                    read.extend_from_slice(&line);
+                }
+            }
+        }
+        let (here, there) = (here.into_parts(), there.into_parts());
+        assert_eq!(
+            [&read[..], &there.unread, &here.unsent.concat()].concat(),
+            text.0
+        );
+        assert!(here.unread.is_empty() && there.unsent.is_empty());
+    }
+    check(nothing_is_lost as fn(Text, Vec<u8>, Vec<bool>, u8));
+}
+
+#[test]
+fn nothing_shows_the_peers_bytes() {
+    fn hidden(text: Text) -> bool {
+        const CANARY: &str = "canary";
+        let mut connection = Connection::new();
+        let mut reader = Reader::with_limit(3);
+        let mut shown = String::new();
+        for input in [CANARY.as_bytes(), &text.0, b"\r\n", CANARY.as_bytes()] {
+            connection.reader.feed(input);
+            connection.writer.write(input).unwrap();
+            reader.feed(input);
+            shown += &format!("{:?}", connection);
+            shown += &format!("{:?}", connection.reader.read_line());
+            shown += &format!("{:?}", connection.writer.output());
+            for error in [
+                reader.read_until(&Separator::CRLF).err(),
+                reader.read_exact(usize::MAX).err(),
+                reader.read_line().err(),
+            ] {
+                shown += &format!(
+                    "{error:?}{}",
+                    error.map(|e| e.to_string()).unwrap_or_default()
+                );
+            }
+        }
+        let separator = Separator::new(CANARY).unwrap();
+        shown += &format!("{separator:?}{:?}", connection.into_parts());
+        !shown.contains(CANARY)
+    }
+    check(hidden as fn(Text) -> bool);
+}
+
+#[test]
+fn a_writer_of_small_parts_fills_slices_in_order() {
+    fn in_order(parts: Vec<Text>) {
+        let mut writer = Writer::new();
+        let slices: Vec<&[u8]> = parts.iter().map(|part| &part.0[..]).collect();
+        writer.write_vectored(&slices).unwrap();
+        let mut sent = Vec::new();
+        while writer.wants_write() {
+            let chunk = writer.output().chunk().to_vec();
+            let some = chunk.len().div_ceil(2);
+            sent.extend_from_slice(&chunk[..some]);
+            writer.output().advance(some);
+        }
+        assert_eq!(sent, slices.concat());
+    }
+    check(in_order as fn(Vec<Text>));
+}
