@@ -27,8 +27,9 @@ use crate::step::Step;
 /// [`wants_read`](Self::wants_read) holds, at most R bytes at once, makes the reader hold at most
 /// `2 * limit + R` bytes, capacity counted. A waiting read of a counted number of bytes raises that
 /// to the number plus R, and only as these bytes arrive; the [cap](Self::set_cap) bounds the number.
-/// (While a block grows, the allocator may hold the old one beside it.) With nothing unread, a read
-/// that waits gives all memory back.
+/// (While a block grows, the allocator may hold the old one beside it.) To know how far its searches
+/// have come takes up to 1 KiB more, and none for lines. With nothing unread, a read that waits gives
+/// all memory back.
 ///
 /// # Examples
 ///

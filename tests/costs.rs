@@ -1,1 +1,210 @@
+//! The reader's work is linear in what it receives, whatever a peer or a user does.
+//!
+//! Counted, not timed: bytes that searches look at, and bytes that are copied. Needs the feature
+//! `counters`.
 
+use plimsoll::{ReadError, Reader, Separator, Step};
+
+const SIZE: usize = 1 << 20;
+
+/// What `size` bytes may cost when `separators` byte strings of at most `longest` bytes are searched
+/// for, and the bytes come in `feeds` pieces.
+fn assert_linear(reader: &Reader, size: usize, separators: usize, longest: usize, feeds: usize) {
+    let costs = reader.costs();
+    let examined = (separators * (size + feeds * (longest - 1))) as u64;
+    assert!(
+        costs.examined <= examined,
+        "{} > {examined} examined",
+        costs.examined
+    );
+    let copied = 3 * size as u64;
+    assert!(costs.copied <= copied, "{} > {copied} copied", costs.copied);
+}
+
+#[test]
+fn bytewise_lines() {
+    let mut reader = Reader::with_limit(SIZE);
+    for _ in 0..SIZE {
+        assert_eq!(reader.read_line().map(|step| step.is_ready()), Ok(false));
+        reader.feed(b"a");
+    }
+    reader.feed(b"\n");
+    assert!(reader.read_line().unwrap().is_ready());
+    assert_linear(&reader, SIZE + 1, 1, 1, SIZE + 1);
+    assert_eq!(reader.costs().examined, SIZE as u64 + 1, "each byte once");
+}
+
+#[test]
+fn bytewise_frames_asked_for_again_and_again() {
+    let separator = Separator::new("a separator of some length").unwrap();
+    let mut reader = Reader::with_limit(SIZE);
+    for _ in 0..SIZE {
+        for _ in 0..3 {
+            assert_eq!(
+                reader.read_until(&separator).map(|step| step.is_ready()),
+                Ok(false)
+            );
+        }
+        reader.feed(b"a");
+    }
+    assert_linear(&reader, SIZE, 1, 26, SIZE);
+}
+
+#[test]
+fn changing_separators() {
+    let separators = [
+        Separator::LF,
+        Separator::CRLF,
+        Separator::new("three").unwrap(),
+        Separator::any(["\0", "\r\n\r\n", "three"]).unwrap(),
+    ];
+    let mut reader = Reader::with_limit(SIZE);
+    for _ in 0..SIZE / 16 {
+        reader.feed(&[b'a'; 16]);
+        for separator in &separators {
+            assert_eq!(
+                reader.read_until(separator).map(|step| step.is_ready()),
+                Ok(false)
+            );
+        }
+        assert_eq!(reader.read_line().map(|step| step.is_ready()), Ok(false));
+        assert_eq!(
+            reader.read_exact(SIZE + 1).map(|step| step.is_ready()),
+            Ok(false)
+        );
+    }
+    // Five byte strings: the newline and `three` are asked for twice and searched for once.
+    assert_linear(&reader, SIZE, 5, 5, SIZE / 16);
+}
+
+#[test]
+fn separators_built_anew_for_each_call() {
+    let mut reader = Reader::with_limit(SIZE);
+    for _ in 0..SIZE / 16 {
+        reader.feed(&[b'a'; 16]);
+        let separator = Separator::new("three").unwrap();
+        assert_eq!(
+            reader.read_until(&separator).map(|step| step.is_ready()),
+            Ok(false)
+        );
+    }
+    assert_linear(&reader, SIZE, 1, 5, SIZE / 16);
+}
+
+#[test]
+fn a_separator_that_never_occurs_beside_one_that_always_does() {
+    for members in [
+        &["\n", "\0"][..],
+        &["\n", "never", "\0"],
+        &["\r\n", "\r\n\r\n"],
+    ] {
+        let separator = Separator::any(members).unwrap();
+        let mut reader = Reader::with_limit(SIZE);
+        let line = b"a short line\r\n";
+        let lines = SIZE / line.len();
+        for _ in 0..lines / 64 {
+            reader.feed(&line.repeat(64));
+            for _ in 0..64 {
+                assert!(reader.read_until(&separator).unwrap().is_ready());
+            }
+        }
+        let longest = members.iter().map(|member| member.len()).max().unwrap();
+        assert_linear(
+            &reader,
+            lines / 64 * 64 * line.len(),
+            members.len(),
+            longest,
+            lines / 64,
+        );
+    }
+}
+
+#[test]
+fn separators_chosen_to_defeat_a_search() {
+    let needle = [&[b'a'; 100][..], b"b"].concat();
+    let members: Vec<Vec<u8>> = (0..8).map(|shorter| needle[shorter..].to_vec()).collect();
+    for count in 1..=members.len() {
+        let separator = Separator::any(&members[..count]).unwrap();
+        let mut reader = Reader::with_limit(SIZE);
+        for _ in 0..SIZE / 1024 {
+            reader.feed(&[b'a'; 1024]);
+            assert_eq!(
+                reader.read_until(&separator).map(|step| step.is_ready()),
+                Ok(false)
+            );
+        }
+        reader.feed(b"b");
+        assert!(reader.read_until(&separator).unwrap().is_ready());
+        assert_linear(&reader, SIZE + 1, count, needle.len(), SIZE / 1024 + 1);
+    }
+}
+
+#[test]
+fn a_million_short_lines() {
+    let mut reader = Reader::new();
+    let mut lines = 0;
+    // Pieces that always end in the middle of a line.
+    for _ in 0..1000 {
+        reader.feed(&b"ab\ncd\ne".repeat(400));
+        while let Ok(Step::Ready(_)) = reader.read_line() {
+            lines += 1;
+        }
+    }
+    assert_eq!(lines, 800_000);
+    assert_linear(&reader, 2_800_000, 1, 1, 1000);
+}
+
+#[test]
+fn a_full_reader_that_is_emptied_a_little_at_a_time() {
+    let mut reader = Reader::with_limit(64);
+    let mut received = 0;
+    for _ in 0..10_000 {
+        while reader.wants_read() {
+            reader.feed(b"a line\nand one more\n");
+            received += 20;
+        }
+        assert!(reader.read_line().unwrap().is_ready());
+    }
+    assert_linear(&reader, received, 1, 1, received / 20);
+}
+
+#[test]
+fn an_endless_line_is_looked_at_once() {
+    let mut reader = Reader::with_limit(1000);
+    let mut errors = 0;
+    for _ in 0..SIZE / 100 {
+        reader.feed(&[b'a'; 100]);
+        match reader.read_line() {
+            Err(ReadError::LineTooLong { .. }) => errors += 1,
+            other => assert!(!other.unwrap().is_ready()),
+        }
+    }
+    assert_eq!(errors, 1);
+    assert_linear(&reader, SIZE, 1, 1, SIZE / 100);
+}
+
+#[test]
+fn an_overrun_that_is_asked_about_again_and_again() {
+    let mut reader = Reader::with_limit(1000);
+    reader.feed(&[b'a'; 2000]);
+    for _ in 0..10_000 {
+        assert!(reader.read_until(&Separator::CRLF).is_err());
+    }
+    reader.feed(b"\r\n");
+    for _ in 0..10_000 {
+        assert!(reader.read_until(&Separator::CRLF).is_err());
+    }
+    assert_linear(&reader, 2002, 1, 2, 2);
+}
+
+#[test]
+fn input_in_place_is_not_copied() {
+    let mut reader = Reader::new();
+    for _ in 0..1000 {
+        reader.input(1000)[..1000].fill(b'a');
+        reader.input(1000)[999] = b'\n';
+        reader.commit(1000);
+        assert!(reader.read_line().unwrap().is_ready());
+    }
+    assert_eq!(reader.costs().copied, 0);
+}

@@ -1,0 +1,367 @@
+//! What the heap holds, counted by the allocator itself.
+//!
+//! Each test counts what its own thread allocates, so that tests may run side by side.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use bytes::{Buf, Bytes};
+use plimsoll::{Connection, Loss, ReadError, Reader, Separator, Step, Writer};
+
+struct Counting;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Heap {
+    held: isize,
+    peak: isize,
+    allocations: usize,
+}
+
+thread_local! {
+    static HEAP: Cell<Heap> = const { Cell::new(Heap { held: 0, peak: 0, allocations: 0 }) };
+}
+
+fn count(grown: isize, allocations: usize) {
+    HEAP.with(|heap| {
+        let mut counted = heap.get();
+        counted.held += grown;
+        counted.peak = counted.peak.max(counted.held);
+        counted.allocations += allocations;
+        heap.set(counted);
+    });
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize, 1);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize), 0);
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size as isize - layout.size() as isize, 1);
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What `work` did to the heap: what it left there, the peak above the start, and how often it asked.
+fn measure<T>(work: impl FnOnce() -> T) -> (T, Heap) {
+    let before = HEAP.get();
+    HEAP.set(Heap {
+        peak: before.held,
+        ..before
+    });
+    let result = work();
+    let after = HEAP.get();
+    let difference = Heap {
+        held: after.held - before.held,
+        peak: after.peak - before.held,
+        allocations: after.allocations - before.allocations,
+    };
+    (result, difference)
+}
+
+const LIMIT: usize = Reader::DEFAULT_LIMIT;
+const READ: usize = 16 * 1024;
+/// What a reader may hold: twice its limit, and what is read at once.
+const BOUND: isize = (2 * LIMIT + READ) as isize;
+/// What a reader may hold beside it to remember how far searches have come.
+const SEARCHES: isize = 1024;
+
+/// Receives `input` as a driver does that keeps to `wants_read`.
+fn receive(reader: &mut Reader, input: &[u8]) {
+    assert!(reader.wants_read());
+    reader.input(input.len()).copy_from_slice(input);
+    reader.commit(input.len());
+}
+
+#[test]
+fn the_allocator_counts() {
+    let (kept, heap) = measure(|| {
+        drop(vec![0_u8; 1000]);
+        vec![0_u8; 100]
+    });
+    assert_eq!((heap.held, heap.peak, heap.allocations), (100, 1000, 2));
+    drop(kept);
+}
+
+#[test]
+fn a_gigabyte_without_a_newline_stays_within_the_bound() {
+    let input = vec![b'a'; READ];
+    let mut reader = Reader::new();
+    let (errors, heap) = measure(|| {
+        let mut errors = 0;
+        for _ in 0..(1 << 30) / READ {
+            receive(&mut reader, &input);
+            match reader.read_line() {
+                Ok(step) => assert!(!step.is_ready()),
+                Err(error) => {
+                    assert_eq!(error, ReadError::LineTooLong { limit: LIMIT });
+                    errors += 1;
+                }
+            }
+        }
+        errors
+    });
+    assert_eq!(errors, 1, "one line, one error");
+    assert!(heap.peak <= BOUND, "{} > {BOUND}", heap.peak);
+    assert_eq!(heap.held, 0, "what is dropped is not held");
+    assert_eq!(reader.position(), 1 << 30);
+}
+
+#[test]
+fn a_gigabyte_that_is_skipped_stays_within_the_bound() {
+    let input = vec![b'a'; READ];
+    let mut reader = Reader::new();
+    let (overruns, heap) = measure(|| {
+        let mut overruns = 0;
+        for _ in 0..(1 << 30) / READ {
+            receive(&mut reader, &input);
+            if overruns == 0 {
+                match reader.read_until(&Separator::CRLF) {
+                    Err(ReadError::LimitOverrun { .. }) => overruns += 1,
+                    other => assert!(!other.unwrap().is_ready()),
+                }
+            }
+            if overruns > 0 {
+                assert_eq!(reader.skip_until(&Separator::CRLF), Ok(Step::NeedInput));
+            }
+        }
+        overruns
+    });
+    assert_eq!(overruns, 1);
+    assert!(
+        heap.peak <= BOUND + SEARCHES,
+        "{} > {BOUND} + {SEARCHES}",
+        heap.peak
+    );
+}
+
+#[test]
+fn a_user_who_does_not_read_makes_the_reader_pause_within_the_bound() {
+    let input = vec![b'\n'; READ];
+    let mut reader = Reader::new();
+    let ((), heap) = measure(|| {
+        while reader.wants_read() {
+            receive(&mut reader, &input);
+        }
+    });
+    assert!(reader.buffered().len() > 2 * LIMIT);
+    assert!(heap.held <= BOUND, "{} > {BOUND}", heap.held);
+    assert_eq!(heap.held, reader.capacity() as isize);
+}
+
+#[test]
+fn a_number_that_the_peer_sent_reserves_nothing() {
+    for count in [usize::MAX, 1 << 40] {
+        let mut reader = Reader::new();
+        let ((), heap) = measure(|| {
+            assert!(matches!(
+                reader.read_exact(count),
+                Err(ReadError::CapExceeded { .. })
+            ));
+            reader.set_cap(usize::MAX);
+            for _ in 0..10 {
+                assert_eq!(
+                    reader.read_exact(count).map(|step| step.is_ready()),
+                    Ok(false)
+                );
+                assert_eq!(reader.peek(count).map(|step| step.is_ready()), Ok(false));
+                assert_eq!(
+                    reader.read_to_end(count).map(|step| step.is_ready()),
+                    Ok(false)
+                );
+                receive(&mut reader, &[b'a'; 1000]);
+            }
+        });
+        assert!(heap.peak < 32 * 1024, "{} bytes for 10,000", heap.peak);
+    }
+}
+
+#[test]
+fn a_large_exact_read_holds_what_was_asked_for_and_one_read() {
+    const COUNT: usize = 1_000_000;
+    let mut reader = Reader::new();
+    let ((), heap) = measure(|| {
+        let input = [b'a'; 1000];
+        while !reader.read_exact(COUNT).unwrap().is_ready() {
+            receive(&mut reader, &input);
+        }
+    });
+    assert!(heap.held <= (COUNT + 1000) as isize, "{}", heap.held);
+}
+
+#[test]
+fn an_idle_connection_holds_nothing_after_a_large_frame() {
+    const FRAME: usize = 16 << 20;
+    let mut connection = Connection::new();
+    let mut large = vec![b'a'; FRAME];
+    large.push(b'\n');
+    let ((), heap) = measure(|| {
+        let reader = &mut connection.reader;
+        for piece in large[..FRAME].chunks(READ) {
+            assert!(!reader.read_exact(FRAME).unwrap().is_ready());
+            receive(reader, piece);
+        }
+        assert!(reader.read_exact(FRAME).unwrap().is_ready());
+        receive(reader, &large[FRAME..]);
+        assert!(reader.read_line().unwrap().is_ready());
+        assert!(!reader.read_until(&Separator::CRLF).unwrap().is_ready());
+
+        let writer = &mut connection.writer;
+        writer.set_cap(2 * FRAME);
+        writer.write(&large[..100]).unwrap();
+        writer.write(&large[..FRAME]).unwrap();
+        writer
+            .write_bytes(Bytes::copy_from_slice(&large[..5000]))
+            .unwrap();
+        while writer.wants_write() {
+            let sent = writer.output().chunk().len().min(READ);
+            writer.output().advance(sent);
+        }
+    });
+    assert!(heap.peak > FRAME as isize);
+    assert_eq!(heap.held, 0);
+}
+
+#[test]
+fn every_read_that_waits_or_ends_gives_memory_back() {
+    let reads: [fn(&mut Reader) -> bool; 7] = [
+        |reader| reader.read(1).is_ok_and(|step| step.is_ready()),
+        |reader| reader.read_line().is_ok_and(|step| step.is_ready()),
+        |reader| {
+            reader
+                .read_until(&Separator::CRLF)
+                .is_ok_and(|step| step.is_ready())
+        },
+        |reader| {
+            reader
+                .skip_until(&Separator::CRLF)
+                .is_ok_and(|step| step.is_ready())
+        },
+        |reader| reader.read_exact(1).is_ok_and(|step| step.is_ready()),
+        |reader| reader.peek(1).is_ok_and(|step| step.is_ready()),
+        |reader| reader.read_to_end(1).is_ok_and(|step| step.is_ready()),
+    ];
+    let ends: [fn(&mut Reader); 3] = [
+        |_| {},
+        |reader| reader.feed_eof(),
+        |reader| reader.feed_lost(Loss::Reset),
+    ];
+    for read in reads {
+        for end in ends {
+            let mut reader = Reader::new();
+            let ((), heap) = measure(|| {
+                reader.feed(b"line\r\n");
+                assert!(reader.read_until(&Separator::CRLF).unwrap().is_ready());
+                end(&mut reader);
+                read(&mut reader);
+            });
+            assert!(heap.peak > 0);
+            assert_eq!(heap.held, 0);
+        }
+    }
+}
+
+#[test]
+fn a_large_block_is_left_for_a_small_one_while_traffic_goes_on() {
+    let mut reader = Reader::new();
+    let ((), heap) = measure(|| {
+        while !reader.read_exact(1 << 20).unwrap().is_ready() {
+            receive(&mut reader, &[b'a'; READ]);
+        }
+        // From here on there is always a piece of a line in the buffer.
+        for _ in 0..10 {
+            receive(&mut reader, b"line\nli");
+            assert!(reader.read_line().unwrap().is_ready());
+            receive(&mut reader, b"ne\nli");
+            assert!(reader.read_line().unwrap().is_ready());
+        }
+    });
+    assert!(heap.held < 4096, "{}", heap.held);
+}
+
+#[test]
+fn ten_thousand_copied_lines_hold_little_more_than_themselves() {
+    let mut reader = Reader::new();
+    let (lines, heap) = measure(|| {
+        let mut lines: Vec<Bytes> = Vec::with_capacity(10_000);
+        for _ in 0..10_000 {
+            receive(&mut reader, b"\n");
+            let Ok(Step::Ready(line)) = reader.read_line() else {
+                panic!("a line is there");
+            };
+            lines.push(line.to_bytes());
+        }
+        lines
+    });
+    assert_eq!(lines.len(), 10_000);
+    assert!(heap.held < 2 << 20, "{}", heap.held);
+}
+
+#[test]
+fn bytewise_input_takes_no_more_than_twice_its_size() {
+    const SIZE: usize = 1 << 20;
+    let mut reader = Reader::with_limit(SIZE);
+    let ((), heap) = measure(|| {
+        for _ in 0..SIZE {
+            reader.feed(b"a");
+        }
+    });
+    assert!(heap.peak <= 2 * SIZE as isize, "{}", heap.peak);
+}
+
+#[test]
+fn a_million_empty_feeds_and_writes_allocate_nothing() {
+    let mut connection = Connection::new();
+    let ((), heap) = measure(|| {
+        let empty: [&[u8]; 3] = [b""; 3];
+        for _ in 0..1_000_000 {
+            connection.reader.feed(b"");
+            connection.reader.commit(0);
+            connection.writer.write(b"").unwrap();
+            connection.writer.write_bytes(Bytes::new()).unwrap();
+            connection.writer.write_vectored(&empty).unwrap();
+            assert!(!connection.reader.read_line().unwrap().is_ready());
+        }
+    });
+    assert_eq!((heap.allocations, heap.peak), (0, 0));
+    assert!(!connection.writer.wants_write());
+}
+
+#[test]
+fn lent_lines_allocate_once_a_block_and_not_once_a_line() {
+    let input = b"a line of text\n".repeat(1000);
+    let mut reader = Reader::new();
+    let (lines, heap) = measure(|| {
+        receive(&mut reader, &input);
+        let mut lines = 0;
+        while let Ok(Step::Ready(_)) = reader.read_line() {
+            lines += 1;
+        }
+        lines
+    });
+    assert_eq!((lines, heap.allocations), (1000, 1));
+}
+
+#[test]
+fn a_thousand_small_writes_share_a_few_blocks() {
+    let mut writer = Writer::new();
+    let (slices, heap) = measure(|| {
+        for _ in 0..1000 {
+            writer.write(b"a small write of 32 bytes, or so").unwrap();
+        }
+        let mut slices = [std::io::IoSlice::new(&[]); 1024];
+        writer.output().chunks_vectored(&mut slices)
+    });
+    assert!(slices <= 8, "{slices} slices");
+    assert!(heap.held <= 64_000, "{}", heap.held);
+}
