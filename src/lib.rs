@@ -1,4 +1,33 @@
-#![doc = "placeholder"]
+#![doc = include_str!("../README.md")]
+//!
+//! # The verbs
+//!
+//! | to | call | asyncio's name |
+//! | --- | --- | --- |
+//! | hand in what was received | [`Reader::feed`], or [`input`](Reader::input) and [`commit`](Reader::commit) | `feed_data` |
+//! | say that no more will come | [`Reader::feed_eof`], [`feed_lost`](Reader::feed_lost) | `feed_eof`, `set_exception` |
+//! | take what is there | [`Reader::read`] | `read` |
+//! | take a line | [`Reader::read_line`] | `readline` |
+//! | take a frame, by one separator or the first of several | [`Reader::read_until`] | `readuntil` |
+//! | take so many bytes | [`Reader::read_exact`] | `readexactly` |
+//! | take all the rest | [`Reader::read_to_end`] | `read(-1)` |
+//! | get past a frame that is too long | [`Reader::skip_until`] | |
+//! | look without taking | [`Reader::peek`], [`buffered`](Reader::buffered) | |
+//! | hold the peer back | [`Reader::wants_read`] | `pause_reading` |
+//! | queue bytes to send | [`Writer::write`], [`write_bytes`](Writer::write_bytes), [`write_vectored`](Writer::write_vectored) | `write`, `writelines` |
+//! | send them | [`Writer::output`], [`wants_write`](Writer::wants_write) | |
+//! | keep to the peer's pace | [`Writer::is_writable`] | `drain` |
+//! | end this side's stream | [`Writer::finish`] | `write_eof` |
+//! | end the connection | [`Connection::close`], [`abort`](Connection::abort) | `close`, `abort` |
+//! | know how it ended | [`Connection::state`] | |
+//! | take it over, without loss | [`Connection::into_parts`] | |
+//!
+//! # Features
+//!
+//! - `std`, on by default: the fastest search for the machine, and an [`Output`] that fills many
+//!   slices at once. Without it the crate needs `alloc` only.
+//! - `counters`, for tests of the crate itself.
+
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(

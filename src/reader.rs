@@ -44,6 +44,15 @@ use crate::step::Step;
 /// assert_eq!(reader.buffered(), b"MAIL FR");
 /// # Ok::<(), plimsoll::ReadError>(())
 /// ```
+///
+/// Two reads cannot overlap, since a frame borrows the reader:
+///
+/// ```compile_fail,E0499
+/// # let mut reader = plimsoll::Reader::new();
+/// let first = reader.read_line();
+/// let second = reader.read_line();
+/// drop((first, second));
+/// ```
 pub struct Reader {
     buffer: ReceiveBuffer,
     /// Most bytes before a separator. Never zero.
@@ -53,7 +62,7 @@ pub struct Reader {
     /// How many bytes the read that waits has asked for by count; zero if none did.
     ///
     /// The buffer may grow to hold that many. Nothing is reserved by it.
-    awaited: usize,
+    wanted: usize,
     intake: Intake,
     /// How the stream ended; `None` while it goes on.
     end: Option<End>,
@@ -101,7 +110,7 @@ impl Reader {
             buffer: ReceiveBuffer::default(),
             limit,
             cap: Self::DEFAULT_CAP,
-            awaited: 0,
+            wanted: 0,
             intake: Intake::Open,
             end: None,
         };
@@ -163,13 +172,11 @@ impl Reader {
     ///
     /// ```
     /// # use plimsoll::Reader;
-    /// # use std::io::Read;
-    /// # let mut socket = &b"PING\r\n"[..];
     /// # let mut reader = Reader::new();
-    /// let received = socket.read(reader.input(16 * 1024))?;
+    /// # let receive = |room: &mut [u8]| { room[..6].copy_from_slice(b"PING\r\n"); 6 };
+    /// let received = receive(reader.input(16 * 1024));
     /// reader.commit(received);
     /// # assert_eq!(reader.buffered(), b"PING\r\n");
-    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn input(&mut self, size: usize) -> &mut [u8] {
         self.assert_not_ended();
@@ -493,7 +500,7 @@ impl Reader {
     fn ceiling(&self, size: usize) -> usize {
         self.limit
             .saturating_mul(2)
-            .max(self.awaited)
+            .max(self.wanted)
             .saturating_add(size)
     }
 
@@ -575,7 +582,7 @@ impl Reader {
         self.buffer.release_if_empty();
         match self.end {
             None => {
-                self.awaited = count;
+                self.wanted = count;
                 if self.intake == Intake::Paused {
                     self.intake = Intake::Open;
                 }
@@ -596,7 +603,7 @@ impl Reader {
     #[inline]
     fn consume(&mut self, len: usize) {
         self.buffer.consume(len);
-        self.awaited = 0;
+        self.wanted = 0;
         self.resume_if_low();
     }
 

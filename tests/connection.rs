@@ -1,0 +1,204 @@
+//! The life that both halves share: every order of the events that can end it.
+
+mod common;
+
+use common::report;
+use plimsoll::{
+    Connection, ConnectionState, Loss, Parts, ReadError, Step, WriteError, WriterState,
+};
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Event {
+    Write,
+    /// The transport takes everything, and the end of the stream behind it.
+    Send,
+    Eof,
+    Finish,
+    Close,
+    Abort,
+    Lost,
+}
+
+const EVENTS: [Event; 7] = [
+    Event::Write,
+    Event::Send,
+    Event::Eof,
+    Event::Finish,
+    Event::Close,
+    Event::Abort,
+    Event::Lost,
+];
+
+/// The life of a connection as a list of what has happened.
+#[derive(Default)]
+struct Life {
+    pending: bool,
+    peer_ended: bool,
+    finished: bool,
+    closed: bool,
+    end_sent: bool,
+    loss: Option<Loss>,
+}
+
+impl Life {
+    fn state(&self) -> ConnectionState {
+        let write_side_ended = self.end_sent;
+        match self.loss {
+            Some(loss) => ConnectionState::Lost(loss),
+            None if self.closed && write_side_ended => ConnectionState::Closed,
+            None if self.peer_ended && write_side_ended => ConnectionState::Closed,
+            None if self.closed => ConnectionState::Closing,
+            None if self.peer_ended => ConnectionState::HalfClosedRemote,
+            None if write_side_ended => ConnectionState::HalfClosedLocal,
+            None => ConnectionState::Open,
+        }
+    }
+
+    fn lose(&mut self, loss: Loss) {
+        if !matches!(
+            self.state(),
+            ConnectionState::Closed | ConnectionState::Lost(_)
+        ) {
+            self.loss = Some(loss);
+            self.pending = false;
+        }
+    }
+
+    fn write(&mut self) -> Result<(), WriteError> {
+        match self.loss {
+            Some(loss) => Err(WriteError::Lost(loss)),
+            None if self.closed => Err(WriteError::Closed),
+            None if self.finished => Err(WriteError::Finished),
+            None => {
+                self.pending = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn perform(&mut self, connection: &mut Connection, event: Event) {
+        match event {
+            Event::Write => assert_eq!(connection.writer.write(b"ab"), self.write()),
+            Event::Send => {
+                let pending = connection.writer.pending();
+                bytes::Buf::advance(&mut connection.writer.output(), pending);
+                connection.writer.shutdown_done();
+                self.pending = false;
+                self.end_sent |= (self.finished || self.closed) && self.loss.is_none();
+            }
+            Event::Eof => {
+                connection.reader.feed_eof();
+                self.peer_ended |= self.loss.is_none();
+            }
+            Event::Finish => {
+                connection.writer.finish();
+                self.finished |= !self.closed && self.loss.is_none();
+            }
+            Event::Close => {
+                connection.close();
+                self.closed |= self.loss.is_none();
+            }
+            Event::Abort => {
+                connection.abort();
+                self.lose(Loss::Aborted);
+            }
+            Event::Lost => {
+                connection.lost(Loss::Reset);
+                self.lose(Loss::Reset);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_order_of_events_leads_where_it_should() {
+    let mut lives = 0;
+    for number in 0..EVENTS.len().pow(6) {
+        let mut connection = Connection::new();
+        connection.reader.feed(b"last words");
+        let mut life = Life::default();
+        for place in 0..6 {
+            let event = EVENTS[number / EVENTS.len().pow(place) % EVENTS.len()];
+            life.perform(&mut connection, event);
+            assert_eq!(connection.state(), life.state());
+            assert_eq!(connection.writer.wants_write(), life.pending);
+            let goes_on = life.loss.is_none() && !life.peer_ended && !life.closed;
+            assert_eq!(connection.reader.wants_read(), goes_on);
+        }
+        let words = connection
+            .reader
+            .read(100)
+            .unwrap()
+            .map(|frame| frame.to_vec());
+        assert_eq!(
+            words,
+            Step::Ready(b"last words".to_vec()),
+            "received bytes survive"
+        );
+        let behind = connection
+            .reader
+            .read(100)
+            .map(|step| step.map(|frame| frame.len()));
+        match life.loss {
+            Some(loss) => assert_eq!(behind, Err(ReadError::Lost(loss))),
+            None if life.peer_ended || life.closed => assert_eq!(behind, Ok(Step::Ready(0))),
+            None => assert_eq!(behind, Ok(Step::NeedInput)),
+        }
+        lives += 1;
+    }
+    report(&format!("connection: {lives} lives"));
+    assert_eq!(lives, 117_649);
+}
+
+#[test]
+fn a_loss_that_one_half_was_told_of_counts_for_both() {
+    let mut connection = Connection::new();
+    connection.writer.lose(Loss::TimedOut);
+    assert_eq!(connection.state(), ConnectionState::Lost(Loss::TimedOut));
+    assert!(
+        connection.reader.wants_read(),
+        "what the peer sent may still come"
+    );
+    assert_eq!(connection.writer.state(), WriterState::Lost(Loss::TimedOut));
+
+    let mut connection = Connection::new();
+    connection.reader.feed_lost(Loss::Transport);
+    assert_eq!(connection.state(), ConnectionState::Lost(Loss::Transport));
+}
+
+#[test]
+fn parts_hold_every_byte_of_both_directions() {
+    let mut connection = Connection::new();
+    connection.reader.feed(b"STARTTLS\r\nINJECTED");
+    assert!(connection.reader.read_line().unwrap().is_ready());
+    connection.writer.write(b"220 ").unwrap();
+    connection
+        .writer
+        .write_bytes(vec![b'x'; 1000].into())
+        .unwrap();
+    connection.writer.write(b"\r\n").unwrap();
+    bytes::Buf::advance(&mut connection.writer.output(), 2);
+
+    let Parts {
+        unread,
+        unsent,
+        dropping_line,
+        ..
+    } = connection.into_parts();
+    assert_eq!(unread, "INJECTED");
+    assert_eq!(
+        unsent.concat(),
+        [&b"0 "[..], &[b'x'; 1000], b"\r\n"].concat()
+    );
+    assert!(!dropping_line);
+}
+
+#[test]
+fn parts_tell_of_a_line_that_is_being_dropped() {
+    let mut connection = Connection::new();
+    connection.reader.set_limit(3);
+    connection.reader.feed(b"too long");
+    assert!(connection.reader.read_line().is_err());
+    let parts = connection.into_parts();
+    assert!(parts.dropping_line && parts.unread.is_empty());
+}
