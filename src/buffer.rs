@@ -20,8 +20,8 @@ const SMALLEST_BLOCK: usize = 512;
 /// A block this many times larger than what it has to hold is replaced by a smaller one.
 const OVERSIZED: usize = 4;
 
-/// Most byte strings, besides the newline, whose search is remembered.
-const MAX_CURSORS: usize = Separator::MAX_COUNT;
+/// Most byte strings, besides the newline, whose search is remembered: two of the largest sets.
+const MAX_CURSORS: usize = 2 * Separator::MAX_COUNT;
 
 /// Bytes received and not yet taken.
 #[derive(Default)]
@@ -41,7 +41,7 @@ pub(crate) struct ReceiveBuffer {
     base: u64,
     /// The search for newlines, which every reader needs.
     newline: Cursor,
-    /// The searches for other byte strings, the oldest first.
+    /// The searches for other byte strings, the one used last behind the others.
     ///
     /// Invariant: at most [`MAX_CURSORS`], no byte string twice.
     cursors: Vec<(Pattern, Cursor)>,
@@ -96,7 +96,7 @@ pub(crate) struct Match {
 impl ReceiveBuffer {
     /// Appends a copy of `input`. The block grows to at most `ceiling` bytes if that suffices.
     pub(crate) fn append(&mut self, input: &[u8], ceiling: usize) {
-        let mut block = self.take_block(input.len(), ceiling);
+        let mut block = self.take_block(input.len(), input.len(), ceiling);
         block.truncate(self.filled);
         block.extend_from_slice(input);
         self.filled = block.len();
@@ -105,19 +105,20 @@ impl ReceiveBuffer {
         self.count_copied(input.len());
     }
 
-    /// Hands out `size` bytes of room behind the unread ones, for [`commit`](Self::commit).
+    /// Hands out room behind the unread bytes, for [`commit`](Self::commit): `size` bytes, or what
+    /// is left of a block that has reached `ceiling`.
     ///
     /// They are zero or stale. A block is zeroed once in its life, not once a read.
     pub(crate) fn spare(&mut self, size: usize, ceiling: usize) -> &mut [u8] {
         if size == 0 {
             return &mut [];
         }
-        let mut block = self.take_block(size, ceiling);
-        let end = self.filled + size;
+        let mut block = self.take_block(size, 1, ceiling);
+        let end = block.capacity().min(self.filled + size);
         if block.len() < end {
             block.resize(end, 0);
         }
-        self.offered = size;
+        self.offered = end - self.filled;
         self.block = Block::Own(block);
         &mut self.block.writable()[self.filled..end]
     }
@@ -137,7 +138,7 @@ impl ReceiveBuffer {
         self.offered = 0;
     }
 
-    /// Removes the first `len` unread bytes, of at least as many. They stay where they are until
+    /// Removes the first `len` unread bytes; there must be that many. They stay where they are until
     /// more are appended.
     #[inline]
     pub(crate) fn consume(&mut self, len: usize) {
@@ -202,16 +203,18 @@ impl ReceiveBuffer {
         if matches!(pattern, Pattern::Byte(b'\n')) {
             return self.find_newline();
         }
-        let known = self.cursors.iter().position(|(known, _)| known == pattern);
-        let place = known.unwrap_or_else(|| {
-            if self.cursors.len() == MAX_CURSORS {
-                self.cursors.remove(0);
+        match self.cursors.iter().position(|(known, _)| known == pattern) {
+            Some(place) => self.cursors[place..].rotate_left(1),
+            None => {
+                if self.cursors.len() == MAX_CURSORS {
+                    self.cursors.remove(0);
+                }
+                self.cursors.push((pattern.clone(), Cursor::default()));
             }
-            self.cursors.push((pattern.clone(), Cursor::default()));
-            self.cursors.len() - 1
-        });
+        }
+        let (_, cursor) = self.cursors.last_mut()?;
         let received = &self.block.bytes()[..self.filled];
-        let (at, examined) = self.cursors[place].1.advance(pattern, received, self.start);
+        let (at, examined) = cursor.advance(pattern, received, self.start);
         self.count_examined(examined);
         Some(at? - self.start)
     }
@@ -219,7 +222,11 @@ impl ReceiveBuffer {
     /// Takes bytes out of the block without a copy. The block stays alive with them.
     pub(crate) fn share(&mut self, taken: Range<usize>) -> Bytes {
         let block = match mem::take(&mut self.block) {
-            Block::Own(block) => Bytes::from(block),
+            Block::Own(mut block) => {
+                // So that its length tells its size.
+                block.resize(block.capacity(), 0);
+                Bytes::from(block)
+            }
             Block::Shared(block) => block,
         };
         let frame = block.slice(taken);
@@ -276,11 +283,13 @@ impl ReceiveBuffer {
         self.costs
     }
 
-    /// Takes out the block, made fit for `size` more bytes behind `filled`, to be put back.
+    /// Takes out the block, to be put back, with room for `size` more bytes behind `filled`, or for
+    /// as few as `least` if it has reached `ceiling`.
     ///
-    /// It grows by doubling, so that each byte is moved a bounded number of times, but past
-    /// `ceiling` only as far as it must.
-    fn take_block(&mut self, size: usize, ceiling: usize) -> Vec<u8> {
+    /// Bytes are moved only where that pays: to the front, when at least as many were taken since
+    /// the last move; to a larger block, of twice the size. At the ceiling neither holds. Then they
+    /// are moved when the room is used up, which the caller makes rare by the ceiling that it sets.
+    fn take_block(&mut self, size: usize, least: usize, ceiling: usize) -> Vec<u8> {
         if self.is_empty() {
             self.rewind();
         }
@@ -293,15 +302,24 @@ impl ReceiveBuffer {
         } else {
             capacity.saturating_mul(2)
         };
-        let target = doubled.max(SMALLEST_BLOCK).min(ceiling).max(needed);
+        let target = match needed <= ceiling {
+            true => doubled.max(SMALLEST_BLOCK).min(ceiling).max(needed),
+            false => doubled.max(needed),
+        };
+        let at_ceiling = target <= capacity;
+        let moving_pays = unread <= self.start && needed <= capacity;
 
         match mem::take(&mut self.block) {
             Block::Own(block) if !oversized && capacity - self.filled >= size => block,
-            Block::Own(mut block)
-                if !oversized
-                    && needed <= capacity
-                    && (unread <= self.start || target <= capacity) =>
-            {
+            Block::Own(mut block) if !oversized && moving_pays => {
+                block.copy_within(self.start..self.filled, 0);
+                self.moved_to_front(unread);
+                block
+            }
+            Block::Own(block) if at_ceiling && !oversized && capacity - self.filled >= least => {
+                block
+            }
+            Block::Own(mut block) if at_ceiling && !oversized => {
                 block.copy_within(self.start..self.filled, 0);
                 self.moved_to_front(unread);
                 block

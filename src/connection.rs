@@ -17,15 +17,27 @@ use crate::writer::{Writer, WriterState};
 
 /// A reader and a writer for the two directions of one connection.
 ///
-/// The driver of the connection moves bytes between it and the transport:
+/// Its driver moves bytes between it and the transport:
 ///
-/// | while | it does | and tells |
+/// | where | it | and tells by |
 /// | --- | --- | --- |
-/// | [`reader.wants_read()`](Reader::wants_read) | receives | [`feed`](Reader::feed), [`feed_eof`](Reader::feed_eof) |
-/// | [`writer.wants_write()`](Writer::wants_write) | sends [`output`](Writer::output) | its `advance` |
-/// | [`writer.wants_shutdown()`](Writer::wants_shutdown) | ends the write side | [`shutdown_done`](Writer::shutdown_done) |
-/// | the transport fails | drops it | [`lost`](Self::lost) |
-/// | [`state()`](Self::state) is `Closed` or `Lost` | drops it | |
+/// | [`reader.wants_read()`](Reader::wants_read) | receives | [`feed`](Reader::feed) or [`input`](Reader::input) and [`commit`](Reader::commit); [`feed_eof`](Reader::feed_eof) |
+/// | [`writer.wants_write()`](Writer::wants_write) | sends from [`output`](Writer::output) | its `advance` |
+/// | [`writer.wants_shutdown()`](Writer::wants_shutdown) | ends the transport's write side | [`shutdown_done`](Writer::shutdown_done) |
+/// | the transport fails | closes the transport | [`lost`](Self::lost) |
+/// | [`state()`](Self::state) is `Closed` or `Lost` | closes the transport | |
+///
+/// # Examples
+///
+/// ```
+/// use plimsoll::{Connection, Reader, WaterMarks};
+///
+/// let mut connection = Connection {
+///     reader: Reader::with_limit(1024),
+///     ..Connection::new()
+/// };
+/// connection.writer.set_water_marks(WaterMarks::with_high(4096));
+/// ```
 #[derive(Debug, Default)]
 pub struct Connection {
     /// The receive half.
@@ -36,16 +48,19 @@ pub struct Connection {
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
 pub enum ConnectionState {
-    /// Bytes may flow both ways.
+    /// Neither stream has ended. (From [`Writer::finish`] until the end is sent, writes fail already.)
     Open,
-    /// The peer has ended its stream; this side may still write.
+    /// The peer has ended its stream; this side's goes on.
     HalfClosedRemote,
-    /// This side has ended its stream; the peer may still write.
+    /// This side has ended its stream; the peer's goes on.
     HalfClosedLocal,
-    /// This side has closed: what is pending will be sent, and nothing more is read.
+    /// This side has closed, and something is still to be sent.
     Closing,
-    /// Both streams have come to a clean end. Received bytes may still be buffered.
+    /// This side has closed and everything is sent, or both streams have come to their end.
+    ///
+    /// Received bytes may still be buffered.
     Closed,
     /// The connection was lost, or aborted on this side, before that.
     Lost(Loss),
@@ -91,21 +106,22 @@ impl Connection {
     /// Records that the connection was lost, and drops what is pending.
     ///
     /// What is buffered can still be read, behind it reads fail, and so do writes. The first loss
-    /// counts; after a clean end of both streams there is none.
+    /// counts, also if only one half was told of it; after a clean end of both streams there is none.
     #[doc(alias = "connection_lost")]
     pub fn lost(&mut self, loss: Loss) {
-        if !matches!(
-            self.state(),
-            ConnectionState::Closed | ConnectionState::Lost(_)
-        ) {
-            self.reader.feed_lost(loss);
-            self.writer.lose(loss);
-        }
+        let loss = match self.state() {
+            ConnectionState::Closed => return,
+            ConnectionState::Lost(first) => first,
+            _ => loss,
+        };
+        self.reader.feed_lost(loss);
+        self.writer.lost(loss);
     }
 
     /// Returns where the connection is in its life.
     ///
-    /// Where only one half was told of a loss, that counts for both.
+    /// A loss that only one half was told of counts for both; the other half may go on until
+    /// [`lost`](Self::lost) is called, for instance to read what the peer sent before it was gone.
     pub fn state(&self) -> ConnectionState {
         if let Some(loss) = self.reader.loss() {
             return ConnectionState::Lost(loss);

@@ -5,7 +5,7 @@
 
 /// Why a read failed.
 ///
-/// An error is data, not an event: where nothing was consumed, asking again fails again.
+/// An error is data, not an event: where nothing was consumed, asking the same again fails again.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -20,17 +20,19 @@ pub enum ReadError {
         limit: usize,
     },
 
-    /// No separator begins within the first `limit` bytes, nor right behind them.
+    /// A frame is longer than the limit: no separator begins within its first `limit` bytes, nor
+    /// right behind them.
     ///
     /// Nothing was consumed. Go on with [`skip_until`](crate::Reader::skip_until), with a larger
     /// limit, or by taking the bytes with another read. (asyncio's `LimitOverrunError`.)
-    #[error("no separator within the limit of {limit} bytes; {consumed} bytes hold none")]
+    #[error("frame is longer than the limit of {limit} bytes")]
     LimitOverrun {
         /// The limit in force, in bytes.
         limit: usize,
-        /// How many bytes at the front hold no beginning of a separator.
+        /// How many bytes precede the separator, or if none is there yet, can hold none.
         ///
-        /// The one number in an outcome that depends on how the network cut the stream, because
+        /// These may be taken, and the separator is still found behind them. (Of several separators
+        /// that is true of the shortest.) The one number in an outcome that depends on how the network cut the stream, because
         /// the error does not wait for more.
         consumed: usize,
     },

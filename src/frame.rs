@@ -50,7 +50,7 @@ pub struct FrameToken {
 }
 
 impl<'a> Frame<'a> {
-    /// Lends the last `len` bytes that were consumed, of at least as many.
+    /// Lends the last `len` bytes that were consumed; there must be that many.
     #[inline]
     pub(crate) fn last_taken(
         buffer: &'a mut ReceiveBuffer,
@@ -180,6 +180,12 @@ impl Deref for Frame<'_> {
 impl AsRef<[u8]> for Frame<'_> {
     fn as_ref(&self) -> &[u8] {
         self
+    }
+}
+
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Frame<'_> {
+    fn eq(&self, other: &T) -> bool {
+        **self == *other.as_ref()
     }
 }
 

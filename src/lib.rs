@@ -7,8 +7,8 @@
 //! | hand in what was received | [`Reader::feed`], or [`input`](Reader::input) and [`commit`](Reader::commit) | `feed_data` |
 //! | say that no more will come | [`Reader::feed_eof`], [`feed_lost`](Reader::feed_lost) | `feed_eof`, `set_exception` |
 //! | take what is there | [`Reader::read`] | `read` |
-//! | take a line | [`Reader::read_line`] | `readline` |
-//! | take a frame, by one separator or the first of several | [`Reader::read_until`] | `readuntil` |
+//! | take a line that ends with `\n` | [`Reader::read_line`] | `readline` |
+//! | take a frame that ends with `\r\n`, another separator, or one of several | [`Reader::read_until`] | `readuntil` |
 //! | take so many bytes | [`Reader::read_exact`] | `readexactly` |
 //! | take all the rest | [`Reader::read_to_end`] | `read(-1)` |
 //! | get past a frame that is too long | [`Reader::skip_until`] | |
@@ -16,7 +16,7 @@
 //! | hold the peer back | [`Reader::wants_read`] | `pause_reading` |
 //! | queue bytes to send | [`Writer::write`], [`write_bytes`](Writer::write_bytes), [`write_vectored`](Writer::write_vectored) | `write`, `writelines` |
 //! | send them | [`Writer::output`], [`wants_write`](Writer::wants_write) | |
-//! | keep to the peer's pace | [`Writer::is_writable`] | `drain` |
+//! | keep to the peer's pace | [`Writer::is_writable`], [`is_full`](Writer::is_full) | `drain` |
 //! | end this side's stream | [`Writer::finish`] | `write_eof` |
 //! | end the connection | [`Connection::close`], [`abort`](Connection::abort) | `close`, `abort` |
 //! | know how it ended | [`Connection::state`] | |
@@ -54,6 +54,8 @@ mod separator;
 mod step;
 mod water_marks;
 mod writer;
+
+pub use bytes;
 
 #[cfg(feature = "counters")]
 pub use buffer::Costs;

@@ -5,7 +5,9 @@
 //! is there. A read that cannot finish answers [`Step::NeedInput`] and takes nothing, so no byte is
 //! ever held by a call, and giving a call up loses none.
 //!
-//! Every result, errors included, depends on the bytes alone, never on how the network cut them.
+//! What a read comes to, errors included, depends on the bytes alone, never on how the network cut
+//! them. Two things do depend on that: how much [`Reader::read`] takes, which is what is there, and
+//! the number of bytes that an overrun reports.
 //!
 //! Semantics follow `asyncio.StreamReader` of CPython 3.13; each method says where it departs.
 
@@ -25,23 +27,34 @@ use crate::step::Step;
 ///
 /// Reading pauses above twice the limit. A driver that reads only while
 /// [`wants_read`](Self::wants_read) holds, at most R bytes at once, makes the reader hold at most
-/// `2 * limit + R` bytes, capacity counted. A waiting read of a counted number of bytes raises that
-/// to the number plus R, and only as these bytes arrive; the [cap](Self::set_cap) bounds the number.
-/// (While a block grows, the allocator may hold the old one beside it.) To know how far its searches
-/// have come takes up to 1 KiB more, and none for lines. With nothing unread, a read that waits gives
-/// all memory back.
+/// `2 * limit + R` bytes, capacity counted, where R counts as a quarter of the limit if it is less:
+/// with less room than that, the reader would be busy making room. A read by count that waits, or one
+/// [to the end](Self::read_to_end), raises `2 * limit` to what it asks for, and only as these bytes
+/// arrive; the [cap](Self::set_cap) bounds what may be asked for by count. While a block grows, the
+/// allocator may hold the old one beside it. To know how far its searches have come takes up to
+/// 1 KiB more, and none for lines.
+///
+/// A read that waits with nothing unread gives all memory back, until the next
+/// [`input`](Self::input) or [`feed`](Self::feed).
 ///
 /// # Examples
 ///
 /// ```
-/// use plimsoll::{Reader, Step};
+/// use plimsoll::{ReadError, Reader, Separator, Step};
 ///
-/// let mut reader = Reader::with_limit(512);
-/// reader.feed(b"EHLO example.org\r\nMAIL FR");
-/// let Step::Ready(line) = reader.read_line()? else { unreachable!() };
-/// assert_eq!(line.content(), b"EHLO example.org\r");
-/// assert_eq!(reader.read_line()?.map(|line| line.to_bytes()), Step::NeedInput);
-/// assert_eq!(reader.buffered(), b"MAIL FR");
+/// let mut reader = Reader::with_limit(8);
+/// reader.feed(b"MAIL FROM:<x>\r\nQUIT\r\n22");
+///
+/// // The limit of this reader is too low for the first command. Nothing is lost by asking.
+/// let answer = reader.read_until(&Separator::CRLF);
+/// assert!(matches!(answer, Err(ReadError::LimitOverrun { limit: 8, .. })));
+/// assert_eq!(reader.skip_until(&Separator::CRLF)?, Step::Ready(0));
+///
+/// let Step::Ready(command) = reader.read_until(&Separator::CRLF)? else { unreachable!() };
+/// assert_eq!(command.content(), b"QUIT");
+///
+/// assert!(!reader.read_until(&Separator::CRLF)?.is_ready());
+/// assert_eq!(reader.buffered(), b"22");
 /// # Ok::<(), plimsoll::ReadError>(())
 /// ```
 ///
@@ -104,7 +117,7 @@ impl Reader {
     ///
     /// # Panics
     ///
-    /// If `limit` is zero, as asyncio does.
+    /// If `limit` is zero. (asyncio raises `ValueError`.)
     pub fn with_limit(limit: usize) -> Self {
         let mut reader = Self {
             buffer: ReceiveBuffer::default(),
@@ -142,9 +155,9 @@ impl Reader {
 
     /// Appends bytes received from the peer.
     ///
-    /// An empty `input` changes nothing. After [`close`](Self::close) any input is dropped. After
-    /// [`feed_lost`](Self::feed_lost) it is accepted, and comes before the loss. While reading is
-    /// paused it is accepted too; then it is the caller who lets memory grow.
+    /// An empty `input` changes nothing. After [`Connection::close`](crate::Connection::close) any input
+    /// is dropped. After [`feed_lost`](Self::feed_lost) it is accepted, and comes before the loss.
+    /// While reading is paused it is accepted too; then it is the caller who lets memory grow.
     ///
     /// # Panics
     ///
@@ -159,10 +172,13 @@ impl Reader {
         }
     }
 
-    /// Returns `size` bytes of room for the driver to receive into, without a copy.
+    /// Returns room for the driver to receive into, without a copy: `size` bytes, or fewer if memory
+    /// has reached its bound, but never none.
     ///
-    /// [`commit`](Self::commit) then says how many it received; without that nothing has happened.
-    /// The room holds zeros or stale bytes: it is not zeroed for each read.
+    /// [`commit`](Self::commit) then says how many it received; without that nothing has happened. The
+    /// room holds zeros or stale bytes: a block is zeroed once, not for each read. It takes memory, so
+    /// a driver that can tell when the transport is readable asks for it then; one that blocks in the
+    /// call holds one read meanwhile.
     ///
     /// # Panics
     ///
@@ -186,7 +202,8 @@ impl Reader {
 
     /// Appends the first `received` bytes of the room that [`input`](Self::input) has given.
     ///
-    /// The same as [`feed`](Self::feed) of these bytes.
+    /// The same as [`feed`](Self::feed) of these bytes. A `commit` of zero gives the room's memory back
+    /// if nothing is unread.
     ///
     /// # Panics
     ///
@@ -199,8 +216,9 @@ impl Reader {
             received
         };
         self.buffer.commit(received, kept);
-        if kept > 0 {
-            self.received();
+        match kept {
+            0 => self.buffer.release_if_empty(),
+            _ => self.received(),
         }
     }
 
@@ -212,8 +230,9 @@ impl Reader {
     /// Records that the connection was lost.
     ///
     /// Reads first take what is buffered, as far as it completes them, then fail with
-    /// [`ReadError::Lost`]. A loss overrides an end that was fed before, and an earlier loss.
-    /// (With an exception set, asyncio's reader makes buffered bytes unreachable.)
+    /// [`ReadError::Lost`]. A loss overrides an end that was fed before, and an earlier loss; an end
+    /// that is fed later changes nothing. (With an exception set, asyncio's reader makes buffered
+    /// bytes unreachable.)
     #[doc(alias = "set_exception")]
     pub fn feed_lost(&mut self, loss: Loss) {
         self.end = Some(End::Lost(loss));
@@ -223,7 +242,7 @@ impl Reader {
     ///
     /// What is buffered can still be read; behind it reads answer as at the end of the stream. Bytes
     /// that arrive later are dropped. Changes nothing if the stream has ended already.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.end.get_or_insert(End::Closed);
     }
 
@@ -236,9 +255,9 @@ impl Reader {
     /// - [`ReadError::Lost`], only when nothing is buffered.
     pub fn read(&mut self, max: usize) -> Result<Step<Frame<'_>>, ReadError> {
         if max == 0 {
-            return self.read_nothing();
+            return self.read_exact(0);
         }
-        if self.buffer.is_empty() && self.run_out(0)? == More::ToCome {
+        if self.buffer.is_empty() && self.wait_or_end(0)? == More::ToCome {
             return Ok(Step::NeedInput);
         }
         let len = self.buffer.len().min(max);
@@ -248,7 +267,9 @@ impl Reader {
     /// Takes one line, with its `\n`.
     ///
     /// The last line may lack its newline, and then [`Frame::matched`] is `None`. At the end of the
-    /// stream every call gives an empty frame, which no earlier call does.
+    /// stream every call gives an empty frame, which no earlier call does: a loop has to look for it.
+    /// A `\r` before the newline is a part of the line; for lines that end with `\r\n` there is
+    /// [`read_until`](Self::read_until) with [`Separator::CRLF`].
     ///
     /// A line that is too long is dropped through its newline, wherever that arrives, while no more
     /// than the limit is held. (asyncio's `readline` drops what it has and may give out the rest as
@@ -258,6 +279,27 @@ impl Reader {
     ///
     /// - [`ReadError::LineTooLong`], once for each such line; the next call gives the line after it.
     /// - [`ReadError::Lost`]; an unfinished line stays buffered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use plimsoll::{ReadError, Reader, Step};
+    /// # let mut reader = Reader::with_limit(8);
+    /// # reader.feed(b"one\nmuch too long\ntwo\nlast");
+    /// # reader.feed_eof();
+    /// # let (mut seen, mut errors) = (Vec::new(), 0);
+    /// loop {
+    ///     match reader.read_line() {
+    ///         Ok(Step::Ready(line)) if line.is_empty() => break, // the end of the stream
+    ///         Ok(Step::Ready(line)) => seen.push(line.to_bytes()),
+    ///         Ok(Step::NeedInput) => { /* receive, then feed */ }
+    ///         Err(ReadError::LineTooLong { .. }) => errors += 1, // and on to the next line
+    ///         Err(error) => return Err(error),
+    ///     }
+    /// }
+    /// # assert_eq!((seen, errors), (vec!["one\n".into(), "two\n".into(), "last".into()], 1));
+    /// # Ok::<(), ReadError>(())
+    /// ```
     #[doc(alias = "readline")]
     #[inline]
     pub fn read_line(&mut self) -> Result<Step<Frame<'_>>, ReadError> {
@@ -267,7 +309,7 @@ impl Reader {
                 1,
                 Some(0),
             ))),
-            found => self.read_unusual_line(found),
+            found => self.read_line_not_at_hand(found),
         }
     }
 
@@ -276,13 +318,17 @@ impl Reader {
     /// The frame includes the separator, and tells [which](Frame::matched) of several it was. At
     /// most the limit precedes it. The cost is linear in the bytes fed since the last call with the
     /// same byte strings, also when other reads were tried or given up in between. That holds for
-    /// newlines and for the 16 byte strings that were last searched for.
+    /// newlines and for the 32 byte strings that were last searched for.
+    ///
+    /// A frame that is too long is not dropped on its own, as a line is:
+    /// [`skip_until`](Self::skip_until) does that.
     ///
     /// # Errors
     ///
     /// - [`ReadError::LimitOverrun`], as soon as no separator can begin within the limit; nothing
     ///   is consumed.
-    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered.
+    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered. A clean end,
+    ///   between two frames, is the one with `buffered: 0`.
     /// - [`ReadError::Lost`]; what there is stays buffered.
     #[doc(alias = "readuntil")]
     pub fn read_until(&mut self, separator: &Separator) -> Result<Step<Frame<'_>>, ReadError> {
@@ -293,7 +339,7 @@ impl Reader {
             if consumed > limit {
                 return Err(ReadError::LimitOverrun { limit, consumed });
             }
-            return match self.run_out(0)? {
+            return match self.wait_or_end(0)? {
                 More::ToCome => Ok(Step::NeedInput),
                 More::Never => Err(self.incomplete(None)),
             };
@@ -318,14 +364,16 @@ impl Reader {
     /// # Errors
     ///
     /// - [`ReadError::CapExceeded`], without waiting; nothing is consumed.
-    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered.
+    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered. A clean end,
+    ///   between two frames, is the one with `buffered: 0`.
     /// - [`ReadError::Lost`]; what there is stays buffered.
     #[doc(alias = "readexactly")]
     pub fn read_exact(&mut self, count: usize) -> Result<Step<Frame<'_>>, ReadError> {
-        if count == 0 {
-            return self.read_nothing();
-        }
         match self.gather(count)? {
+            // Taking nothing resumes nothing.
+            Step::Ready(()) if count == 0 => {
+                Ok(Step::Ready(Frame::last_taken(&mut self.buffer, 0, 0, None)))
+            }
             Step::Ready(()) => Ok(Step::Ready(self.take(count, 0, None))),
             Step::NeedInput => Ok(Step::NeedInput),
         }
@@ -345,7 +393,7 @@ impl Reader {
         if self.buffer.len() > max {
             return Err(ReadError::StreamTooLong { max });
         }
-        match self.run_out(max)? {
+        match self.wait_or_end(max)? {
             More::ToCome => Ok(Step::NeedInput),
             More::Never => Ok(Step::Ready(self.take_rest())),
         }
@@ -353,9 +401,9 @@ impl Reader {
 
     /// Drops everything through the separator that ends first, and tells which of several it was.
     ///
-    /// Drops while it waits, so that no more is held than the beginning of a separator: this is the
-    /// one operation that consumes when it answers [`Step::NeedInput`]. Whoever goes on with another
-    /// read then gets what follows the bytes that were fed. (asyncio has no counterpart.)
+    /// Drops while it waits, and holds no more than what may begin a separator, the longest less one
+    /// byte: this is the one operation that consumes when it answers [`Step::NeedInput`]. Another read
+    /// then goes on with the bytes that it held. (asyncio has no counterpart.)
     ///
     /// # Errors
     ///
@@ -371,7 +419,7 @@ impl Reader {
             Some(_) => 0,
         };
         self.consume(self.buffer.len().saturating_sub(overlap));
-        match self.run_out(0)? {
+        match self.wait_or_end(0)? {
             More::ToCome => Ok(Step::NeedInput),
             More::Never => Err(self.incomplete(None)),
         }
@@ -394,11 +442,12 @@ impl Reader {
         }
     }
 
-    /// Gets back the frame that a token stands for.
+    /// Gets back the frame that a token of this reader stands for.
     ///
     /// # Panics
     ///
-    /// If the reader was used since the token was made.
+    /// If the reader was used since the token was made. (The token of another reader gives a panic or
+    /// wrong bytes.)
     pub fn frame(&mut self, token: FrameToken) -> Frame<'_> {
         assert!(
             token.is_current(&self.buffer),
@@ -460,7 +509,7 @@ impl Reader {
 
     /// Returns the place in the stream of the next byte to be read: how many were taken or dropped.
     ///
-    /// Bytes that arrived after [`close`](Self::close) do not count.
+    /// Bytes that arrived after [`Connection::close`](crate::Connection::close) do not count.
     pub fn position(&self) -> u64 {
         self.buffer.position()
     }
@@ -478,15 +527,15 @@ impl Reader {
         }
     }
 
-    /// Tells whether the peer's stream has ended, or this side closed it, read to its end or not.
-    pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.end, Some(End::Eof | End::Closed))
-    }
-
     /// Returns what the reader's searches and moves have cost so far.
     #[cfg(feature = "counters")]
     pub fn costs(&self) -> crate::Costs {
         self.buffer.costs()
+    }
+
+    /// Tells whether the peer's stream has ended, or this side closed it, read to its end or not.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.end, Some(End::Eof | End::Closed))
     }
 
     fn assert_not_ended(&self) {
@@ -497,11 +546,12 @@ impl Reader {
     }
 
     /// The most bytes for the block to grow to when `size` more come.
+    ///
+    /// At least a quarter of the limit is room for them, since each time that it is used up the
+    /// block's bytes are moved, and there may be twice the limit.
     fn ceiling(&self, size: usize) -> usize {
-        self.limit
-            .saturating_mul(2)
-            .max(self.wanted)
-            .saturating_add(size)
+        let unread = self.limit.saturating_mul(2).max(self.wanted);
+        unread.saturating_add(size.max(self.limit / 4))
     }
 
     /// Takes note of bytes that were appended.
@@ -531,8 +581,11 @@ impl Reader {
         }
     }
 
-    /// Handles a line that is too long, or not there.
-    fn read_unusual_line(&mut self, found: Option<usize>) -> Result<Step<Frame<'_>>, ReadError> {
+    /// What `read_line` comes to when there is no line, or one that is too long.
+    fn read_line_not_at_hand(
+        &mut self,
+        found: Option<usize>,
+    ) -> Result<Step<Frame<'_>>, ReadError> {
         let limit = self.limit;
         if let Some(content) = found {
             self.consume(content.saturating_add(1));
@@ -543,17 +596,9 @@ impl Reader {
             self.intake = Intake::Dropping;
             return Err(ReadError::LineTooLong { limit });
         }
-        match self.run_out(0)? {
+        match self.wait_or_end(0)? {
             More::ToCome => Ok(Step::NeedInput),
             More::Never => Ok(Step::Ready(self.take_rest())),
-        }
-    }
-
-    /// What a read of no bytes comes to. It neither waits nor resumes reading.
-    fn read_nothing(&mut self) -> Result<Step<Frame<'_>>, ReadError> {
-        match self.end {
-            Some(End::Lost(loss)) if self.buffer.is_empty() => Err(ReadError::Lost(loss)),
-            _ => Ok(Step::Ready(Frame::last_taken(&mut self.buffer, 0, 0, None))),
         }
     }
 
@@ -565,10 +610,11 @@ impl Reader {
                 cap: self.cap,
             });
         }
-        if self.buffer.len() >= count {
+        let lost_and_empty = self.loss().is_some() && self.buffer.is_empty();
+        if self.buffer.len() >= count && !lost_and_empty {
             return Ok(Step::Ready(()));
         }
-        match self.run_out(count)? {
+        match self.wait_or_end(count)? {
             More::ToCome => Ok(Step::NeedInput),
             More::Never => Err(self.incomplete(Some(count))),
         }
@@ -578,7 +624,7 @@ impl Reader {
     ///
     /// If so the read waits, for `count` bytes if it is one by count: reading resumes, since nobody
     /// else will take bytes meanwhile. Memory that nothing is left in is given back either way.
-    fn run_out(&mut self, count: usize) -> Result<More, ReadError> {
+    fn wait_or_end(&mut self, count: usize) -> Result<More, ReadError> {
         self.buffer.release_if_empty();
         match self.end {
             None => {

@@ -2,9 +2,9 @@
 
 /// What a read came to.
 ///
-/// `NeedInput` is a promise. Nothing was consumed, and asking again gives the same answer until
-/// the peer's next bytes, or the end of its stream, are fed. So a caller may feed more, give up, or
-/// ask a different question, and lose nothing.
+/// `NeedInput` is a promise. Nothing was consumed, and, unless settings are changed, asking again
+/// gives the same answer until the peer's next bytes, or the end of its stream, are fed. So a caller
+/// may feed more, give up, or ask a different question, and lose nothing.
 /// ([`skip_until`](crate::Reader::skip_until) alone discards while it waits: that is its purpose.)
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[must_use = "`NeedInput` means that nothing was read"]

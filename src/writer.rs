@@ -23,15 +23,17 @@ const SHORT: usize = 512;
 /// Size of the smallest block that writes are copied into, in bytes.
 const SMALLEST_BLOCK: usize = 512;
 
-/// Size of the largest block that writes smaller than it are copied into, in bytes.
-const LARGEST_BLOCK: usize = 16 * 1024;
+/// Size of the largest block that writes are copied into, in bytes.
+const LARGEST_BLOCK: usize = 64 * 1024;
 
 /// Queues bytes to send, and tells how full the queue is.
 ///
 /// # Memory
 ///
-/// Pending bytes never exceed the [cap](Self::set_cap). Copied bytes are kept in blocks of 512 bytes
-/// to 16 KiB, a larger write in one of its own, and each is given back once it is sent. With nothing
+/// A write that would make more bytes pending than the [cap](Self::set_cap) is refused. Copied bytes
+/// are kept in blocks of at most 64 KiB, each given back once it is sent, so that a writer holds at
+/// most what is pending, one block that is being sent, one that is being filled, and 64 bytes for each
+/// part of the queue. [`Bytes`] that are queued as they are keep alive what they share. With nothing
 /// pending, no memory is held.
 ///
 /// # Examples
@@ -64,6 +66,7 @@ pub struct Writer {
 
 /// Where a writer is on its way to the end of the stream.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
 pub enum WriterState {
     /// Writes are accepted.
     Open,
@@ -71,9 +74,9 @@ pub enum WriterState {
     Finishing,
     /// Everything was sent, and the end of the stream behind it.
     Finished,
-    /// [`Writer::close`] was called: as `Finishing`, and the connection ends with it.
+    /// [`Writer::close`] was called: as `Finishing`, and this side is done with the connection.
     Closing,
-    /// Everything was sent, and the end of the stream behind it; the connection is closed.
+    /// Everything was sent, and the end of the stream behind it; this side is done.
     Closed,
     /// The connection was lost before that. What was pending is gone.
     Lost(Loss),
@@ -155,14 +158,38 @@ impl Writer {
     ///
     /// As for [`write`](Self::write).
     #[doc(alias = "writelines")]
-    pub fn write_vectored(&mut self, parts: &[impl AsRef<[u8]>]) -> Result<(), WriteError> {
-        let sizes = parts.iter().map(|part| part.as_ref().len());
+    pub fn write_vectored(&mut self, parts: &[&[u8]]) -> Result<(), WriteError> {
+        let sizes = parts.iter().map(|part| part.len());
         self.check_acceptable(sizes.fold(0, usize::saturating_add))?;
         for part in parts {
-            self.copy(part.as_ref());
+            self.copy(part);
         }
         self.note_growth();
         Ok(())
+    }
+
+    /// Queues formatted text, all of it or, on an error, nothing. It makes `write!` work.
+    ///
+    /// ```
+    /// # use plimsoll::Writer;
+    /// # let mut writer = Writer::new();
+    /// write!(writer, "Content-Length: {}\r\n", 42)?;
+    /// # assert_eq!(writer.pending(), 20);
+    /// # Ok::<(), plimsoll::WriteError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`write`](Self::write).
+    ///
+    /// # Panics
+    ///
+    /// If formatting one of the arguments fails.
+    pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<(), WriteError> {
+        match text.as_str() {
+            Some(text) => self.write(text.as_bytes()),
+            None => self.write(alloc::fmt::format(text).as_bytes()),
+        }
     }
 
     /// Ends the stream behind what is pending. Reading goes on. Calling it again changes nothing.
@@ -173,9 +200,10 @@ impl Writer {
         }
     }
 
-    /// Ends the stream behind what is pending, and the connection with it.
+    /// Ends the stream behind what is pending, as the last thing that is done with this connection.
     ///
-    /// Calling it again changes nothing. See also [`Connection::close`](crate::Connection::close).
+    /// Calling it again changes nothing. The reader is not told: that does
+    /// [`Connection::close`](crate::Connection::close).
     pub fn close(&mut self) {
         self.state = match self.state {
             WriterState::Open | WriterState::Finishing => WriterState::Closing,
@@ -186,15 +214,17 @@ impl Writer {
 
     /// Drops what is pending, and ends the connection.
     ///
-    /// Changes nothing if it was closed or lost already.
+    /// Changes nothing if it was closed or lost already. The reader is not told: that does
+    /// [`Connection::abort`](crate::Connection::abort).
     pub fn abort(&mut self) {
-        self.lose(Loss::Aborted);
+        self.lost(Loss::Aborted);
     }
 
     /// Records that the connection was lost, and drops what is pending.
     ///
-    /// Changes nothing if it was closed or lost already.
-    pub fn lose(&mut self, loss: Loss) {
+    /// Changes nothing if it was closed or lost already: the first loss counts. The reader is not told:
+    /// that does [`Connection::lost`](crate::Connection::lost).
+    pub fn lost(&mut self, loss: Loss) {
         if !matches!(self.state, WriterState::Closed | WriterState::Lost(_)) {
             self.state = WriterState::Lost(loss);
             self.pending = 0;
@@ -237,15 +267,14 @@ impl Writer {
     /// Tells whether the user should write more now.
     ///
     /// False once more than the high water mark is pending, until no more than the low one is. False
-    /// also where a write would fail because of the [state](Self::state).
+    /// also where a write would fail because of the [state](Self::state), and then for good: whoever
+    /// waits for room waits while [`is_full`](Self::is_full).
     pub fn is_writable(&self) -> bool {
         !self.full && self.state == WriterState::Open
     }
 
     /// Tells whether more than the high water mark was pending, and since then never as little as the
-    /// low one.
-    ///
-    /// What [`is_writable`](Self::is_writable) looks at besides the state.
+    /// low one. False after a loss.
     pub fn is_full(&self) -> bool {
         self.full
     }
@@ -279,8 +308,8 @@ impl Writer {
 
     /// Returns how much memory is held for bytes, used or not, in bytes.
     ///
-    /// Of [`Bytes`] that were written without a copy the unsent part counts, whatever they share, and
-    /// of a block that is being sent the unsent part.
+    /// The sent part of a block that is being sent does not count, and of [`Bytes`] that are queued as
+    /// they are nothing but themselves.
     pub fn capacity(&self) -> usize {
         let parts: usize = self
             .parts
@@ -308,22 +337,21 @@ impl Writer {
         Ok(())
     }
 
-    /// Queues a copy of `data`: first in what room the block has, then in one that fits the rest.
-    fn copy(&mut self, data: &[u8]) {
-        let room = self.block.capacity().saturating_sub(self.block.len());
-        let (head, rest) = data.split_at(data.len().min(room));
-        self.block.extend_from_slice(head);
+    /// Queues a copy of `data`: first in what room the block has, then in new ones.
+    fn copy(&mut self, mut data: &[u8]) {
         self.pending = self.pending.saturating_add(data.len());
-        if !rest.is_empty() {
+        loop {
+            let room = self.block.capacity().saturating_sub(self.block.len());
+            let (head, rest) = data.split_at(data.len().min(room));
+            self.block.extend_from_slice(head);
+            if rest.is_empty() {
+                return;
+            }
             // Blocks grow while they fill up, so that a few small writes cost a small one.
-            let size = self
-                .block
-                .len()
-                .saturating_mul(2)
-                .clamp(SMALLEST_BLOCK, LARGEST_BLOCK);
+            let size = self.block.len().saturating_mul(2).max(rest.len());
             self.seal_block();
-            self.block = BytesMut::with_capacity(size.max(rest.len()));
-            self.block.extend_from_slice(rest);
+            self.block = BytesMut::with_capacity(size.clamp(SMALLEST_BLOCK, LARGEST_BLOCK));
+            data = rest;
         }
     }
 
@@ -334,7 +362,7 @@ impl Writer {
         }
     }
 
-    /// Removes the first `count` pending bytes, of at least as many.
+    /// Removes the first `count` pending bytes; there must be that many.
     fn remove_sent(&mut self, mut count: usize) {
         self.pending = self.pending.saturating_sub(count);
         while let Some(part) = self.parts.front_mut() {

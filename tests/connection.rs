@@ -153,7 +153,7 @@ fn every_order_of_events_leads_where_it_should() {
 #[test]
 fn a_loss_that_one_half_was_told_of_counts_for_both() {
     let mut connection = Connection::new();
-    connection.writer.lose(Loss::TimedOut);
+    connection.writer.lost(Loss::TimedOut);
     assert_eq!(connection.state(), ConnectionState::Lost(Loss::TimedOut));
     assert!(
         connection.reader.wants_read(),
@@ -162,8 +162,20 @@ fn a_loss_that_one_half_was_told_of_counts_for_both() {
     assert_eq!(connection.writer.state(), WriterState::Lost(Loss::TimedOut));
 
     let mut connection = Connection::new();
+    connection.writer.write(b"pending").unwrap();
     connection.reader.feed_lost(Loss::Transport);
     assert_eq!(connection.state(), ConnectionState::Lost(Loss::Transport));
+    connection.lost(Loss::Reset);
+    assert_eq!(
+        connection.state(),
+        ConnectionState::Lost(Loss::Transport),
+        "the first counts"
+    );
+    assert_eq!(
+        connection.writer.state(),
+        WriterState::Lost(Loss::Transport)
+    );
+    assert_eq!(connection.writer.pending(), 0);
 }
 
 #[test]

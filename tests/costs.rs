@@ -22,7 +22,7 @@ fn assert_linear(reader: &Reader, size: usize, separators: usize, longest: usize
 }
 
 #[test]
-fn bytewise_lines() {
+fn a_line_that_comes_byte_by_byte_is_looked_at_once() {
     let mut reader = Reader::with_limit(SIZE);
     for _ in 0..SIZE {
         assert_eq!(reader.read_line().map(|step| step.is_ready()), Ok(false));
@@ -35,7 +35,7 @@ fn bytewise_lines() {
 }
 
 #[test]
-fn bytewise_frames_asked_for_again_and_again() {
+fn asking_again_after_each_byte_is_linear() {
     let separator = Separator::new("a separator of some length").unwrap();
     let mut reader = Reader::with_limit(SIZE);
     for _ in 0..SIZE {
@@ -51,7 +51,7 @@ fn bytewise_frames_asked_for_again_and_again() {
 }
 
 #[test]
-fn changing_separators() {
+fn changing_separators_between_calls_is_linear() {
     let separators = [
         Separator::LF,
         Separator::CRLF,
@@ -78,7 +78,7 @@ fn changing_separators() {
 }
 
 #[test]
-fn separators_built_anew_for_each_call() {
+fn building_a_separator_anew_for_each_call_is_linear() {
     let mut reader = Reader::with_limit(SIZE);
     for _ in 0..SIZE / 16 {
         reader.feed(&[b'a'; 16]);
@@ -92,7 +92,7 @@ fn separators_built_anew_for_each_call() {
 }
 
 #[test]
-fn a_separator_that_never_occurs_beside_one_that_always_does() {
+fn a_separator_that_never_occurs_is_not_searched_for_in_each_frame() {
     for members in [
         &["\n", "\0"][..],
         &["\n", "never", "\0"],
@@ -120,7 +120,7 @@ fn a_separator_that_never_occurs_beside_one_that_always_does() {
 }
 
 #[test]
-fn separators_chosen_to_defeat_a_search() {
+fn separators_chosen_to_defeat_a_search_do_not() {
     let needle = [&[b'a'; 100][..], b"b"].concat();
     let members: Vec<Vec<u8>> = (0..8).map(|shorter| needle[shorter..].to_vec()).collect();
     for count in 1..=members.len() {
@@ -140,7 +140,7 @@ fn separators_chosen_to_defeat_a_search() {
 }
 
 #[test]
-fn a_million_short_lines() {
+fn short_lines_are_moved_a_bounded_number_of_times() {
     let mut reader = Reader::new();
     let mut lines = 0;
     // Pieces that always end in the middle of a line.
@@ -155,7 +155,7 @@ fn a_million_short_lines() {
 }
 
 #[test]
-fn a_full_reader_that_is_emptied_a_little_at_a_time() {
+fn a_full_reader_that_is_emptied_a_little_at_a_time_is_linear() {
     let mut reader = Reader::with_limit(64);
     let mut received = 0;
     for _ in 0..10_000 {
@@ -166,6 +166,58 @@ fn a_full_reader_that_is_emptied_a_little_at_a_time() {
         assert!(reader.read_line().unwrap().is_ready());
     }
     assert_linear(&reader, received, 1, 1, received / 20);
+}
+
+/// The block is as full as it may be, and there is never much room to free.
+#[test]
+fn a_reader_that_is_always_full_costs_a_bounded_number_of_copies_of_each_byte() {
+    const LIMIT: usize = 64 * 1024;
+    for full in [2 * LIMIT - 1, 2 * LIMIT] {
+        for room in [0, 1, 16 * 1024] {
+            let mut reader = Reader::with_limit(LIMIT);
+            reader.feed(&b"\n".repeat(full));
+            let copied = reader.costs().copied;
+            for _ in 0..200_000 {
+                assert!(reader.wants_read());
+                assert!(reader.read_line().unwrap().is_ready());
+                if room == 0 {
+                    reader.feed(b"\n");
+                } else {
+                    reader.input(room)[0] = b'\n';
+                    reader.commit(1);
+                }
+            }
+            let copied = (reader.costs().copied - copied) / 200_000;
+            assert!(copied <= 9, "{copied} copies of each byte");
+            assert!(reader.capacity() <= 2 * LIMIT + LIMIT / 4);
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_is_fed_while_paused_costs_a_bounded_number_of_copies_of_each_byte() {
+    let mut reader = Reader::with_limit(1);
+    for _ in 0..SIZE {
+        reader.feed(b"a");
+    }
+    assert_linear(&reader, SIZE, 1, 1, SIZE);
+}
+
+#[test]
+fn a_set_of_separators_is_remembered_beside_another() {
+    let members = |first: u8| (0..16).map(move |more| [first + more, b'!', b'?']);
+    let sets = [
+        Separator::any(members(b'A')).unwrap(),
+        Separator::any(members(b'a')).unwrap(),
+    ];
+    let mut reader = Reader::with_limit(SIZE);
+    for _ in 0..SIZE / 64 {
+        reader.feed(&[b'.'; 64]);
+        for set in &sets {
+            assert!(!reader.read_until(set).unwrap().is_ready());
+        }
+    }
+    assert_linear(&reader, SIZE, 32, 3, SIZE / 64);
 }
 
 #[test]
@@ -184,7 +236,7 @@ fn an_endless_line_is_looked_at_once() {
 }
 
 #[test]
-fn an_overrun_that_is_asked_about_again_and_again() {
+fn an_overrun_that_is_asked_about_again_costs_nothing() {
     let mut reader = Reader::with_limit(1000);
     reader.feed(&[b'a'; 2000]);
     for _ in 0..10_000 {

@@ -208,7 +208,7 @@ fn a_write_after_the_end_is_an_error() {
     assert_eq!(writer.output().chunk(), b"pending");
 
     let mut writer = Writer::new();
-    writer.lose(Loss::Reset);
+    writer.lost(Loss::Reset);
     assert_eq!(writer.write(b"late"), Err(WriteError::Lost(Loss::Reset)));
     assert_eq!(
         writer.write_bytes("late".into()),

@@ -392,7 +392,7 @@ fn after_finish_writes_fail_and_reading_goes_on() {
     connection.writer.finish();
     let refused = Err(WriteError::Finished);
     assert_eq!(connection.writer.write(b""), refused);
-    assert_eq!(connection.writer.write_vectored(&[] as &[&[u8]]), refused);
+    assert_eq!(connection.writer.write_vectored(&[]), refused);
     connection.reader.feed(b"still here\n");
     assert_eq!(line(&mut connection.reader), ready("still here\n"));
 }
@@ -400,10 +400,7 @@ fn after_finish_writes_fail_and_reading_goes_on() {
 #[test]
 fn empty_parts_do_not_keep_a_writer_from_closing() {
     let mut connection = Connection::new();
-    connection
-        .writer
-        .write_vectored(&[&b"hello"[..], b""])
-        .unwrap();
+    connection.writer.write_vectored(&[b"hello", b""]).unwrap();
     connection.writer.write_bytes(bytes::Bytes::new()).unwrap();
     connection.close();
     connection.writer.output().advance(5);

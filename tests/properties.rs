@@ -125,13 +125,15 @@ impl Arbitrary for ReaderStep {
 fn the_reader_agrees_with_the_model() {
     fn agrees(limit: u8, steps: Vec<ReaderStep>) {
         let limit = 1 + usize::from(limit % 16);
-        let (mut reader, mut model) = (Reader::with_limit(limit), ReaderModel::new(limit));
+        let mut connection = Connection::new();
+        connection.reader.set_limit(limit);
+        let mut model = ReaderModel::new(limit);
         let mut received = 0;
         for step in &steps {
             match step {
                 ReaderStep::Feed(_) | ReaderStep::Commit(_) if model.end == Some(End::Eof) => {}
                 ReaderStep::Feed(Text(text)) => {
-                    reader.feed(text);
+                    connection.reader.feed(text);
                     received += if model.end == Some(End::Closed) {
                         0
                     } else {
@@ -140,8 +142,14 @@ fn the_reader_agrees_with_the_model() {
                     model.feed(text);
                 }
                 ReaderStep::Commit(Text(text)) => {
-                    reader.input(text.len() + 7)[..text.len()].copy_from_slice(text);
-                    reader.commit(text.len());
+                    let mut rest = &text[..];
+                    while !rest.is_empty() {
+                        let room = connection.reader.input(rest.len() + 7);
+                        let written = rest.len().min(room.len());
+                        room[..written].copy_from_slice(&rest[..written]);
+                        connection.reader.commit(written);
+                        rest = &rest[written..];
+                    }
                     received += if model.end == Some(End::Closed) {
                         0
                     } else {
@@ -150,19 +158,19 @@ fn the_reader_agrees_with_the_model() {
                     model.feed(text);
                 }
                 ReaderStep::SetLimit(limit) => {
-                    reader.set_limit(*limit);
+                    connection.reader.set_limit(*limit);
                     model.set_limit(*limit);
                 }
                 ReaderStep::Eof => {
-                    reader.feed_eof();
+                    connection.reader.feed_eof();
                     model.end.get_or_insert(End::Eof);
                 }
                 ReaderStep::Close => {
-                    reader.close();
+                    connection.close();
                     model.end.get_or_insert(End::Closed);
                 }
                 ReaderStep::Lost => {
-                    reader.feed_lost(Loss::Reset);
+                    connection.reader.feed_lost(Loss::Reset);
                     model.end = Some(End::Lost(Loss::Reset));
                 }
                 ReaderStep::Ask(wanted) => {
@@ -175,10 +183,14 @@ fn the_reader_agrees_with_the_model() {
                         Ask::SkipUntil(members) => Read::SkipUntil(members.separators()),
                         Ask::Peek(count) => Read::Peek(*count),
                     };
-                    assert_eq!(ask(&mut reader, &read), model.read(&read), "{read:?}");
+                    assert_eq!(
+                        ask(&mut connection.reader, &read),
+                        model.read(&read),
+                        "{read:?}"
+                    );
                 }
             }
-            assert_same_reader(&reader, &model, received);
+            assert_same_reader(&connection.reader, &model, received);
         }
     }
     check(agrees as fn(u8, Vec<ReaderStep>));
@@ -263,28 +275,39 @@ fn every_way_to_keep_a_frame_keeps_the_same_bytes() {
 
 #[test]
 fn a_paced_reader_holds_at_most_twice_its_limit_and_one_read() {
-    fn bounded(text: Text, limit: u8, size: u8, lines: Vec<bool>) {
+    fn bounded(text: Text, limit: u8, size: u8, lines: Vec<u8>) {
         let (limit, size) = (1 + usize::from(limit % 64), 1 + usize::from(size % 64));
+        let bound = 2 * limit + size.max(limit / 4);
+        let mut kept = Vec::new();
         let mut reader = Reader::with_limit(limit);
         let mut input = &text.0[..];
         let mut lines = lines.iter().cycle();
         while !input.is_empty() {
             // Sometimes reads are made late, as by a busy user.
             while reader.wants_read() && !input.is_empty() {
-                let received = input.len().min(size);
-                reader.input(size)[..received].copy_from_slice(&input[..received]);
+                let room = reader.input(size);
+                let received = input.len().min(room.len());
+                room[..received].copy_from_slice(&input[..received]);
                 reader.commit(received);
                 input = &input[received..];
                 assert!(reader.buffered().len() <= 2 * limit + size);
-                assert!(reader.capacity() <= 2 * limit + size);
-                if lines.next().is_none_or(|&reads| reads) {
-                    let _ = reader.read_line().map(|step| step.is_ready());
+                assert!(reader.capacity() <= bound);
+                match lines.next().map_or(1, |how| how % 3) {
+                    0 => {}
+                    1 => drop(reader.read_line().map(|step| step.is_ready())),
+                    _ => kept.extend(
+                        reader
+                            .read_line()
+                            .ok()
+                            .and_then(|line| line.map(|line| line.into_bytes()).ready()),
+                    ),
                 }
+                assert!(reader.capacity() <= bound);
             }
             let _ = reader.read_line().map(|step| step.is_ready());
         }
     }
-    check(bounded as fn(Text, u8, u8, Vec<bool>));
+    check(bounded as fn(Text, u8, u8, Vec<u8>));
 }
 
 /// A step of a random run of the writer.
@@ -343,7 +366,8 @@ fn the_writer_agrees_with_the_model() {
                 }
                 WriterStep::WriteVectored(sizes) => {
                     let parts: Vec<_> = sizes.iter().map(|&size| letters(size.into())).collect();
-                    assert_eq!(writer.write_vectored(&parts), model.write(&parts.concat()));
+                    let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+                    assert_eq!(writer.write_vectored(&slices), model.write(&parts.concat()));
                 }
                 WriterStep::Sent(count) => {
                     let count = (*count).min(model.pending.len());
@@ -376,7 +400,7 @@ fn the_writer_agrees_with_the_model() {
                 }
             }
             assert_same_writer(&mut writer, &model);
-            assert!(writer.capacity() <= writer.pending() + 16 * 1024);
+            assert!(writer.capacity() <= writer.pending() + 64 * 1024);
         }
         assert_eq!(writer.into_unsent().concat(), model.pending);
     }

@@ -8,7 +8,7 @@ mod common;
 
 use common::reader_model::{End, Outcome, Read, ReaderModel, Separators, ask, assert_same_state};
 use common::{count_in_parallel, report, strings};
-use plimsoll::{Loss, Reader};
+use plimsoll::{Connection, Loss, Reader};
 
 const LENGTH: u32 = 5;
 const STREAM: usize = 4;
@@ -80,7 +80,7 @@ fn palettes() -> [(usize, [Operation; 9]); 3] {
 }
 
 struct Run<'a> {
-    reader: Reader,
+    connection: Connection,
     model: ReaderModel,
     rest: &'a [u8],
     received: u64,
@@ -91,7 +91,10 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(limit: usize, stream: &'a [u8]) -> Self {
         Self {
-            reader: Reader::with_limit(limit),
+            connection: Connection {
+                reader: Reader::with_limit(limit),
+                ..Connection::new()
+            },
             model: ReaderModel::new(limit),
             rest: stream,
             received: 0,
@@ -103,56 +106,56 @@ impl<'a> Run<'a> {
         match operation {
             Operation::Feed(count) => {
                 let input = self.next_input(*count);
-                self.reader.feed(input);
+                self.connection.reader.feed(input);
                 self.model.feed(input);
             }
             Operation::Commit(count) => {
                 let input = self.next_input(*count);
-                self.reader.input(input.len() + 1)[..input.len()].copy_from_slice(input);
-                self.reader.commit(input.len());
+                self.connection.reader.input(input.len() + 1)[..input.len()].copy_from_slice(input);
+                self.connection.reader.commit(input.len());
                 self.model.feed(input);
             }
             Operation::Eof => {
-                self.reader.feed_eof();
+                self.connection.reader.feed_eof();
                 self.model.end.get_or_insert(End::Eof);
                 self.rest = &[];
             }
             Operation::Lost => {
-                self.reader.feed_lost(Loss::Reset);
+                self.connection.reader.feed_lost(Loss::Reset);
                 self.model.end = Some(End::Lost(Loss::Reset));
             }
             Operation::Close => {
-                self.reader.close();
+                self.connection.close();
                 self.model.end.get_or_insert(End::Closed);
             }
             Operation::SetLimit(limit) => {
-                self.reader.set_limit(*limit);
+                self.connection.reader.set_limit(*limit);
                 self.model.set_limit(*limit);
                 self.allowed = self.allowed.max(2 * limit);
             }
             Operation::Ask(read) => {
                 let expected = self.model.read(read);
-                assert_eq!(ask(&mut self.reader, read), expected);
+                assert_eq!(ask(&mut self.connection.reader, read), expected);
                 if expected == Outcome::NeedInput {
-                    assert_eq!(ask(&mut self.reader, read), Outcome::NeedInput);
+                    assert_eq!(ask(&mut self.connection.reader, read), Outcome::NeedInput);
                     assert!(
-                        self.reader.wants_read(),
+                        self.connection.reader.wants_read(),
                         "who waits for input must be given it"
                     );
-                    let idle = self.reader.buffered().is_empty();
+                    let idle = self.connection.reader.buffered().is_empty();
                     assert!(
-                        !idle || self.reader.capacity() == 0,
+                        !idle || self.connection.reader.capacity() == 0,
                         "an idle reader holds nothing"
                     );
                 }
             }
         }
-        assert_same_state(&self.reader, &self.model, self.received);
+        assert_same_state(&self.connection.reader, &self.model, self.received);
         let held = self.allowed.max(STREAM) + STREAM + 1;
         assert!(
-            self.reader.capacity() <= held,
+            self.connection.reader.capacity() <= held,
             "{} > {held}",
-            self.reader.capacity()
+            self.connection.reader.capacity()
         );
     }
 

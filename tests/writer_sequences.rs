@@ -75,7 +75,7 @@ impl Run {
                 self.model.close();
             }
             _ => {
-                self.writer.lose(Loss::Reset);
+                self.writer.lost(Loss::Reset);
                 self.model.lose(Loss::Reset);
             }
         }

@@ -113,10 +113,11 @@ impl ReaderModel {
 
     pub fn read(&mut self, read: &Read) -> Outcome {
         match read {
-            Read::Some(0) | Read::Exact(0) => match self.end {
+            Read::Some(0) | Read::Exact(0) | Read::Peek(0) => match self.end {
                 Some(End::Lost(loss)) if self.buffer.is_empty() => {
                     Outcome::Failed(ReadError::Lost(loss))
                 }
+                _ if matches!(read, Read::Peek(_)) => Outcome::Peeked(Vec::new()),
                 _ => self.deliver(0, 0, None),
             },
             Read::Some(max) => {
