@@ -83,7 +83,7 @@ impl Stream {
         match self.socket.read(reader.input(16 * 1024)) {
             Ok(0) => reader.feed_eof(),
             Ok(received) => reader.commit(received),
-            Err(error) => return self.lost(error),
+            Err(error) => return self.lost_unless_interrupted(error),
         }
         Ok(())
     }
@@ -94,9 +94,9 @@ impl Stream {
             let mut slices = [IoSlice::new(&[]); 64];
             let filled = output.chunks_vectored(&mut slices);
             match self.socket.write_vectored(&slices[..filled]) {
-                Ok(0) => return self.lost(io::ErrorKind::WriteZero.into()),
+                Ok(0) => return self.lost_unless_interrupted(io::ErrorKind::WriteZero.into()),
                 Ok(sent) => output.advance(sent),
-                Err(error) => self.lost(error)?,
+                Err(error) => self.lost_unless_interrupted(error)?,
             }
         }
         if self.connection.writer.wants_shutdown() {
@@ -107,10 +107,13 @@ impl Stream {
     }
 
     /// Tells the connection of a transport's error, unless it is no more than an interruption.
-    fn lost(&mut self, error: io::Error) -> io::Result<()> {
+    fn lost_unless_interrupted(&mut self, error: io::Error) -> io::Result<()> {
         let loss = match error.kind() {
             io::ErrorKind::Interrupted => return Ok(()),
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Loss::Reset,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected => Loss::Reset,
             io::ErrorKind::TimedOut => Loss::TimedOut,
             _ => Loss::Transport,
         };

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::separator::{Pattern, Separator};
 
@@ -29,13 +29,13 @@ pub(crate) struct ReceiveBuffer {
     block: Block,
     /// Where the unread bytes begin in `block`.
     ///
-    /// Invariant: `start <= filled <= block.bytes().len()`.
+    /// Invariant: `start <= filled <= block.len()`.
     start: usize,
     /// Where the unread bytes end in `block`. What lies behind is free.
     filled: usize,
     /// How many bytes behind `filled` were handed out to be written.
     ///
-    /// Invariant: `filled + offered <= block.bytes().len()`.
+    /// Invariant: `filled + offered <= block.len()`.
     offered: usize,
     /// Place of the block's first byte in the stream.
     base: u64,
@@ -59,10 +59,15 @@ pub struct Costs {
     pub copied: u64,
 }
 
+/// Memory for bytes. Its length is what was ever written, its capacity what may be.
 enum Block {
     Own(Vec<u8>),
-    /// Frozen, because a frame was taken without copying. Replaced as soon as more bytes come.
-    Shared(Bytes),
+    /// The rest of a block whose beginning went out with frames that were taken without copying.
+    Shared {
+        rest: BytesMut,
+        /// Size of the whole block, in bytes, all of which the rest keeps alive.
+        size: usize,
+    },
 }
 
 /// How far the search for one byte string has come. Places count from the block's first byte.
@@ -96,12 +101,10 @@ pub(crate) struct Match {
 impl ReceiveBuffer {
     /// Appends a copy of `input`. The block grows to at most `ceiling` bytes if that suffices.
     pub(crate) fn append(&mut self, input: &[u8], ceiling: usize) {
-        let mut block = self.take_block(input.len(), input.len(), ceiling);
-        block.truncate(self.filled);
-        block.extend_from_slice(input);
-        self.filled = block.len();
+        self.make_room(input.len(), input.len(), ceiling);
+        self.block.append_at(self.filled, input);
+        self.filled += input.len();
         self.offered = 0;
-        self.block = Block::Own(block);
         self.count_copied(input.len());
     }
 
@@ -110,17 +113,14 @@ impl ReceiveBuffer {
     ///
     /// They are zero or stale. A block is zeroed once in its life, not once a read.
     pub(crate) fn spare(&mut self, size: usize, ceiling: usize) -> &mut [u8] {
+        self.offered = 0;
         if size == 0 {
             return &mut [];
         }
-        let mut block = self.take_block(size, 1, ceiling);
-        let end = block.capacity().min(self.filled + size);
-        if block.len() < end {
-            block.resize(end, 0);
-        }
-        self.offered = end - self.filled;
-        self.block = Block::Own(block);
-        &mut self.block.writable()[self.filled..end]
+        self.make_room(size, 1, ceiling);
+        self.offered = size.min(self.block.capacity() - self.filled);
+        let end = self.filled + self.offered;
+        &mut self.block.written_to(end)[self.filled..end]
     }
 
     /// Takes back the spare room, of which `written` bytes were written, and keeps the first `kept`.
@@ -219,24 +219,33 @@ impl ReceiveBuffer {
         Some(at? - self.start)
     }
 
-    /// Takes bytes out of the block without a copy. The block stays alive with them.
+    /// Takes bytes that were consumed, and nothing appended since, out of the block without a copy.
+    ///
+    /// The block stays alive with them. What follows stays where it is.
     pub(crate) fn share(&mut self, taken: Range<usize>) -> Bytes {
-        let block = match mem::take(&mut self.block) {
-            Block::Own(mut block) => {
-                // So that its length tells its size.
-                block.resize(block.capacity(), 0);
-                Bytes::from(block)
+        if taken.is_empty() {
+            return Bytes::new();
+        }
+        let (mut rest, size) = match mem::take(&mut self.block) {
+            Block::Own(block) => {
+                let size = block.capacity();
+                (BytesMut::from(Bytes::from(block)), size)
             }
-            Block::Shared(block) => block,
+            Block::Shared { rest, size } => (rest, size),
         };
-        let frame = block.slice(taken);
-        self.block = Block::Shared(block);
+        rest.advance(taken.start);
+        let frame = rest.split_to(taken.len()).freeze();
+        self.block = Block::Shared { rest, size };
+        self.filled -= taken.end;
+        self.start -= taken.end;
+        self.moved_towards_front(taken.end);
         frame
     }
 
     /// Freezes the unread bytes.
     pub(crate) fn into_unread(mut self) -> Bytes {
         let unread = self.start..self.filled;
+        self.consume(unread.len());
         self.share(unread)
     }
 
@@ -275,7 +284,7 @@ impl ReceiveBuffer {
 
     /// Size of the memory held for bytes, used or not.
     pub(crate) fn capacity(&self) -> usize {
-        self.block.capacity()
+        self.block.size()
     }
 
     #[cfg(feature = "counters")]
@@ -283,80 +292,78 @@ impl ReceiveBuffer {
         self.costs
     }
 
-    /// Takes out the block, to be put back, with room for `size` more bytes behind `filled`, or for
-    /// as few as `least` if it has reached `ceiling`.
+    /// Makes the block have room for `size` more bytes behind `filled`, or for as few as `least` if it
+    /// has reached `ceiling`.
     ///
-    /// Bytes are moved only where that pays: to the front, when at least as many were taken since
-    /// the last move; to a larger block, of twice the size. At the ceiling neither holds. Then they
-    /// are moved when the room is used up, which the caller makes rare by the ceiling that it sets.
-    fn take_block(&mut self, size: usize, least: usize, ceiling: usize) -> Vec<u8> {
+    /// Unread bytes are moved only where that pays: when at least as many were taken since the block
+    /// began, or to a block of twice the size, past the ceiling of a quarter more. At the ceiling
+    /// neither holds. Then they are moved when the room is used up, which the caller makes rare by
+    /// the ceiling that it sets.
+    fn make_room(&mut self, size: usize, least: usize, ceiling: usize) {
         if self.is_empty() {
             self.rewind();
         }
         let unread = self.len();
         let needed = unread.saturating_add(size);
-        let capacity = self.block.capacity();
-        let oversized = capacity / OVERSIZED > needed.max(SMALLEST_BLOCK);
-        let doubled = if oversized {
-            0
-        } else {
-            capacity.saturating_mul(2)
-        };
-        let target = match needed <= ceiling {
-            true => doubled.max(SMALLEST_BLOCK).min(ceiling).max(needed),
-            false => doubled.max(needed),
-        };
-        let at_ceiling = target <= capacity;
-        let moving_pays = unread <= self.start && needed <= capacity;
+        let held = self.block.size();
+        let taken = self.start + (held - self.block.capacity());
+        let room = self.block.capacity() - self.filled;
 
-        match mem::take(&mut self.block) {
-            Block::Own(block) if !oversized && capacity - self.filled >= size => block,
-            Block::Own(mut block) if !oversized && moving_pays => {
+        let most = match needed <= ceiling {
+            true => ceiling,
+            false => needed.saturating_add(needed / 4),
+        };
+        let oversized = held > most || held / OVERSIZED > needed.max(SMALLEST_BLOCK);
+        let moving_pays = unread <= taken && needed <= held;
+        let target = match () {
+            () if oversized => SMALLEST_BLOCK.min(most).max(needed),
+            () if moving_pays => held,
+            () => {
+                let doubled = held.saturating_mul(2).max(SMALLEST_BLOCK);
+                doubled.min(most).max(needed)
+            }
+        };
+        let grows = target > held;
+        if !oversized && (room >= size || (!moving_pays && !grows && room >= least)) {
+            return;
+        }
+        match &mut self.block {
+            Block::Own(block) if !oversized && !grows => {
                 block.copy_within(self.start..self.filled, 0);
-                self.moved_to_front(unread);
-                block
             }
-            Block::Own(block) if at_ceiling && !oversized && capacity - self.filled >= least => {
-                block
-            }
-            Block::Own(mut block) if at_ceiling && !oversized => {
-                block.copy_within(self.start..self.filled, 0);
-                self.moved_to_front(unread);
-                block
-            }
-            Block::Own(mut block) if !oversized && self.start == 0 => {
+            Block::Own(block) if !oversized && self.start == 0 => {
                 // The allocator may find room behind the block, or map its pages elsewhere.
                 block.reserve_exact(target - block.len());
-                self.moved_to_front(unread);
-                block
             }
             old => {
                 let mut block = Vec::with_capacity(target);
                 block.extend_from_slice(&old.bytes()[self.start..self.filled]);
-                self.moved_to_front(unread);
-                block
+                *old = Block::Own(block);
             }
         }
+        self.count_copied(unread);
+        self.moved_towards_front(self.start);
+        self.filled = unread;
+        self.start = 0;
     }
 
-    /// Forgets the place of bytes that were taken, once no byte is unread.
+    /// Forgets bytes that were taken, once none is unread, and the room that was handed out.
     fn rewind(&mut self) {
-        self.moved_to_front(0);
+        self.base += self.start as u64;
+        self.start = 0;
+        self.filled = 0;
+        self.offered = 0;
         self.newline = Cursor::default();
         self.cursors.clear();
     }
 
-    /// Records that the unread bytes now begin at the block's first byte.
-    fn moved_to_front(&mut self, unread: usize) {
-        let by = self.start;
+    /// Records that all bytes in the block are `by` places nearer to its front.
+    fn moved_towards_front(&mut self, by: usize) {
         self.base += by as u64;
-        self.start = 0;
-        self.filled = unread;
         self.newline.shift(by);
         for (_, cursor) in &mut self.cursors {
             cursor.shift(by);
         }
-        self.count_copied(unread);
     }
 
     #[inline]
@@ -428,22 +435,51 @@ impl Block {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Own(block) => block,
-            Self::Shared(block) => block,
+            Self::Shared { rest, .. } => rest,
         }
     }
 
-    /// What may be written to: nothing of a block that frames share.
-    fn writable(&mut self) -> &mut [u8] {
-        match self {
-            Self::Own(block) => block,
-            Self::Shared(_) => &mut [],
-        }
-    }
-
+    /// How many bytes it has room for, from the first that it shows.
     fn capacity(&self) -> usize {
         match self {
             Self::Own(block) => block.capacity(),
-            Self::Shared(block) => block.len(),
+            Self::Shared { rest, .. } => rest.capacity(),
+        }
+    }
+
+    /// How much memory it holds.
+    fn size(&self) -> usize {
+        match self {
+            Self::Own(block) => block.capacity(),
+            Self::Shared { size, .. } => *size,
+        }
+    }
+
+    /// Writes `input` behind the first `len` bytes.
+    fn append_at(&mut self, len: usize, input: &[u8]) {
+        match self {
+            Self::Own(block) => {
+                block.truncate(len);
+                block.extend_from_slice(input);
+            }
+            Self::Shared { rest, .. } => {
+                rest.truncate(len);
+                rest.extend_from_slice(input);
+            }
+        }
+    }
+
+    /// Its bytes, of which at least the first `len` are made to be written, with zeros.
+    fn written_to(&mut self, len: usize) -> &mut [u8] {
+        if self.bytes().len() < len {
+            match self {
+                Self::Own(block) => block.resize(len, 0),
+                Self::Shared { rest, .. } => rest.resize(len, 0),
+            }
+        }
+        match self {
+            Self::Own(block) => block,
+            Self::Shared { rest, .. } => rest,
         }
     }
 }

@@ -128,11 +128,13 @@ impl Connection {
         }
         match (self.writer.state(), self.reader.has_ended()) {
             (WriterState::Lost(loss), _) => ConnectionState::Lost(loss),
-            (WriterState::Closed, _) | (WriterState::Finished, true) => ConnectionState::Closed,
-            (WriterState::Closing, _) => ConnectionState::Closing,
-            (WriterState::Finished, false) => ConnectionState::HalfClosedLocal,
+            (WriterState::Finished | WriterState::Closed, true) => ConnectionState::Closed,
+            (WriterState::Finished | WriterState::Closed, false) => {
+                ConnectionState::HalfClosedLocal
+            }
+            (WriterState::Closing, true) => ConnectionState::Closing,
             (WriterState::Open | WriterState::Finishing, true) => ConnectionState::HalfClosedRemote,
-            (WriterState::Open | WriterState::Finishing, false) => ConnectionState::Open,
+            (_, false) => ConnectionState::Open,
         }
     }
 

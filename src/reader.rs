@@ -30,9 +30,10 @@ use crate::step::Step;
 /// `2 * limit + R` bytes, capacity counted, where R counts as a quarter of the limit if it is less:
 /// with less room than that, the reader would be busy making room. A read by count that waits, or one
 /// [to the end](Self::read_to_end), raises `2 * limit` to what it asks for, and only as these bytes
-/// arrive; the [cap](Self::set_cap) bounds what may be asked for by count. While a block grows, the
-/// allocator may hold the old one beside it. To know how far its searches have come takes up to
-/// 1 KiB more, and none for lines.
+/// arrive; the [cap](Self::set_cap) bounds what may be asked for by count. If such a read is given
+/// up, what it has gathered is held until it is read, with a quarter more. While a block grows, the
+/// allocator may hold the old one beside it. The byte strings that were last searched for are kept,
+/// with how far each search has come: up to 20 KiB for 32 of the longest, and nothing for newlines.
 ///
 /// A read that waits with nothing unread gives all memory back, until the next
 /// [`input`](Self::input) or [`feed`](Self::feed).
@@ -178,7 +179,7 @@ impl Reader {
     /// [`commit`](Self::commit) then says how many it received; without that nothing has happened. The
     /// room holds zeros or stale bytes: a block is zeroed once, not for each read. It takes memory, so
     /// a driver that can tell when the transport is readable asks for it then; one that blocks in the
-    /// call holds one read meanwhile.
+    /// call holds one read meanwhile. A read in between may take the room back.
     ///
     /// # Panics
     ///
@@ -207,7 +208,7 @@ impl Reader {
     ///
     /// # Panics
     ///
-    /// If [`feed_eof`](Self::feed_eof) was called before, or if the room was smaller.
+    /// If [`feed_eof`](Self::feed_eof) was called before, or if the room was smaller or is taken back.
     pub fn commit(&mut self, received: usize) {
         self.assert_not_ended();
         let kept = if self.end == Some(End::Closed) {
@@ -224,6 +225,7 @@ impl Reader {
 
     /// Records that the peer will send no more. Calling it again changes nothing.
     pub fn feed_eof(&mut self) {
+        self.buffer.release_if_empty();
         self.end.get_or_insert(End::Eof);
     }
 
@@ -235,6 +237,7 @@ impl Reader {
     /// bytes unreachable.)
     #[doc(alias = "set_exception")]
     pub fn feed_lost(&mut self, loss: Loss) {
+        self.buffer.release_if_empty();
         self.end = Some(End::Lost(loss));
     }
 
@@ -243,6 +246,7 @@ impl Reader {
     /// What is buffered can still be read; behind it reads answer as at the end of the stream. Bytes
     /// that arrive later are dropped. Changes nothing if the stream has ended already.
     pub(crate) fn close(&mut self) {
+        self.buffer.release_if_empty();
         self.end.get_or_insert(End::Closed);
     }
 
@@ -529,7 +533,7 @@ impl Reader {
 
     /// Returns what the reader's searches and moves have cost so far.
     #[cfg(feature = "counters")]
-    pub fn costs(&self) -> crate::Costs {
+    pub fn costs(&self) -> crate::buffer::Costs {
         self.buffer.costs()
     }
 
@@ -593,6 +597,7 @@ impl Reader {
         }
         if self.buffer.len() > limit {
             self.consume(self.buffer.len());
+            self.buffer.release_if_empty();
             self.intake = Intake::Dropping;
             return Err(ReadError::LineTooLong { limit });
         }

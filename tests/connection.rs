@@ -15,16 +15,19 @@ enum Event {
     Eof,
     Finish,
     Close,
+    /// Only the writer is told.
+    CloseWriter,
     Abort,
     Lost,
 }
 
-const EVENTS: [Event; 7] = [
+const EVENTS: [Event; 8] = [
     Event::Write,
     Event::Send,
     Event::Eof,
     Event::Finish,
     Event::Close,
+    Event::CloseWriter,
     Event::Abort,
     Event::Lost,
 ];
@@ -33,24 +36,23 @@ const EVENTS: [Event; 7] = [
 #[derive(Default)]
 struct Life {
     pending: bool,
-    peer_ended: bool,
+    /// The reader expects no more: of the peer, or since this side has closed.
+    reading_ended: bool,
     finished: bool,
-    closed: bool,
+    writer_closed: bool,
     end_sent: bool,
     loss: Option<Loss>,
 }
 
 impl Life {
     fn state(&self) -> ConnectionState {
-        let write_side_ended = self.end_sent;
-        match self.loss {
-            Some(loss) => ConnectionState::Lost(loss),
-            None if self.closed && write_side_ended => ConnectionState::Closed,
-            None if self.peer_ended && write_side_ended => ConnectionState::Closed,
-            None if self.closed => ConnectionState::Closing,
-            None if self.peer_ended => ConnectionState::HalfClosedRemote,
-            None if write_side_ended => ConnectionState::HalfClosedLocal,
-            None => ConnectionState::Open,
+        match (self.loss, self.end_sent, self.reading_ended) {
+            (Some(loss), ..) => ConnectionState::Lost(loss),
+            (None, true, true) => ConnectionState::Closed,
+            (None, true, false) => ConnectionState::HalfClosedLocal,
+            (None, false, true) if self.writer_closed => ConnectionState::Closing,
+            (None, false, true) => ConnectionState::HalfClosedRemote,
+            (None, false, false) => ConnectionState::Open,
         }
     }
 
@@ -66,8 +68,10 @@ impl Life {
 
     fn write(&mut self) -> Result<(), WriteError> {
         match self.loss {
+            // A writer that is done with its stream cannot lose it any more.
+            Some(_) if self.writer_closed && self.end_sent => Err(WriteError::Closed),
             Some(loss) => Err(WriteError::Lost(loss)),
-            None if self.closed => Err(WriteError::Closed),
+            None if self.writer_closed => Err(WriteError::Closed),
             None if self.finished => Err(WriteError::Finished),
             None => {
                 self.pending = true;
@@ -84,19 +88,24 @@ impl Life {
                 bytes::Buf::advance(&mut connection.writer.output(), pending);
                 connection.writer.shutdown_done();
                 self.pending = false;
-                self.end_sent |= (self.finished || self.closed) && self.loss.is_none();
+                self.end_sent |= (self.finished || self.writer_closed) && self.loss.is_none();
             }
             Event::Eof => {
                 connection.reader.feed_eof();
-                self.peer_ended |= self.loss.is_none();
+                self.reading_ended |= self.loss.is_none();
             }
             Event::Finish => {
                 connection.writer.finish();
-                self.finished |= !self.closed && self.loss.is_none();
+                self.finished |= !self.writer_closed && self.loss.is_none();
             }
             Event::Close => {
                 connection.close();
-                self.closed |= self.loss.is_none();
+                self.writer_closed |= self.loss.is_none();
+                self.reading_ended |= self.loss.is_none();
+            }
+            Event::CloseWriter => {
+                connection.writer.close();
+                self.writer_closed |= self.loss.is_none();
             }
             Event::Abort => {
                 connection.abort();
@@ -122,7 +131,7 @@ fn every_order_of_events_leads_where_it_should() {
             life.perform(&mut connection, event);
             assert_eq!(connection.state(), life.state());
             assert_eq!(connection.writer.wants_write(), life.pending);
-            let goes_on = life.loss.is_none() && !life.peer_ended && !life.closed;
+            let goes_on = life.loss.is_none() && !life.reading_ended;
             assert_eq!(connection.reader.wants_read(), goes_on);
         }
         let words = connection
@@ -141,13 +150,13 @@ fn every_order_of_events_leads_where_it_should() {
             .map(|step| step.map(|frame| frame.len()));
         match life.loss {
             Some(loss) => assert_eq!(behind, Err(ReadError::Lost(loss))),
-            None if life.peer_ended || life.closed => assert_eq!(behind, Ok(Step::Ready(0))),
+            None if life.reading_ended => assert_eq!(behind, Ok(Step::Ready(0))),
             None => assert_eq!(behind, Ok(Step::NeedInput)),
         }
         lives += 1;
     }
     report(&format!("connection: {lives} lives"));
-    assert_eq!(lives, 117_649);
+    assert_eq!(lives, 262_144);
 }
 
 #[test]
@@ -160,6 +169,14 @@ fn a_loss_that_one_half_was_told_of_counts_for_both() {
         "what the peer sent may still come"
     );
     assert_eq!(connection.writer.state(), WriterState::Lost(Loss::TimedOut));
+
+    connection.abort();
+    assert_eq!(
+        connection.state(),
+        ConnectionState::Lost(Loss::TimedOut),
+        "the first counts"
+    );
+    assert_eq!(connection.reader.loss(), Some(Loss::TimedOut));
 
     let mut connection = Connection::new();
     connection.writer.write(b"pending").unwrap();
@@ -210,7 +227,9 @@ fn parts_tell_of_a_line_that_is_being_dropped() {
     let mut connection = Connection::new();
     connection.reader.set_limit(3);
     connection.reader.feed(b"too long");
+    connection.writer.write(b"pending").unwrap();
     assert!(connection.reader.read_line().is_err());
     let parts = connection.into_parts();
     assert!(parts.dropping_line && parts.unread.is_empty());
+    assert_eq!(parts.unsent.concat(), b"pending");
 }

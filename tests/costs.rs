@@ -200,7 +200,35 @@ fn a_reader_that_is_fed_while_paused_costs_a_bounded_number_of_copies_of_each_by
     for _ in 0..SIZE {
         reader.feed(b"a");
     }
-    assert_linear(&reader, SIZE, 1, 1, SIZE);
+    let copied = reader.costs().copied / SIZE as u64;
+    assert!(copied <= 9, "{copied} copies of each byte");
+}
+
+#[test]
+fn a_large_exact_read_that_comes_in_small_pieces_is_linear() {
+    let mut reader = Reader::with_limit(1000);
+    for _ in 0..SIZE / 16 {
+        assert!(!reader.read_exact(SIZE).unwrap().is_ready());
+        reader.feed(&[b'a'; 16]);
+    }
+    assert!(reader.read_exact(SIZE).unwrap().is_ready());
+    assert_linear(&reader, SIZE, 0, 1, 0);
+}
+
+#[test]
+fn keeping_a_frame_does_not_copy_what_is_behind_it() {
+    let mut reader = Reader::new();
+    reader.feed(&b"a line\n".repeat(9000));
+    let copied = reader.costs().copied;
+    for _ in 0..20_000 {
+        let Ok(Step::Ready(line)) = reader.read_line() else {
+            panic!("a line is there");
+        };
+        assert_eq!(line.into_bytes(), "a line\n");
+        reader.feed(b"a line\n");
+    }
+    let copied = reader.costs().copied - copied;
+    assert!(copied <= 9 * 7 * 20_000, "{copied} bytes");
 }
 
 #[test]

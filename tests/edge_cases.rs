@@ -296,8 +296,10 @@ fn separators_are_checked_when_they_are_built() {
 
     let longest = vec![b'a'; Separator::MAX_LEN];
     assert_eq!(Separator::new(&longest).unwrap().get(0), Some(&longest[..]));
-    let too_long = SeparatorError::TooLong { index: 0, len: 256 };
-    assert_eq!(Separator::new([b'a'; 256]).unwrap_err(), too_long);
+    let too_long = |index| SeparatorError::TooLong { index, len: 256 };
+    assert_eq!(Separator::new([b'a'; 256]).unwrap_err(), too_long(0));
+    let last = Separator::any([&b"a"[..], b"b", b"c", &[b'd'; 256]]);
+    assert_eq!(last.unwrap_err(), too_long(3));
     assert!(Separator::any([[b'a']; Separator::MAX_COUNT]).is_ok());
     let too_many = Separator::any([[b'a']; Separator::MAX_COUNT + 1]);
     assert_eq!(too_many.unwrap_err(), SeparatorError::TooMany);
@@ -432,6 +434,33 @@ fn the_end_of_the_peers_stream_leaves_writing_open() {
 }
 
 #[test]
+fn writing_sends_nothing_on_its_own() {
+    let mut writer = Writer::new();
+    writer.write(b"one, ").unwrap();
+    writer.write(b"two").unwrap();
+    assert_eq!(writer.pending(), 8);
+    assert_eq!(writer.output().chunk(), b"one, two");
+    assert_eq!(writer.pending(), 8);
+}
+
+#[test]
+fn formatted_text_is_queued_whole_or_not_at_all() {
+    let mut writer = Writer::new();
+    writer.set_cap(10);
+    write!(writer, "{}-OK", 250).unwrap();
+    assert_eq!(writer.output().chunk(), b"250-OK");
+    let full = WriteError::Full {
+        len: 5,
+        pending: 6,
+        cap: 10,
+    };
+    assert_eq!(write!(writer, "{}", 12345), Err(full));
+    assert_eq!(writer.pending(), 6);
+    write!(writer, "\r\n").unwrap();
+    assert_eq!(writer.pending(), 8);
+}
+
+#[test]
 fn finish_ends_the_stream_behind_the_last_byte() {
     let mut writer = Writer::new();
     writer.write(b"last").unwrap();
@@ -456,6 +485,127 @@ fn a_paused_reader_gives_all_of_its_bytes_before_the_end() {
     assert!(reader.wants_read());
     reader.feed_eof();
     assert!(reader.at_eof());
+}
+
+#[test]
+fn a_token_gives_its_frame_back() {
+    let mut reader = reader(8, b"one\r\ntwo");
+    let Ok(Step::Ready(line)) = reader.read_until(&Separator::CRLF) else {
+        panic!("a line is there");
+    };
+    let token = line.without_separator().token();
+    assert_eq!(reader.buffered(), b"two", "looking is allowed");
+    let line = reader.frame(token);
+    assert_eq!(line, "one");
+    assert_eq!(line.matched(), Some(0));
+}
+
+/// Takes a line, goes on with the reader, and then asks for the line.
+fn late(go_on: impl FnOnce(&mut Reader)) {
+    let mut reader = reader(8, b"one\n\n");
+    let Ok(Step::Ready(line)) = reader.read_line() else {
+        panic!("a line is there");
+    };
+    let token = line.token();
+    go_on(&mut reader);
+    let _ = reader.frame(token);
+}
+
+#[test]
+#[should_panic(expected = "after the reader was used again")]
+fn a_token_is_void_after_another_read() {
+    late(|reader| assert!(reader.read_line().unwrap().is_ready()));
+}
+
+#[test]
+#[should_panic(expected = "after the reader was used again")]
+fn a_token_is_void_once_its_bytes_have_moved() {
+    late(|reader| {
+        // One byte is unread, so that it has to move.
+        reader.feed(&[b'a'; 1000]);
+    });
+}
+
+#[test]
+#[should_panic(expected = "after the reader was used again")]
+fn a_token_is_void_once_its_bytes_are_shared() {
+    late(|reader| {
+        let token = reader
+            .read(1)
+            .unwrap()
+            .map(|frame| frame.token())
+            .ready()
+            .unwrap();
+        drop(reader.frame(token).into_bytes());
+    });
+}
+
+#[test]
+fn room_that_was_not_used_changes_nothing() {
+    let mut reader = reader(8, b"abc");
+    assert_eq!(reader.input(10).len(), 10);
+    assert_eq!(line(&mut reader), WAITS);
+    reader.feed(b"\n");
+    assert_eq!(line(&mut reader), ready("abc\n"));
+}
+
+#[test]
+#[should_panic(expected = "6 bytes committed of 0")]
+fn a_read_that_waits_takes_unused_room_back() {
+    let mut reader = Reader::new();
+    assert_eq!(reader.input(100).len(), 100);
+    assert_eq!(line(&mut reader), WAITS);
+    reader.commit(6);
+}
+
+#[test]
+#[should_panic(expected = "50 bytes committed of 0")]
+fn asking_for_no_room_takes_unused_room_back() {
+    let mut reader = Reader::new();
+    assert_eq!(reader.input(100).len(), 100);
+    assert_eq!(reader.input(0).len(), 0);
+    reader.commit(50);
+}
+
+#[test]
+#[should_panic(expected = "5 bytes committed of 0")]
+fn feeding_takes_unused_room_back() {
+    let mut reader = Reader::new();
+    assert_eq!(reader.input(100).len(), 100);
+    reader.feed(b"abc");
+    reader.commit(5);
+}
+
+#[test]
+fn long_bytes_are_queued_as_they_are_and_short_ones_are_copied() {
+    for (len, copied) in [(511, true), (512, false)] {
+        let data = bytes::Bytes::from(vec![b'a'; len]);
+        let mut writer = Writer::new();
+        writer.write(b"before").unwrap();
+        writer.write_bytes(data.clone()).unwrap();
+        let unsent = writer.into_unsent();
+        let in_place = unsent.iter().any(|part| part.as_ptr() == data.as_ptr());
+        assert_eq!(in_place, !copied, "{len} bytes");
+        assert_eq!(unsent.concat().len(), 6 + len);
+    }
+}
+
+#[test]
+fn more_byte_strings_than_are_remembered_are_still_found() {
+    let all: Vec<String> = (b'A'..=b'Z')
+        .chain(b'a'..=b'z')
+        .map(|l| format!("{}!", l as char))
+        .collect();
+    let mut reader = Reader::new();
+    for round in 0..all.len() {
+        reader.feed(b"..");
+        for member in &all {
+            assert_eq!(until(&mut reader, &[member]), WAITS);
+        }
+        reader.feed(all[round].as_bytes());
+        let frame = format!("..{}", all[round]);
+        assert_eq!(until(&mut reader, &[&all[round]]), ready(&frame));
+    }
 }
 
 #[test]

@@ -81,6 +81,8 @@ fn pieces<'a>(mut input: &'a [u8], cuts: &'a [u8]) -> impl Iterator<Item = &'a [
 enum ReaderStep {
     Feed(Text),
     Commit(Text),
+    /// Asks for room, and does not use it.
+    Input(usize),
     SetLimit(usize),
     Eof,
     Close,
@@ -109,7 +111,8 @@ impl Arbitrary for ReaderStep {
             2 => Self::Lost,
             3..6 => Self::SetLimit(1 + small),
             6..20 => Self::Feed(Text::arbitrary(g)),
-            20..32 => Self::Commit(Text::arbitrary(g)),
+            20..30 => Self::Commit(Text::arbitrary(g)),
+            30..32 => Self::Input(small),
             32..36 => Self::Ask(Ask::Some(small)),
             36..44 => Self::Ask(Ask::Line),
             44..52 => Self::Ask(Ask::Until(Members::arbitrary(g))),
@@ -131,7 +134,8 @@ fn the_reader_agrees_with_the_model() {
         let mut received = 0;
         for step in &steps {
             match step {
-                ReaderStep::Feed(_) | ReaderStep::Commit(_) if model.end == Some(End::Eof) => {}
+                ReaderStep::Feed(_) | ReaderStep::Commit(_) | ReaderStep::Input(_)
+                    if model.end == Some(End::Eof) => {}
                 ReaderStep::Feed(Text(text)) => {
                     connection.reader.feed(text);
                     received += if model.end == Some(End::Closed) {
@@ -157,6 +161,7 @@ fn the_reader_agrees_with_the_model() {
                     };
                     model.feed(text);
                 }
+                ReaderStep::Input(size) => drop(connection.reader.input(*size).len()),
                 ReaderStep::SetLimit(limit) => {
                     connection.reader.set_limit(*limit);
                     model.set_limit(*limit);
@@ -273,41 +278,99 @@ fn every_way_to_keep_a_frame_keeps_the_same_bytes() {
     check(same as fn(Text, Vec<u8>, Vec<u8>));
 }
 
-#[test]
-fn a_paced_reader_holds_at_most_twice_its_limit_and_one_read() {
-    fn bounded(text: Text, limit: u8, size: u8, lines: Vec<u8>) {
-        let (limit, size) = (1 + usize::from(limit % 64), 1 + usize::from(size % 64));
-        let bound = 2 * limit + size.max(limit / 4);
-        let mut kept = Vec::new();
-        let mut reader = Reader::with_limit(limit);
-        let mut input = &text.0[..];
-        let mut lines = lines.iter().cycle();
-        while !input.is_empty() {
-            // Sometimes reads are made late, as by a busy user.
-            while reader.wants_read() && !input.is_empty() {
-                let room = reader.input(size);
-                let received = input.len().min(room.len());
-                room[..received].copy_from_slice(&input[..received]);
-                reader.commit(received);
-                input = &input[received..];
-                assert!(reader.buffered().len() <= 2 * limit + size);
-                assert!(reader.capacity() <= bound);
-                match lines.next().map_or(1, |how| how % 3) {
-                    0 => {}
-                    1 => drop(reader.read_line().map(|step| step.is_ready())),
-                    _ => kept.extend(
-                        reader
-                            .read_line()
-                            .ok()
-                            .and_then(|line| line.map(|line| line.into_bytes()).ready()),
-                    ),
-                }
-                assert!(reader.capacity() <= bound);
-            }
-            let _ = reader.read_line().map(|step| step.is_ready());
+/// A step of a paced run: what is received, and what a user does meanwhile.
+#[derive(Clone, Debug)]
+enum PacedStep {
+    Receive(usize),
+    SetLimit(usize),
+    Line,
+    /// Keeps the line without a copy, until the end of the run.
+    KeepLine,
+    Exact(usize),
+    Peek(usize),
+    Some(usize),
+    Until(Members),
+}
+
+impl Arbitrary for PacedStep {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let size = 1 + usize::arbitrary(g) % *g.choose(&[4, 64, 1024, 20_000]).unwrap();
+        match u8::arbitrary(g) % 16 {
+            0 => Self::SetLimit(size),
+            1..3 => Self::Line,
+            3..5 => Self::KeepLine,
+            5 => Self::Exact(size),
+            6 => Self::Peek(size),
+            7..9 => Self::Some(size),
+            9 => Self::Until(Members::arbitrary(g)),
+            _ => Self::Receive(size),
         }
     }
-    check(bounded as fn(Text, u8, u8, Vec<u8>));
+}
+
+#[test]
+fn a_paced_reader_holds_at_most_twice_its_limit_and_one_read() {
+    fn bounded(limit: u16, input: Text, steps: Vec<PacedStep>) {
+        let mut limit = 1 + usize::from(limit % 5000);
+        let mut reader = Reader::with_limit(limit);
+        let mut input = input.0.iter().copied().chain(*b"and\nmore\r\n").cycle();
+        let mut kept = Vec::new();
+        // How many bytes the read that waits has asked for.
+        let mut wanted = 0;
+        for step in &steps {
+            let waits = match step {
+                PacedStep::Receive(_) if !reader.wants_read() => continue,
+                PacedStep::Receive(size) => {
+                    let unread = reader.buffered().len();
+                    let room = reader.input(*size);
+                    let received = room.len();
+                    room.iter_mut()
+                        .zip(&mut input)
+                        .for_each(|(room, byte)| *room = byte);
+                    reader.commit(received);
+                    let mut bound = wanted.max(2 * limit) + (*size).max(limit / 4);
+                    if unread + size > bound {
+                        // A read by count that was given up has gathered more.
+                        bound = (unread + size) * 5 / 4;
+                    }
+                    assert!(
+                        reader.capacity() <= bound,
+                        "{} > {bound}",
+                        reader.capacity()
+                    );
+                    continue;
+                }
+                PacedStep::SetLimit(size) => {
+                    limit = *size;
+                    reader.set_limit(limit);
+                    continue;
+                }
+                PacedStep::Line => reader.read_line().map(|step| !step.is_ready()),
+                PacedStep::KeepLine => reader.read_line().map(|step| {
+                    let line = step.map(|line| line.into_bytes());
+                    let waits = !line.is_ready();
+                    kept.extend(line.ready());
+                    waits
+                }),
+                PacedStep::Exact(count) => reader.read_exact(*count).map(|step| !step.is_ready()),
+                PacedStep::Peek(count) => match reader.peek(*count) {
+                    Ok(Step::Ready(_)) => continue,
+                    other => other.map(|_| true),
+                },
+                PacedStep::Some(max) => reader.read(*max).map(|step| !step.is_ready()),
+                PacedStep::Until(members) => {
+                    let read = reader.read_until(&members.separators().built);
+                    read.map(|step| !step.is_ready())
+                }
+            };
+            match (waits, step) {
+                (Ok(true), PacedStep::Exact(count) | PacedStep::Peek(count)) => wanted = *count,
+                (Ok(_) | Err(ReadError::LineTooLong { .. }), _) => wanted = 0,
+                (Err(_), _) => {}
+            }
+        }
+    }
+    check(bounded as fn(u16, Text, Vec<PacedStep>));
 }
 
 /// A step of a random run of the writer.

@@ -303,9 +303,13 @@ pub fn ask(reader: &mut Reader, read: &Read) -> Outcome {
     };
     match frame {
         Ok(Step::Ready(frame)) => Outcome::Frame {
-            bytes: frame.to_vec(),
             content: frame.content().len(),
             matched: frame.matched(),
+            // Either way of keeping a frame, so that both leave the reader in order.
+            bytes: match frame.len() % 2 {
+                0 => frame.to_vec(),
+                _ => frame.into_bytes().to_vec(),
+            },
         },
         Ok(Step::NeedInput) => Outcome::NeedInput,
         Err(error) => Outcome::Failed(error),

@@ -1,7 +1,7 @@
 //! A library without `std`, with a panic handler of its own.
 //!
-//! If plimsoll or anything below it needed `std`, there would be two panic handlers, and the compiler
-//! would refuse. So this proves, on any target, what a build without features alone does not.
+//! If plimsoll or anything below it linked `std`, there would be two panic handlers, and the compiler
+//! would refuse: a build without features alone does not show that.
 #![no_std]
 
 use core::alloc::{GlobalAlloc, Layout};
