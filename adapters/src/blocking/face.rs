@@ -1,0 +1,454 @@
+//! asyncio's face without `await`: each method blocks in the one of the same name.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream as _;
+use plimsoll::{Frame, Separator, WaterMarks};
+
+use super::{Blocking, block_on};
+use crate::connect::ConnectOptions;
+use crate::error::Error;
+use crate::happy_eyeballs::ConnectError;
+use crate::options::{Options, ServerOptions};
+use crate::runtime::Runtime;
+use crate::server::{self, Outcome, Shutdown, Statistics};
+use crate::stream::{self, Stream};
+use crate::transport::Transport;
+
+/// The half of a connection to read from. Its methods are those of [`crate::StreamReader`], and block.
+#[derive(Debug)]
+pub struct StreamReader<T: Transport = <Blocking as Runtime>::Tcp>(stream::StreamReader<T>);
+
+/// The half of a connection to write to. Its methods are those of [`crate::StreamWriter`], and block.
+#[derive(Debug)]
+pub struct StreamWriter<T: Transport = <Blocking as Runtime>::Tcp>(stream::StreamWriter<T>);
+
+/// A server whose handlers run in a thread each. Its methods are those of [`crate::Server`], and block.
+#[derive(Debug)]
+#[must_use = "a server that is dropped stops accepting"]
+pub struct Server(server::Server<Blocking>);
+
+/// Makes the two halves of a connected transport, with the default limits.
+pub fn streams<T: Transport>(transport: T) -> (StreamReader<T>, StreamWriter<T>) {
+    halves(Stream::new(transport).split())
+}
+
+/// Opens a connection. See [`crate::open_connection`].
+///
+/// # Errors
+///
+/// [`ConnectError`], which names every address that was tried.
+pub fn open_connection(
+    host: &str,
+    port: u16,
+) -> Result<(StreamReader, StreamWriter), ConnectError> {
+    open_connection_with(host, port, &ConnectOptions::new())
+}
+
+/// Opens a connection. See [`crate::open_connection`].
+///
+/// # Errors
+///
+/// [`ConnectError`], which names every address that was tried.
+pub fn open_connection_with(
+    host: &str,
+    port: u16,
+    options: &ConnectOptions,
+) -> Result<(StreamReader, StreamWriter), ConnectError> {
+    let opened = block_on(crate::open_connection::<Blocking>(host, port, options));
+    opened.map(halves)
+}
+
+/// Starts a server on every address of `host`. See [`crate::Server::start`].
+///
+/// # Errors
+///
+/// Where the host does not resolve, or an address cannot be listened on; the error names it.
+pub fn start_server<H, O>(handler: H, host: &str, port: u16) -> io::Result<Server>
+where
+    H: Fn(StreamReader, StreamWriter) -> O + Send + Sync + 'static,
+    O: Outcome + 'static,
+{
+    start_server_with(handler, &[host], port, &ServerOptions::new())
+}
+
+/// Starts a server on every address of several hosts. See [`crate::Server::start`].
+///
+/// # Errors
+///
+/// As for [`start_server`].
+pub fn start_server_with<H, O>(
+    handler: H,
+    hosts: &[&str],
+    port: u16,
+    options: &ServerOptions,
+) -> io::Result<Server>
+where
+    H: Fn(StreamReader, StreamWriter) -> O + Send + Sync + 'static,
+    O: Outcome + 'static,
+{
+    block_on(server::Server::start(
+        awaited(handler),
+        hosts,
+        port,
+        options,
+    ))
+    .map(Server)
+}
+
+/// The type of a Unix socket of blocking threads.
+#[cfg(unix)]
+type Unix = <Blocking as Runtime>::Unix;
+
+/// Opens a connection to a Unix socket.
+///
+/// # Errors
+///
+/// Those of the system.
+#[cfg(unix)]
+pub fn open_unix_connection(
+    path: impl AsRef<std::path::Path>,
+    options: &Options,
+) -> io::Result<(StreamReader<Unix>, StreamWriter<Unix>)> {
+    let transport = block_on(Blocking::connect_unix(path.as_ref()))?;
+    Ok(halves(Stream::with_options(transport, options).split()))
+}
+
+/// Starts a server on a Unix socket. See [`crate::Server::start_unix`].
+///
+/// # Errors
+///
+/// Where the path cannot be listened on; the error names it.
+#[cfg(unix)]
+pub fn start_unix_server<H, O>(
+    handler: H,
+    path: impl AsRef<std::path::Path>,
+    options: &ServerOptions,
+) -> io::Result<Server>
+where
+    H: Fn(StreamReader<Unix>, StreamWriter<Unix>) -> O + Send + Sync + 'static,
+    O: Outcome + 'static,
+{
+    block_on(server::Server::start_unix(awaited(handler), path, options)).map(Server)
+}
+
+fn halves<T: Transport>(
+    (reader, writer): (stream::StreamReader<T>, stream::StreamWriter<T>),
+) -> (StreamReader<T>, StreamWriter<T>) {
+    (StreamReader(reader), StreamWriter(writer))
+}
+
+/// Makes a handler that blocks one that is awaited, by a task that has a thread to itself.
+fn awaited<T: Transport, O: Outcome + 'static>(
+    handler: impl Fn(StreamReader<T>, StreamWriter<T>) -> O + Send + Sync + 'static,
+) -> impl Fn(stream::StreamReader<T>, stream::StreamWriter<T>) -> BoxedOutcome<O> + Send + Sync + 'static
+{
+    let handler = Arc::new(handler);
+    move |reader, writer| {
+        let handler = Arc::clone(&handler);
+        Box::pin(async move { handler(StreamReader(reader), StreamWriter(writer)) })
+    }
+}
+
+type BoxedOutcome<O> = Pin<Box<dyn Future<Output = O> + Send>>;
+
+impl<T: Transport> StreamReader<T> {
+    /// Takes the reader for the loops that are awaited.
+    pub fn into_inner(self) -> stream::StreamReader<T> {
+        self.0
+    }
+
+    /// Takes as many bytes as are there, at least one and at most `max`. See [`read`](crate::StreamReader::read).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn read(&mut self, max: usize) -> Result<Frame<'_>, Error> {
+        block_on(self.0.read(max))
+    }
+
+    /// Takes one line, with its `\n`. See [`read_line`](crate::StreamReader::read_line).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn read_line(&mut self) -> Result<Frame<'_>, Error> {
+        block_on(self.0.read_line())
+    }
+
+    /// Takes everything through the separator that ends first. See [`read_until`](crate::StreamReader::read_until).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn read_until(&mut self, separator: &Separator) -> Result<Frame<'_>, Error> {
+        block_on(self.0.read_until(separator))
+    }
+
+    /// Takes exactly `count` bytes. See [`read_exact`](crate::StreamReader::read_exact).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn read_exact(&mut self, count: usize) -> Result<Frame<'_>, Error> {
+        block_on(self.0.read_exact(count))
+    }
+
+    /// Takes everything through the end of the stream, at most `max` bytes. See [`read_to_end`](crate::StreamReader::read_to_end).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn read_to_end(&mut self, max: usize) -> Result<Frame<'_>, Error> {
+        block_on(self.0.read_to_end(max))
+    }
+
+    /// Drops everything through the separator that ends first. See [`skip_until`](crate::StreamReader::skip_until).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn skip_until(&mut self, separator: &Separator) -> Result<usize, Error> {
+        block_on(self.0.skip_until(separator))
+    }
+
+    /// Returns the next `count` bytes without taking them. See [`peek`](crate::StreamReader::peek).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn peek(&mut self, count: usize) -> Result<&[u8], Error> {
+        block_on(self.0.peek(count))
+    }
+
+    /// Returns the lines, each copied, with its newline. See [`lines`](crate::StreamReader::lines).
+    pub fn lines(&mut self) -> Lines<'_, T> {
+        Lines(self.0.lines())
+    }
+
+    /// Changes the limit, in bytes.
+    ///
+    /// # Panics
+    ///
+    /// If `limit` is zero.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.0.set_limit(limit);
+    }
+
+    /// Changes the cap, in bytes.
+    pub fn set_cap(&mut self, cap: usize) {
+        self.0.set_cap(cap);
+    }
+
+    /// Returns the bytes that were received and not taken.
+    pub fn buffered(&self) -> &[u8] {
+        self.0.buffered()
+    }
+
+    /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have come.
+    pub fn at_eof(&self) -> bool {
+        self.0.at_eof()
+    }
+
+    /// Returns the transport's read side, to ask it what it knows.
+    pub fn transport(&self) -> &T::Read {
+        self.0.transport()
+    }
+}
+
+/// The lines of a [`StreamReader`], one by one. See [`StreamReader::lines`].
+#[derive(Debug)]
+#[must_use = "lines are read when they are asked for"]
+pub struct Lines<'a, T: Transport>(stream::Lines<'a, T>);
+
+impl<T: Transport> Iterator for Lines<'_, T> {
+    type Item = Result<Bytes, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        block_on(poll_fn(|cx| Pin::new(&mut self.0).poll_next(cx)))
+    }
+}
+
+impl<T: Transport> StreamWriter<T> {
+    /// Takes the writer for the loops that are awaited.
+    pub fn into_inner(self) -> stream::StreamWriter<T> {
+        self.0
+    }
+
+    /// Queues a copy of `data`. It is not sent yet. See [`write`](crate::StreamWriter::write).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
+        self.0.write(data)
+    }
+
+    /// Queues `data` without a copy. It is not sent yet. See [`write_bytes`](crate::StreamWriter::write_bytes).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn write_bytes(&mut self, data: Bytes) -> Result<(), Error> {
+        self.0.write_bytes(data)
+    }
+
+    /// Queues a copy of all `parts`. It is not sent yet. See [`write_vectored`](crate::StreamWriter::write_vectored).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn write_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
+        self.0.write_vectored(parts)
+    }
+
+    /// Queues formatted text; it makes `write!` work. See [`write_fmt`](crate::StreamWriter::write_fmt).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<(), Error> {
+        self.0.write_fmt(text)
+    }
+
+    /// Offers everything that is pending to the transport, until no more than the low water mark is. See [`drain`](crate::StreamWriter::drain).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn drain(&mut self) -> Result<(), Error> {
+        block_on(self.0.drain())
+    }
+
+    /// Sends everything that is pending. See [`flush`](crate::StreamWriter::flush).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        block_on(self.0.flush())
+    }
+
+    /// Sends what is pending, then the end of the stream. Reading goes on. See [`finish`](crate::StreamWriter::finish).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        block_on(self.0.finish())
+    }
+
+    /// Sends what is pending, then the end of the stream, within 30 seconds. See [`close`](crate::StreamWriter::close).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn close(&mut self) -> Result<(), Error> {
+        block_on(self.0.close())
+    }
+
+    /// Sends what is pending, then the end of the stream, or gives the connection up. See [`close_within`](crate::StreamWriter::close_within).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
+        block_on(self.0.close_within(limit))
+    }
+
+    /// Ends the connection at once, and drops what is pending.
+    pub fn abort(&mut self) {
+        self.0.abort();
+    }
+
+    /// Tells whether writes fail for good.
+    pub fn is_closing(&self) -> bool {
+        self.0.is_closing()
+    }
+
+    /// Tells whether the user should write more now.
+    pub fn is_writable(&self) -> bool {
+        self.0.is_writable()
+    }
+
+    /// Returns how many bytes are pending: written, and not sent.
+    pub fn pending(&self) -> usize {
+        self.0.pending()
+    }
+
+    /// Changes the water marks.
+    pub fn set_water_marks(&mut self, marks: WaterMarks) {
+        self.0.set_water_marks(marks);
+    }
+
+    /// Changes the cap, in bytes.
+    pub fn set_cap(&mut self, cap: usize) {
+        self.0.set_cap(cap);
+    }
+
+    /// Lets `look` see the transport's write side.
+    pub fn with_transport<A>(&self, look: impl FnOnce(&T::Write) -> A) -> A {
+        self.0.with_transport(look)
+    }
+}
+
+impl Server {
+    /// Returns the addresses that the server listens on, also after it was closed.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        self.0.local_addrs()
+    }
+
+    /// Tells whether the server accepts connections.
+    pub fn is_serving(&self) -> bool {
+        self.0.is_serving()
+    }
+
+    /// Returns how many connections are open.
+    pub fn connections(&self) -> usize {
+        self.0.connections()
+    }
+
+    /// Returns what the server has seen so far.
+    pub fn statistics(&self) -> Statistics {
+        self.0.statistics()
+    }
+
+    /// Stops accepting. Open connections go on.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    /// Closes all connections. See [`close_clients`](crate::Server::close_clients).
+    pub fn close_clients(&self) {
+        self.0.close_clients();
+    }
+
+    /// Aborts all connections. See [`abort_clients`](crate::Server::abort_clients).
+    pub fn abort_clients(&self) {
+        self.0.abort_clients();
+    }
+
+    /// Blocks until the server is closed and no connection is left.
+    pub fn wait_closed(&self) {
+        block_on(self.0.wait_closed());
+    }
+
+    /// Blocks until the server is closed.
+    pub fn serve_forever(&self) {
+        block_on(self.0.serve_forever());
+    }
+
+    /// Ends the server within `limit`. See [`shutdown`](crate::Server::shutdown).
+    ///
+    /// A handler that neither reads nor writes cannot be stopped; its thread goes on alone.
+    pub fn shutdown(&self, limit: Duration) -> Shutdown {
+        block_on(self.0.shutdown(limit))
+    }
+}

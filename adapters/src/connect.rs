@@ -1,0 +1,261 @@
+//! Connecting by name: resolves, then tries the addresses as the scheduler says.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::either::either;
+use crate::happy_eyeballs::{
+    ATTEMPT_DELAY, Action, ConnectError, Scheduler, Timing, Verdict, interleave,
+};
+use crate::options::Options;
+use crate::runtime::Runtime;
+use crate::stream::{Stream, StreamReader, StreamWriter};
+use crate::transport::Sleep;
+
+/// How a connection is opened, and the limits of its stream.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ConnectOptions {
+    streams: Options,
+    local_addresses: Vec<SocketAddr>,
+    keep_alive: bool,
+    nodelay: bool,
+    timing: Timing,
+    interleave: usize,
+}
+
+impl ConnectOptions {
+    /// Chooses the defaults: Happy Eyeballs with a delay of 250 ms between attempts, no timeouts, no
+    /// keep-alive, no delay of small segments.
+    ///
+    /// (asyncio tries one address after the other unless told otherwise.)
+    pub fn new() -> Self {
+        Self {
+            streams: Options::new(),
+            local_addresses: Vec::new(),
+            keep_alive: false,
+            nodelay: true,
+            timing: Timing {
+                attempt_delay: Some(ATTEMPT_DELAY),
+                ..Timing::default()
+            },
+            interleave: 1,
+        }
+    }
+
+    /// Sets the limits of the stream.
+    pub fn options(self, streams: Options) -> Self {
+        Self { streams, ..self }
+    }
+
+    /// Adds an address to connect from, for peers of its family.
+    ///
+    /// Once there is one, peers of a family that has none are not tried.
+    #[doc(alias = "local_addr")]
+    pub fn local_address(mut self, local_address: SocketAddr) -> Self {
+        self.local_addresses.push(local_address);
+        self
+    }
+
+    /// Sets after what time the next address is tried while an attempt goes on. `None` tries one after
+    /// the other.
+    #[doc(alias = "happy_eyeballs_delay")]
+    pub fn attempt_delay(mut self, attempt_delay: Option<Duration>) -> Self {
+        self.timing.attempt_delay = attempt_delay;
+        self
+    }
+
+    /// Sets how long a single attempt may take.
+    pub fn attempt_timeout(mut self, attempt_timeout: Duration) -> Self {
+        self.timing.attempt_timeout = Some(attempt_timeout);
+        self
+    }
+
+    /// Sets how long everything may take, resolving the name included.
+    pub fn total_timeout(mut self, total_timeout: Duration) -> Self {
+        self.timing.total_timeout = Some(total_timeout);
+        self
+    }
+
+    /// Sets how many addresses of the first family come before the families alternate; zero keeps the
+    /// resolver's order.
+    pub fn interleave(self, interleave: usize) -> Self {
+        Self { interleave, ..self }
+    }
+
+    /// Sets whether TCP probes peers that are silent for long.
+    pub fn keep_alive(self, keep_alive: bool) -> Self {
+        Self { keep_alive, ..self }
+    }
+
+    /// Sets whether TCP sends small segments at once.
+    pub fn nodelay(self, nodelay: bool) -> Self {
+        Self { nodelay, ..self }
+    }
+
+    /// Makes a socket to connect to `address` with.
+    fn socket(&self, address: SocketAddr) -> io::Result<Socket> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        socket.set_keepalive(self.keep_alive)?;
+        socket.set_tcp_nodelay(self.nodelay)?;
+        socket.set_nonblocking(true)?;
+        if !self.local_addresses.is_empty() {
+            let mut local = self.local_addresses.iter();
+            let local = local.find(|local| local.is_ipv4() == address.is_ipv4());
+            let local = local.ok_or(io::ErrorKind::AddrNotAvailable)?;
+            socket.bind(&(*local).into())?;
+        }
+        Ok(socket)
+    }
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Opens a connection to the first address of `host` that accepts one, on any runtime.
+///
+/// # Errors
+///
+/// [`ConnectError`], which names every address that was tried.
+///
+/// # Cancel safety
+///
+/// Safe: what was opened so far is closed.
+pub async fn open_connection<R: Runtime>(
+    host: &str,
+    port: u16,
+    options: &ConnectOptions,
+) -> Result<(StreamReader<R::Tcp>, StreamWriter<R::Tcp>), ConnectError> {
+    let start = Instant::now();
+    let addresses = resolve::<R>(host, port, options).await?;
+    if addresses.is_empty() {
+        return Err(ConnectError::NoAddress {
+            host: host.to_owned(),
+        });
+    }
+    let mut race = Race::<R> {
+        scheduler: Scheduler::new(
+            interleave(addresses, options.interleave),
+            options.timing,
+            start,
+        ),
+        options,
+        attempts: Vec::new(),
+        connected: None,
+        alarm: None,
+    };
+    poll_fn(|cx| race.poll(cx)).await?;
+    match race.connected {
+        Some(transport) => Ok(Stream::with_options(transport, &options.streams).split()),
+        None => unreachable!("a race that is won has a winner"),
+    }
+}
+
+async fn resolve<R: Runtime>(
+    host: &str,
+    port: u16,
+    options: &ConnectOptions,
+) -> Result<Vec<SocketAddr>, ConnectError> {
+    let resolved = Box::pin(R::resolve(host, port));
+    let addresses = match options.timing.total_timeout {
+        Some(limit) => either(resolved, R::sleep(limit))
+            .await
+            .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())),
+        None => resolved.await,
+    };
+    addresses.map_err(|error| ConnectError::Unresolved {
+        host: host.to_owned(),
+        error: Arc::new(error),
+    })
+}
+
+type Attempt<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+
+/// The attempts that are under way.
+struct Race<'a, R: Runtime> {
+    scheduler: Scheduler,
+    options: &'a ConnectOptions,
+    attempts: Vec<(usize, Attempt<R::Tcp>)>,
+    connected: Option<R::Tcp>,
+    /// When the scheduler wants to be asked again.
+    alarm: Option<(Instant, Sleep)>,
+}
+
+impl<R: Runtime> Race<'_, R> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        loop {
+            match self.scheduler.poll(Instant::now()) {
+                Action::Start { attempt, address } => self.start(attempt, address),
+                Action::Cancel { attempt } => self.attempts.retain(|(other, _)| *other != attempt),
+                Action::Done(result) => return Poll::Ready(result.map(|_| ())),
+                Action::Wait { until } => {
+                    let progress = self.poll_attempts(cx) || self.poll_alarm(cx, until);
+                    if !progress {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, attempt: usize, address: SocketAddr) {
+        match self.options.socket(address) {
+            Ok(socket) => self
+                .attempts
+                .push((attempt, Box::pin(R::connect(socket, address)))),
+            Err(error) => self.scheduler.failed(attempt, error),
+        }
+    }
+
+    /// Reports what has ended; returns whether anything has.
+    fn poll_attempts(&mut self, cx: &mut Context<'_>) -> bool {
+        let before = self.attempts.len();
+        self.attempts
+            .retain_mut(|(attempt, connecting)| match connecting.as_mut().poll(cx) {
+                Poll::Pending => true,
+                Poll::Ready(Ok(transport)) => {
+                    if self.scheduler.succeeded(*attempt) == Verdict::Keep {
+                        self.connected = Some(transport);
+                    }
+                    false
+                }
+                Poll::Ready(Err(error)) => {
+                    self.scheduler.failed(*attempt, error);
+                    false
+                }
+            });
+        self.attempts.len() < before
+    }
+
+    /// Waits for a time; returns whether it has come.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, until: Option<Instant>) -> bool {
+        let Some(until) = until else {
+            self.alarm = None;
+            return false;
+        };
+        self.alarm.take_if(|(at, _)| *at != until);
+        let (_, sleep) = self.alarm.get_or_insert_with(|| {
+            let sleep = R::sleep(until.saturating_duration_since(Instant::now()));
+            (until, sleep)
+        });
+        let rung = sleep.as_mut().poll(cx).is_ready();
+        if rung {
+            self.alarm = None;
+        }
+        rung
+    }
+}

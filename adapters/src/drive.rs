@@ -1,0 +1,119 @@
+//! The loop that all reads are: ask; if that needs input, send what is pending, then receive.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use plimsoll::{ReadError, Reader, Step};
+
+use crate::error::{Error, Lost, loss_of};
+use crate::shared::Shared;
+use crate::transport::{ReadHalf, Transport};
+
+/// How many answers a reader gives without waiting before it lets other tasks have a turn.
+const ANSWERS_PER_TURN: u8 = 128;
+
+/// The receive half of a stream.
+pub(crate) struct Receiver<R> {
+    pub(crate) reader: Reader,
+    pub(crate) transport: R,
+    /// The most bytes to receive at once.
+    read_size: usize,
+    /// How the transport failed, if it did.
+    lost: Option<Lost>,
+    /// How many answers are left before other tasks have a turn.
+    answers: u8,
+}
+
+impl<R: ReadHalf> Receiver<R> {
+    pub(crate) fn new(reader: Reader, transport: R, read_size: usize) -> Self {
+        Self {
+            reader,
+            transport,
+            read_size,
+            lost: None,
+            answers: ANSWERS_PER_TURN,
+        }
+    }
+
+    /// Asks the reader until it has an answer, receiving while it has none.
+    pub(crate) fn poll_answer<T, A>(
+        &mut self,
+        shared: &Shared<T>,
+        cx: &mut Context<'_>,
+        mut ask: impl FnMut(&mut Reader) -> Result<Step<A>, ReadError>,
+    ) -> Poll<Result<A, Error>>
+    where
+        T: Transport<Read = R>,
+    {
+        if self.answers == 0 {
+            self.answers = ANSWERS_PER_TURN;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.answers -= 1;
+        let mut waited = false;
+        let answer = loop {
+            match ask(&mut self.reader) {
+                Ok(Step::Ready(answer)) => break Ok(answer),
+                Err(error) => break Err(self.explain(error)),
+                Ok(Step::NeedInput) => {}
+            }
+            waited = true;
+            match shared.send_before_read(cx) {
+                Some(aborted) => {
+                    self.reader.feed_lost(aborted.loss);
+                    self.lost = Some(aborted);
+                }
+                None if shared.has_ended_reading() && self.reader.buffered().is_empty() => {
+                    self.reader.feed_eof();
+                }
+                None => ready!(self.poll_receive(shared, cx)),
+            }
+        };
+        if waited {
+            shared.stop_waiting();
+        }
+        Poll::Ready(answer)
+    }
+
+    /// Receives once, and tells the reader what came of it.
+    fn poll_receive<T>(&mut self, shared: &Shared<T>, cx: &mut Context<'_>) -> Poll<()>
+    where
+        T: Transport<Read = R>,
+    {
+        match self.poll_read(cx) {
+            Poll::Ready(Ok(0)) => self.reader.feed_eof(),
+            Poll::Ready(Ok(received)) => self.reader.commit(received),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Poll::Ready(Err(error)) => {
+                self.reader.feed_lost(loss_of(&error));
+                self.lost = Some(shared.fail(error));
+            }
+            Poll::Pending => {
+                self.reader.commit(0);
+                self.answers = ANSWERS_PER_TURN;
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        ready!(self.transport.poll_readable(cx))?;
+        let room = self.reader.input(self.read_size);
+        let size = room.len();
+        match ready!(self.transport.poll_read(cx, room))? {
+            received if received > size => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            received => Poll::Ready(Ok(received)),
+        }
+    }
+
+    /// Adds the transport's error to a loss.
+    fn explain(&self, error: ReadError) -> Error {
+        match (error, &self.lost) {
+            (ReadError::Lost(_), Some(lost)) => Error::Lost(lost.clone()),
+            (ReadError::Lost(loss), None) => Error::Lost(Lost { loss, cause: None }),
+            (error, _) => Error::Read(error),
+        }
+    }
+}

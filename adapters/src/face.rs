@@ -1,0 +1,124 @@
+//! asyncio's functions, written once, for the runtimes whose functions are awaited.
+
+/// Defines the functions and the types of asyncio's face for a runtime.
+macro_rules! face {
+    ($runtime:ident) => {
+        /// The half of a TCP connection to read from.
+        pub type StreamReader = crate::StreamReader<<$runtime as Runtime>::Tcp>;
+        /// The half of a TCP connection to write to.
+        pub type StreamWriter = crate::StreamWriter<<$runtime as Runtime>::Tcp>;
+        /// A server on this runtime.
+        pub type Server = crate::Server<$runtime>;
+        /// The half of a Unix connection to read from.
+        #[cfg(unix)]
+        pub type UnixReader = crate::StreamReader<<$runtime as Runtime>::Unix>;
+        /// The half of a Unix connection to write to.
+        #[cfg(unix)]
+        pub type UnixWriter = crate::StreamWriter<<$runtime as Runtime>::Unix>;
+
+        /// Opens a connection to the first address of `host` that accepts one, with the default
+        /// [`ConnectOptions`](crate::ConnectOptions).
+        ///
+        /// # Errors
+        ///
+        /// [`ConnectError`](crate::ConnectError), which names every address that was tried.
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: what was opened so far is closed.
+        pub async fn open_connection(
+            host: &str,
+            port: u16,
+        ) -> Result<(StreamReader, StreamWriter), crate::ConnectError> {
+            open_connection_with(host, port, &crate::ConnectOptions::new()).await
+        }
+
+        /// Opens a connection to the first address of `host` that accepts one.
+        ///
+        /// # Errors
+        ///
+        /// [`ConnectError`](crate::ConnectError), which names every address that was tried.
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: what was opened so far is closed.
+        pub async fn open_connection_with(
+            host: &str,
+            port: u16,
+            options: &crate::ConnectOptions,
+        ) -> Result<(StreamReader, StreamWriter), crate::ConnectError> {
+            crate::open_connection::<$runtime>(host, port, options).await
+        }
+
+        /// Starts a server on every address of `host`, with the default
+        /// [`ServerOptions`](crate::ServerOptions). An empty host stands for all interfaces.
+        ///
+        /// # Errors
+        ///
+        /// Where the host does not resolve, or an address cannot be listened on; the error names it.
+        pub async fn start_server<H, F>(
+            handler: H,
+            host: &str,
+            port: u16,
+        ) -> std::io::Result<Server>
+        where
+            H: Fn(StreamReader, StreamWriter) -> F + Send + Sync + 'static,
+            F: Future<Output: crate::Outcome> + Send + 'static,
+        {
+            start_server_with(handler, &[host], port, &crate::ServerOptions::new()).await
+        }
+
+        /// Starts a server on every address of several hosts.
+        ///
+        /// # Errors
+        ///
+        /// As for [`start_server`].
+        pub async fn start_server_with<H, F>(
+            handler: H,
+            hosts: &[&str],
+            port: u16,
+            options: &crate::ServerOptions,
+        ) -> std::io::Result<Server>
+        where
+            H: Fn(StreamReader, StreamWriter) -> F + Send + Sync + 'static,
+            F: Future<Output: crate::Outcome> + Send + 'static,
+        {
+            Server::start(handler, hosts, port, options).await
+        }
+
+        /// Opens a connection to a Unix socket.
+        ///
+        /// # Errors
+        ///
+        /// Those of the system.
+        #[cfg(unix)]
+        pub async fn open_unix_connection(
+            path: impl AsRef<std::path::Path>,
+            options: &crate::Options,
+        ) -> std::io::Result<(UnixReader, UnixWriter)> {
+            let transport = <$runtime as Runtime>::connect_unix(path.as_ref()).await?;
+            Ok(crate::Stream::with_options(transport, options).split())
+        }
+
+        /// Starts a server on a Unix socket, whose file it makes, and removes when it is closed. See
+        /// [`Server::start_unix`](crate::Server::start_unix).
+        ///
+        /// # Errors
+        ///
+        /// Where the path cannot be listened on; the error names it.
+        #[cfg(unix)]
+        pub async fn start_unix_server<H, F>(
+            handler: H,
+            path: impl AsRef<std::path::Path>,
+            options: &crate::ServerOptions,
+        ) -> std::io::Result<Server>
+        where
+            H: Fn(UnixReader, UnixWriter) -> F + Send + Sync + 'static,
+            F: Future<Output: crate::Outcome> + Send + 'static,
+        {
+            Server::start_unix(handler, path, options).await
+        }
+    };
+}
+
+pub(crate) use face;

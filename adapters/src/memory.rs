@@ -1,0 +1,216 @@
+//! A connection within the process: two pipes of bounded size, for tests, on any runtime or none.
+//!
+//! It behaves as a socket does: a full pipe makes the writer wait, the end of the stream goes one way,
+//! a half that is dropped shows on the other side, and only the last waker is remembered.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::stream::Stream;
+use crate::transport::{ReadHalf, Transport, WriteHalf};
+
+/// One end of a connection in memory.
+#[derive(Debug)]
+pub struct Memory {
+    read: MemoryRead,
+    write: MemoryWrite,
+}
+
+/// The side of a [`Memory`] that bytes come out of.
+#[derive(Debug)]
+pub struct MemoryRead(Arc<Mutex<Pipe>>);
+
+/// The side of a [`Memory`] that bytes go into.
+#[derive(Debug)]
+pub struct MemoryWrite(Arc<Mutex<Pipe>>);
+
+#[derive(Debug)]
+struct Pipe {
+    bytes: VecDeque<u8>,
+    /// Most bytes in the pipe.
+    capacity: usize,
+    /// What the reader finds behind the last byte.
+    end: Option<End>,
+    /// Whether the reader is gone.
+    unread: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    Clean,
+    Reset,
+}
+
+/// Makes two streams that are connected to each other, with the default limits.
+///
+/// At most `capacity` bytes are on their way in each direction.
+///
+/// ```
+/// # use plimsoll_io::memory;
+/// # fn block_on<F: Future>(future: F) -> F::Output {
+/// #     let mut future = std::pin::pin!(future);
+/// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+/// #     loop { if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut cx) { return output } }
+/// # }
+/// # block_on(async {
+/// let (mut client, mut server) = memory::pair(1024);
+/// client.writer.write(b"PING\r\n")?;
+/// client.writer.drain().await?;
+/// assert_eq!(server.reader.read_line().await?, "PING\r\n");
+/// # Ok::<(), plimsoll_io::Error>(())
+/// # }).unwrap();
+/// ```
+///
+/// # Panics
+///
+/// If `capacity` is zero.
+pub fn pair(capacity: usize) -> (Stream<Memory>, Stream<Memory>) {
+    let (here, there) = Memory::pair(capacity);
+    (Stream::new(here), Stream::new(there))
+}
+
+impl Memory {
+    /// Makes two transports that are connected to each other.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is zero.
+    pub fn pair(capacity: usize) -> (Self, Self) {
+        assert!(capacity > 0, "a pipe of zero bytes");
+        let pipe = || {
+            let pipe = Arc::new(Mutex::new(Pipe {
+                bytes: VecDeque::new(),
+                capacity,
+                end: None,
+                unread: false,
+                reader: None,
+                writer: None,
+            }));
+            (MemoryWrite(Arc::clone(&pipe)), MemoryRead(pipe))
+        };
+        let ((here, to_there), (there, to_here)) = (pipe(), pipe());
+        (
+            Self {
+                read: to_here,
+                write: here,
+            },
+            Self {
+                read: to_there,
+                write: there,
+            },
+        )
+    }
+}
+
+impl Transport for Memory {
+    type Read = MemoryRead;
+    type Write = MemoryWrite;
+
+    fn split(self) -> (MemoryRead, MemoryWrite) {
+        (self.read, self.write)
+    }
+
+    fn join(read: MemoryRead, write: MemoryWrite) -> Self {
+        Self { read, write }
+    }
+}
+
+impl ReadHalf for MemoryRead {
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut pipe = lock(&self.0);
+        if pipe.bytes.is_empty() {
+            return match pipe.end {
+                Some(End::Clean) => Poll::Ready(Ok(0)),
+                Some(End::Reset) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+                None => {
+                    pipe.reader = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            };
+        }
+        let count = room.len().min(pipe.bytes.len());
+        for (room, byte) in room.iter_mut().zip(pipe.bytes.drain(..count)) {
+            *room = byte;
+        }
+        wake(pipe, |pipe| &mut pipe.writer);
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl WriteHalf for MemoryWrite {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut pipe = lock(&self.0);
+        if pipe.unread || pipe.end.is_some() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let room = pipe.capacity - pipe.bytes.len();
+        if room == 0 {
+            pipe.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let before = pipe.bytes.len();
+        let bytes = slices.iter().flat_map(|slice| slice.iter().copied());
+        pipe.bytes.extend(bytes.take(room));
+        let count = pipe.bytes.len() - before;
+        wake(pipe, |pipe| &mut pipe.reader);
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.end(End::Clean);
+        Poll::Ready(Ok(()))
+    }
+
+    fn abort(&mut self) {
+        self.end(End::Reset);
+    }
+}
+
+impl MemoryWrite {
+    /// Ends the pipe, unless it has ended. A reset drops what is on its way.
+    fn end(&self, end: End) {
+        let mut pipe = lock(&self.0);
+        if pipe.end.is_none() {
+            pipe.end = Some(end);
+            if end == End::Reset {
+                pipe.bytes.clear();
+            }
+            wake(pipe, |pipe| &mut pipe.reader);
+        }
+    }
+}
+
+impl Drop for MemoryWrite {
+    fn drop(&mut self) {
+        self.end(End::Clean);
+    }
+}
+
+impl Drop for MemoryRead {
+    fn drop(&mut self) {
+        let mut pipe = lock(&self.0);
+        pipe.unread = true;
+        wake(pipe, |pipe| &mut pipe.writer);
+    }
+}
+
+fn lock(pipe: &Mutex<Pipe>) -> MutexGuard<'_, Pipe> {
+    pipe.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Wakes a side, with the pipe no longer locked.
+fn wake(mut pipe: MutexGuard<'_, Pipe>, side: impl FnOnce(&mut Pipe) -> &mut Option<Waker>) {
+    let waker = side(&mut pipe).take();
+    drop(pipe);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

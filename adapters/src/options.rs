@@ -1,0 +1,237 @@
+//! What is chosen before a stream or a server is made.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use plimsoll::{Connection, Reader, WaterMarks, Writer};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::stream::CLOSE_WITHIN;
+
+/// The limits that a stream is made with. All are in bytes.
+///
+/// ```
+/// use plimsoll_io::Options;
+///
+/// let options = Options::new().limit(1 << 20).write_cap(64 << 20);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Options {
+    limit: usize,
+    read_cap: usize,
+    read_size: usize,
+    water_marks: WaterMarks,
+    write_cap: usize,
+}
+
+impl Options {
+    /// Chooses the defaults: lines of 64 KiB, reads of 16 KiB, water marks of 64 KiB and zero, and caps
+    /// of 16 MiB.
+    ///
+    /// The low mark is zero, other than in asyncio, so that [`drain`](crate::StreamWriter::drain) leaves
+    /// nothing stranded: no background task would send it.
+    pub fn new() -> Self {
+        Self {
+            limit: Reader::DEFAULT_LIMIT,
+            read_cap: Reader::DEFAULT_CAP,
+            read_size: 16 * 1024,
+            water_marks: WaterMarks::new(WaterMarks::DEFAULT.high(), 0).unwrap_or_default(),
+            write_cap: Writer::DEFAULT_CAP,
+        }
+    }
+
+    /// Sets the most bytes before a separator. See [`Reader::set_limit`].
+    ///
+    /// # Panics
+    ///
+    /// If `limit` is zero.
+    pub fn limit(self, limit: usize) -> Self {
+        assert!(limit > 0, "limit of zero bytes");
+        Self { limit, ..self }
+    }
+
+    /// Sets the most bytes that may be asked for by count. See [`Reader::set_cap`].
+    pub fn read_cap(self, read_cap: usize) -> Self {
+        Self { read_cap, ..self }
+    }
+
+    /// Sets the most bytes that are received at once.
+    ///
+    /// # Panics
+    ///
+    /// If `read_size` is zero.
+    pub fn read_size(self, read_size: usize) -> Self {
+        assert!(read_size > 0, "reads of zero bytes");
+        Self { read_size, ..self }
+    }
+
+    /// Sets the water marks of the output. See [`Writer::set_water_marks`].
+    pub fn water_marks(self, water_marks: WaterMarks) -> Self {
+        Self {
+            water_marks,
+            ..self
+        }
+    }
+
+    /// Sets the most bytes of output that may be pending. See [`Writer::set_cap`].
+    pub fn write_cap(self, write_cap: usize) -> Self {
+        Self { write_cap, ..self }
+    }
+
+    pub(crate) fn connection(&self) -> Connection {
+        let mut connection = Connection::new();
+        connection.reader.set_limit(self.limit);
+        connection.reader.set_cap(self.read_cap);
+        connection.writer.set_water_marks(self.water_marks);
+        connection.writer.set_cap(self.write_cap);
+        connection
+    }
+
+    pub(crate) fn size_of_reads(&self) -> usize {
+        self.read_size
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How a server listens, and the limits of its streams.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ServerOptions {
+    streams: Options,
+    backlog: i32,
+    reuse_address: bool,
+    reuse_port: bool,
+    keep_alive: bool,
+    nodelay: bool,
+    max_connections: usize,
+    close_within: Duration,
+}
+
+impl ServerOptions {
+    /// Chooses asyncio's defaults: a backlog of 100, addresses reused, ports not, no keep-alive, no delay
+    /// of small segments. Connections are not capped, and closed within 30 seconds.
+    pub fn new() -> Self {
+        Self {
+            streams: Options::new(),
+            backlog: 100,
+            reuse_address: cfg!(unix),
+            reuse_port: false,
+            keep_alive: false,
+            nodelay: true,
+            max_connections: usize::MAX,
+            close_within: CLOSE_WITHIN,
+        }
+    }
+
+    /// Sets the limits of the streams.
+    pub fn options(self, streams: Options) -> Self {
+        Self { streams, ..self }
+    }
+
+    /// Sets how many connections may wait to be accepted.
+    pub fn backlog(self, backlog: u16) -> Self {
+        Self {
+            backlog: backlog.into(),
+            ..self
+        }
+    }
+
+    /// Sets whether an address may be listened on whose last connections are not forgotten yet.
+    pub fn reuse_address(self, reuse_address: bool) -> Self {
+        Self {
+            reuse_address,
+            ..self
+        }
+    }
+
+    /// Sets whether several sockets may listen on the same address. Unix only; ignored elsewhere.
+    pub fn reuse_port(self, reuse_port: bool) -> Self {
+        Self { reuse_port, ..self }
+    }
+
+    /// Sets whether TCP probes peers that are silent for long.
+    pub fn keep_alive(self, keep_alive: bool) -> Self {
+        Self { keep_alive, ..self }
+    }
+
+    /// Sets whether TCP sends small segments at once.
+    pub fn nodelay(self, nodelay: bool) -> Self {
+        Self { nodelay, ..self }
+    }
+
+    /// Sets how many connections may be open at once. Further ones wait to be accepted.
+    pub fn max_connections(self, max_connections: usize) -> Self {
+        Self {
+            max_connections,
+            ..self
+        }
+    }
+
+    /// Sets how long a connection whose handler has ended tries to send what is pending.
+    pub fn close_within(self, close_within: Duration) -> Self {
+        Self {
+            close_within,
+            ..self
+        }
+    }
+
+    pub(crate) fn streams(&self) -> &Options {
+        &self.streams
+    }
+
+    pub(crate) fn most_connections(&self) -> usize {
+        self.max_connections
+    }
+
+    pub(crate) fn closes_within(&self) -> Duration {
+        self.close_within
+    }
+
+    /// Makes a listening socket. Accepted sockets inherit its options.
+    pub(crate) fn listen(&self, address: SocketAddr) -> io::Result<std::net::TcpListener> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        socket.set_reuse_address(self.reuse_address)?;
+        #[cfg(unix)]
+        socket.set_reuse_port(self.reuse_port)?;
+        if address.is_ipv6() {
+            // As in asyncio, so that both families may listen on the same port.
+            socket.set_only_v6(true)?;
+        }
+        socket.set_keepalive(self.keep_alive)?;
+        socket.set_tcp_nodelay(self.nodelay)?;
+        socket.bind(&address.into())?;
+        socket.listen(self.backlog)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    }
+
+    /// Makes a listening Unix socket, whose file must not exist.
+    #[cfg(unix)]
+    pub(crate) fn listen_unix(
+        &self,
+        path: &std::path::Path,
+    ) -> io::Result<std::os::unix::net::UnixListener> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&socket2::SockAddr::unix(path)?)?;
+        socket.listen(self.backlog)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    }
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,30 @@
+//! Connecting over async-io's reactor, which async-std, smol and the blocking sockets share.
+
+use std::io;
+use std::net::SocketAddr;
+
+/// Connects a socket that does not block.
+pub(crate) async fn connect(
+    socket: socket2::Socket,
+    address: SocketAddr,
+) -> io::Result<std::net::TcpStream> {
+    match socket.connect(&address.into()) {
+        Err(error) if !is_in_progress(&error) => return Err(error),
+        _ => {}
+    }
+    let stream = async_io::Async::<std::net::TcpStream>::new(socket.into())?;
+    stream.writable().await?;
+    match stream.get_ref().take_error()? {
+        Some(error) => Err(error),
+        None => stream.into_inner(),
+    }
+}
+
+/// Whether a connection attempt goes on in the background.
+fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) {
+        return true;
+    }
+    error.kind() == io::ErrorKind::WouldBlock
+}

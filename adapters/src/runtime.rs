@@ -1,0 +1,67 @@
+//! What connections and servers need of a runtime. Each runtime's module implements it once.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::transport::{Sleep, Transport};
+
+/// A runtime: its sockets, its tasks, its clock.
+pub trait Runtime: Send + Sync + 'static {
+    /// A connected TCP socket.
+    type Tcp: Transport;
+    /// A listening TCP socket.
+    type TcpListener: Listener<Transport = Self::Tcp>;
+    /// A connected Unix socket.
+    #[cfg(unix)]
+    type Unix: Transport;
+    /// A listening Unix socket.
+    #[cfg(unix)]
+    type UnixListener: Listener<Transport = Self::Unix>;
+
+    /// Resolves a host name, in the order of the system's preference.
+    fn resolve(
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static;
+
+    /// Connects a socket that does not block and whose options are set.
+    fn connect(
+        socket: socket2::Socket,
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::Tcp>> + Send + 'static;
+
+    /// Connects to a Unix socket.
+    #[cfg(unix)]
+    fn connect_unix(
+        path: &std::path::Path,
+    ) -> impl Future<Output = io::Result<Self::Unix>> + Send + 'static;
+
+    /// Takes over a listening socket that does not block.
+    fn tcp_listener(listener: std::net::TcpListener) -> io::Result<Self::TcpListener>;
+
+    /// Takes over a listening socket that does not block.
+    #[cfg(unix)]
+    fn unix_listener(listener: std::os::unix::net::UnixListener) -> io::Result<Self::UnixListener>;
+
+    /// Starts a task that nobody waits for.
+    fn spawn(task: impl Future<Output = ()> + Send + 'static);
+
+    /// Waits for `duration`.
+    fn sleep(duration: Duration) -> Sleep {
+        Self::Tcp::sleep(duration)
+    }
+}
+
+/// A listening socket.
+pub trait Listener: Send + Sync + 'static {
+    /// What it accepts.
+    type Transport: Transport;
+
+    /// Accepts a connection. Dropped while it waits, it has accepted none.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Transport>> + Send;
+
+    /// The socket, for its options.
+    fn socket(&self) -> socket2::SockRef<'_>;
+}

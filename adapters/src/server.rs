@@ -1,0 +1,537 @@
+//! A server, once for all runtimes: it accepts, runs a handler for each connection, and ends in time.
+//!
+//! A handler's end, by return, error or panic, closes its connection: what it wrote is sent, then the
+//! end of the stream, and what the peer still sends is dropped for a while, so that a last answer is not
+//! lost to a reset. (In asyncio the connection stays open until the writer is garbage-collected.)
+//! No error of a connection ends the listener.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use plimsoll::Loss;
+
+use crate::either::either;
+use crate::listen;
+#[cfg(unix)]
+use crate::listen::SocketFile;
+use crate::options::ServerOptions;
+use crate::runtime::{Listener, Runtime};
+use crate::shared::Shared;
+use crate::stream::{Stream, StreamReader, StreamWriter};
+use crate::transport::{ReadHalf, Transport};
+
+/// How long to wait before accepting again when the system has refused, for instance for want of
+/// descriptors.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// How much input, and for how long, a closing connection takes and drops, so that its peer is not reset
+/// before it has read the last answer.
+const LINGER_BYTES: usize = 256 * 1024;
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// A server that accepts connections until it is closed or dropped.
+///
+/// Dropping it closes it: it stops accepting, and the handlers go on.
+#[must_use = "a server that is dropped stops accepting"]
+pub struct Server<R: Runtime> {
+    state: Arc<State>,
+    local_addrs: Vec<SocketAddr>,
+    /// The file of a Unix socket, until the server is closed.
+    #[cfg(unix)]
+    file: Mutex<Option<SocketFile>>,
+    runtime: PhantomData<fn() -> R>,
+}
+
+/// What a handler may return: nothing, or a result, of which errors are counted.
+pub trait Outcome: Send {
+    /// Whether the handler failed.
+    fn is_failure(&self) -> bool;
+}
+
+impl Outcome for () {
+    fn is_failure(&self) -> bool {
+        false
+    }
+}
+
+impl<E: Send> Outcome for Result<(), E> {
+    fn is_failure(&self) -> bool {
+        self.is_err()
+    }
+}
+
+/// What a server has seen so far.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Times that the system refused to accept.
+    pub accept_errors: u64,
+    /// Handlers that returned an error.
+    pub failed: u64,
+    /// Handlers that panicked.
+    pub panicked: u64,
+}
+
+/// How [`Server::shutdown`] went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Shutdown {
+    /// Connections that were aborted at the deadline.
+    pub aborted: usize,
+}
+
+/// What the server's tasks share.
+#[derive(Default)]
+struct State {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    phase: Phase,
+    /// Listeners that are accepting.
+    listeners: usize,
+    /// Connections from accept to close.
+    clients: HashMap<u64, Arc<dyn Client>>,
+    next_client: u64,
+    statistics: Statistics,
+    /// Tasks that wait for any change.
+    wakers: Vec<Waker>,
+}
+
+/// How far the server has come to its end. Each phase includes those before it.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+enum Phase {
+    #[default]
+    Serving,
+    /// No more connections are accepted.
+    Closed,
+    /// Reads see the end of the stream as soon as nothing is buffered.
+    ShuttingDown,
+    /// Handlers are dropped where they wait.
+    Cancelled,
+}
+
+/// A connection, whatever its transport.
+trait Client: Send + Sync {
+    fn end_reading(&self);
+    fn close(&self);
+    fn abort(&self);
+}
+
+impl<T: Transport> Client for Shared<T>
+where
+    Shared<T>: Send + Sync,
+{
+    fn end_reading(&self) {
+        Shared::end_reading(self);
+    }
+
+    fn close(&self) {
+        self.queue(|writer| writer.close());
+        Shared::end_reading(self);
+    }
+
+    fn abort(&self) {
+        Shared::abort(self, Loss::Aborted);
+    }
+}
+
+impl<R: Runtime> Server<R> {
+    /// Starts a server on every address of several hosts. An empty host stands for all interfaces.
+    ///
+    /// Addresses that this machine does not have are left out, as long as one is left.
+    ///
+    /// # Errors
+    ///
+    /// Where a host does not resolve, or an address cannot be listened on; the error names it.
+    pub async fn start<H, F>(
+        handler: H,
+        hosts: &[&str],
+        port: u16,
+        options: &ServerOptions,
+    ) -> io::Result<Self>
+    where
+        H: Fn(StreamReader<R::Tcp>, StreamWriter<R::Tcp>) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        let listeners = listen::tcp::<R>(hosts, port, options).await?;
+        Ok(Self::serve(listeners, handler, options))
+    }
+
+    /// Starts a server on a Unix socket, whose file it makes, and removes when it is closed.
+    ///
+    /// No other file is ever removed: one that is there already, even a socket that nobody listens on
+    /// any more, is an error. Who may connect is decided by the file's mode, and so by the process's
+    /// umask at this moment. (asyncio removes a socket that it finds there.)
+    ///
+    /// # Errors
+    ///
+    /// Where the path cannot be listened on; the error names it.
+    #[cfg(unix)]
+    pub async fn start_unix<H, F>(
+        handler: H,
+        path: impl AsRef<std::path::Path>,
+        options: &ServerOptions,
+    ) -> io::Result<Self>
+    where
+        H: Fn(StreamReader<R::Unix>, StreamWriter<R::Unix>) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        let (listener, file) = SocketFile::listen::<R>(path.as_ref(), options)?;
+        let server = Self::serve(vec![listener], handler, options);
+        lock(&server.file).replace(file);
+        Ok(server)
+    }
+
+    /// Starts a server on sockets that listen already, of any kind.
+    pub fn serve<L, H, F>(listeners: Vec<L>, handler: H, options: &ServerOptions) -> Self
+    where
+        L: Listener,
+        H: Fn(StreamReader<L::Transport>, StreamWriter<L::Transport>) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        let state = Arc::new(State::default());
+        let local_addrs = listeners
+            .iter()
+            .filter_map(|listener| listener.socket().local_addr().ok()?.as_socket());
+        let server = Self {
+            local_addrs: local_addrs.collect(),
+            state: Arc::clone(&state),
+            #[cfg(unix)]
+            file: Mutex::default(),
+            runtime: PhantomData,
+        };
+        state.change(|inner| inner.listeners = listeners.len());
+        let acceptor = Arc::new(Acceptor {
+            state,
+            handler,
+            options: options.clone(),
+        });
+        for listener in listeners {
+            R::spawn(Arc::clone(&acceptor).accept::<R, L, F>(listener));
+        }
+        server
+    }
+
+    /// Returns the addresses that the server listens on, also after it was closed.
+    #[doc(alias = "sockets")]
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local_addrs
+    }
+
+    /// Tells whether the server accepts connections.
+    pub fn is_serving(&self) -> bool {
+        self.state.lock().phase == Phase::Serving
+    }
+
+    /// Returns how many connections are open.
+    pub fn connections(&self) -> usize {
+        self.state.lock().clients.len()
+    }
+
+    /// Returns what the server has seen so far.
+    pub fn statistics(&self) -> Statistics {
+        self.state.lock().statistics
+    }
+
+    /// Stops accepting. Open connections go on. Calling it again changes nothing.
+    pub fn close(&self) {
+        self.state.enter(Phase::Closed);
+        #[cfg(unix)]
+        drop(lock(&self.file).take());
+    }
+
+    /// Waits until the server is closed and no connection is left.
+    ///
+    /// It does not close the server, and nothing bounds how long clients stay: that does
+    /// [`shutdown`](Self::shutdown).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe; any number of tasks may wait.
+    pub async fn wait_closed(&self) {
+        self.state
+            .until(|inner| inner.listeners == 0 && inner.clients.is_empty())
+            .await;
+    }
+
+    /// Waits until the server is closed. It serves from the start, whether this is called or not.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe. It leaves the server as it is. (asyncio's closes it, and waits for its clients.)
+    pub async fn serve_forever(&self) {
+        self.state.until(|inner| inner.phase > Phase::Serving).await;
+    }
+
+    /// Closes all connections: what is pending will be sent, writes fail, and reads see the end of the
+    /// stream once nothing is buffered. Call [`close`](Self::close) first.
+    pub fn close_clients(&self) {
+        self.state.each_client(|client| client.close());
+    }
+
+    /// Aborts all connections: what is pending is dropped, and reads and writes fail. Call
+    /// [`close`](Self::close) first.
+    pub fn abort_clients(&self) {
+        self.state.each_client(|client| client.abort());
+    }
+
+    /// Ends the server within `limit`: stops accepting, lets handlers finish, and aborts the
+    /// connections that are left at the deadline, and their handlers where they wait.
+    ///
+    /// Reads that find nothing buffered see the end of the stream from now on, so that idle handlers end
+    /// at once, and busy ones after what they have read. (asyncio has no such bound.)
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it leaves the server closed, and its handlers finishing.
+    pub async fn shutdown(&self, limit: Duration) -> Shutdown {
+        self.close();
+        self.state.enter(Phase::ShuttingDown);
+        self.state.each_client(|client| client.end_reading());
+        let all_gone = pin!(self.wait_closed());
+        let deadline = R::sleep(limit);
+        if either(all_gone, deadline).await.is_some() {
+            return Shutdown { aborted: 0 };
+        }
+        self.state.enter(Phase::Cancelled);
+        let aborted = self.connections();
+        self.abort_clients();
+        Shutdown { aborted }
+    }
+}
+
+impl<R: Runtime> Drop for Server<R> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Server<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.state.lock();
+        f.debug_struct("Server")
+            .field("local_addrs", &self.local_addrs)
+            .field("phase", &inner.phase)
+            .field("connections", &inner.clients.len())
+            .field("statistics", &inner.statistics)
+            .finish()
+    }
+}
+
+/// What every listener of a server does.
+struct Acceptor<H> {
+    state: Arc<State>,
+    handler: H,
+    options: ServerOptions,
+}
+
+impl<H> Acceptor<H> {
+    async fn accept<R, L, F>(self: Arc<Self>, listener: L)
+    where
+        R: Runtime,
+        L: Listener,
+        H: Fn(StreamReader<L::Transport>, StreamWriter<L::Transport>) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        let most = self.options.most_connections();
+        loop {
+            let has_room =
+                |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
+            self.state.until(has_room).await;
+            let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
+            let accepted = match either(pin!(listener.accept()), closed).await {
+                Some(accepted) => accepted,
+                None => break,
+            };
+            match accepted {
+                Ok(transport) => {
+                    let stream = Stream::with_options(transport, self.options.streams());
+                    let shared = stream.shared();
+                    let id = self.state.register(Arc::clone(&shared) as Arc<dyn Client>);
+                    R::spawn(Arc::clone(&self).handle(stream, shared, id));
+                }
+                Err(error) => {
+                    self.state
+                        .change(|inner| inner.statistics.accept_errors += 1);
+                    if !concerns_one_connection(&error) {
+                        let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
+                        either(closed, R::sleep(ACCEPT_AGAIN)).await;
+                    }
+                }
+            }
+        }
+        drop(listener);
+        self.state.change(|inner| inner.listeners -= 1);
+    }
+
+    async fn handle<T, F>(self: Arc<Self>, stream: Stream<T>, shared: Arc<Shared<T>>, id: u64)
+    where
+        T: Transport,
+        H: Fn(StreamReader<T>, StreamWriter<T>) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        let registered = Registered {
+            state: &self.state,
+            id,
+        };
+        let (reader, writer) = stream.split();
+        // The handler is also called within the guard: it may panic before its first wait.
+        let handled = NoPanic(Some(Box::pin(async {
+            (self.handler)(reader, writer).await.is_failure()
+        })));
+        let cancelled = pin!(self.state.until(|inner| inner.phase == Phase::Cancelled));
+        match either(handled, cancelled).await {
+            Some(Ok(false)) | None => {}
+            Some(Ok(true)) => self.state.change(|inner| inner.statistics.failed += 1),
+            Some(Err(Panicked)) => self.state.change(|inner| inner.statistics.panicked += 1),
+        }
+        close(&shared, self.options.closes_within()).await;
+        drop(registered);
+    }
+}
+
+/// Sends what is pending and the end of the stream, then drops input for a while.
+async fn close<T: Transport>(shared: &Shared<T>, limit: Duration) {
+    shared.queue(|writer| writer.close());
+    shared.set_deadline(Instant::now().checked_add(limit));
+    let sent = pin!(poll_fn(|cx| shared.poll_send_until(cx, |_| false)));
+    if !matches!(either(sent, T::sleep(limit)).await, Some(Ok(()))) {
+        shared.abort(Loss::TimedOut);
+        return;
+    }
+    let Some(mut read) = shared.take_left() else {
+        return; // somebody else still has the reader
+    };
+    read.set_deadline(Instant::now().checked_add(LINGER_TIME));
+    let mut room = vec![0; 4096];
+    let mut dropped = 0;
+    let drained = poll_fn(|cx| {
+        loop {
+            if shared.send_before_read(cx).is_some() {
+                return Poll::Ready(());
+            }
+            match read.poll_read(cx, &mut room) {
+                Poll::Ready(Ok(count)) if count > 0 && dropped < LINGER_BYTES => dropped += count,
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    });
+    either(pin!(drained), T::sleep(LINGER_TIME)).await;
+}
+
+/// Whether a failed accept says something of one connection only, and the next may be tried at once.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+impl State {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+
+    /// Makes a change, and wakes all who wait for one.
+    fn change<A>(&self, change: impl FnOnce(&mut Inner) -> A) -> A {
+        let mut inner = self.lock();
+        let result = change(&mut inner);
+        let wakers = std::mem::take(&mut inner.wakers);
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.change(|inner| inner.phase = inner.phase.max(phase));
+    }
+
+    /// Waits until `reached` says so.
+    fn until(&self, reached: impl Fn(&Inner) -> bool) -> impl Future<Output = ()> {
+        poll_fn(move |cx| {
+            let mut inner = self.lock();
+            if reached(&inner) {
+                return Poll::Ready(());
+            }
+            if !inner.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                inner.wakers.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+    }
+
+    fn register(&self, client: Arc<dyn Client>) -> u64 {
+        self.change(|inner| {
+            if inner.phase >= Phase::ShuttingDown {
+                client.end_reading();
+            }
+            inner.statistics.accepted += 1;
+            inner.next_client += 1;
+            inner.clients.insert(inner.next_client, client);
+            inner.next_client
+        })
+    }
+
+    /// Does something to every connection, with nothing locked.
+    fn each_client(&self, act: impl Fn(&dyn Client)) {
+        let clients: Vec<_> = self.lock().clients.values().cloned().collect();
+        clients.iter().for_each(|client| act(&**client));
+    }
+}
+
+/// Locks what a panic elsewhere cannot have left half-done.
+fn lock<A>(mutex: &Mutex<A>) -> MutexGuard<'_, A> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection's place in the server, given up when dropped, however its task ends.
+struct Registered<'a> {
+    state: &'a State,
+    id: u64,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.state.change(|inner| inner.clients.remove(&self.id));
+    }
+}
+
+/// A future whose panics are caught. After one it is dropped.
+struct NoPanic<F>(Option<Pin<Box<F>>>);
+
+struct Panicked;
+
+impl<F: Future> Future for NoPanic<F> {
+    type Output = Result<F::Output, Panicked>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(future) = &mut self.0 else {
+            return Poll::Ready(Err(Panicked));
+        };
+        // What the future has seen half-done is dropped with it; streams keep their state in order.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => {
+                self.0 = None;
+                Poll::Ready(Err(Panicked))
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What the two halves of a stream share: the output, the transport's write side, and who waits for it.
+//!
+//! A plain mutex guards it. It is held while bytes are queued or offered to the transport, never
+//! while a task waits. The reader's half takes it only when it has to wait, and never waits for it:
+//! whoever holds it is queueing bytes, and will then wake the reader, or is sending them itself.
+
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
+
+use bytes::Buf;
+use plimsoll::{Loss, Writer, WriterState};
+
+use crate::error::{Lost, loss_of};
+use crate::transport::{Breaker, Transport, WriteHalf};
+
+/// How many parts of the output leave in one call at most.
+const SLICES: usize = 64;
+
+/// The shared part of a stream.
+pub(crate) struct Shared<T: Transport> {
+    sending: Mutex<Sending<T::Write>>,
+    /// The transport's read side, once the reader is gone.
+    left: Mutex<Option<T::Read>>,
+    breaker: Option<Breaker>,
+    /// Whether reads that find nothing buffered are told of the end of the stream.
+    reading_ended: AtomicBool,
+    waiters: Arc<Waiters>,
+    /// Wakes both waiters. The transport gets no other.
+    waker: Waker,
+}
+
+/// The output, and where it goes.
+pub(crate) struct Sending<W> {
+    pub(crate) writer: Writer,
+    /// `None` once the stream was taken apart.
+    transport: Option<W>,
+    /// Whether bytes were written that the transport may not have passed on.
+    unflushed: bool,
+    /// The transport's first error.
+    cause: Option<Arc<io::Error>>,
+}
+
+/// Which half waits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Half {
+    Reader,
+    Writer,
+}
+
+#[derive(Default)]
+struct Waiters {
+    reader: Mutex<Option<Waker>>,
+    writer: Mutex<Option<Waker>>,
+}
+
+impl<T: Transport> Shared<T> {
+    pub(crate) fn new(writer: Writer, transport: T::Write, breaker: Option<Breaker>) -> Self {
+        let waiters = Arc::new(Waiters::default());
+        Self {
+            sending: Mutex::new(Sending {
+                writer,
+                transport: Some(transport),
+                unflushed: false,
+                cause: None,
+            }),
+            left: Mutex::new(None),
+            breaker,
+            reading_ended: AtomicBool::new(false),
+            waker: Arc::clone(&waiters).into(),
+            waiters,
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Sending<T::Write>> {
+        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks unless the other half has locked, which then wakes or sends on its own.
+    fn try_lock(&self) -> Option<MutexGuard<'_, Sending<T::Write>>> {
+        match self.sending.try_lock() {
+            Ok(sending) => Some(sending),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Queues output by `write`, and wakes a read that waits, to send it.
+    pub(crate) fn queue<A>(&self, write: impl FnOnce(&mut Writer) -> A) -> A {
+        let result = write(&mut self.lock().writer);
+        self.waiters.wake_half(Half::Reader);
+        result
+    }
+
+    /// Sends as far as the transport takes it, for a read that has to wait.
+    ///
+    /// When this returns, `cx` is woken once there is more to send, or the transport takes more.
+    ///
+    /// Returns how this side gave the connection up, if it did.
+    pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> Option<Lost> {
+        self.waiters.register(Half::Reader, cx.waker());
+        let mut sending = self.try_lock()?;
+        let pending = sending.writer.pending();
+        let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
+        let sent = pending > sending.writer.pending();
+        // A transport that fails to write may still have something to read.
+        let given_up = sending.lost().filter(|lost| lost.cause.is_none());
+        drop(sending);
+        if sent {
+            self.waiters.wake_half(Half::Writer);
+        }
+        given_up
+    }
+
+    /// Sends until `enough` says so, or nothing is left to do.
+    pub(crate) fn poll_send_until(
+        &self,
+        cx: &Context<'_>,
+        enough: impl Fn(&Writer) -> bool,
+    ) -> Poll<Result<(), Lost>> {
+        self.waiters.register(Half::Writer, cx.waker());
+        let mut sending = self.lock();
+        let sent_all = sending
+            .poll_send(&mut Context::from_waker(&self.waker))
+            .is_ready();
+        if let Some(lost) = sending.lost() {
+            drop(sending);
+            self.waiters.wake_half(Half::Reader);
+            return Poll::Ready(Err(lost));
+        }
+        if sent_all || enough(&sending.writer) {
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
+    }
+
+    /// Ends a read's wait: output that is queued from now on need not wake it.
+    pub(crate) fn stop_waiting(&self) {
+        self.waiters.slot(Half::Reader).take();
+    }
+
+    /// Keeps the transport's read side for whoever closes the connection.
+    pub(crate) fn leave(&self, read: T::Read) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
+    }
+
+    /// Takes the transport's read side if the reader is gone.
+    pub(crate) fn take_left(&self) -> Option<T::Read> {
+        self.left
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Gives the connection up, and lets both halves know.
+    pub(crate) fn abort(&self, loss: Loss) -> Lost {
+        if let Some(end) = &self.breaker {
+            end(Shutdown::Both);
+        }
+        let mut sending = self.lock();
+        sending.writer.lost(loss);
+        if let Some(transport) = &mut sending.transport {
+            transport.abort();
+        }
+        let lost = sending.lost();
+        drop(sending);
+        self.waker.wake_by_ref();
+        lost.unwrap_or(Lost { loss, cause: None })
+    }
+
+    /// Lets reads that find nothing buffered see the end of the stream, whatever the peer does.
+    pub(crate) fn end_reading(&self) {
+        self.reading_ended.store(true, Ordering::Release);
+        if let Some(end) = &self.breaker {
+            end(Shutdown::Read);
+        }
+        self.waiters.wake_half(Half::Reader);
+    }
+
+    pub(crate) fn has_ended_reading(&self) -> bool {
+        self.reading_ended.load(Ordering::Acquire)
+    }
+
+    /// Says until when writes that block their thread may block.
+    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
+        if let Some(transport) = &mut self.lock().transport {
+            transport.set_deadline(deadline);
+        }
+    }
+
+    /// Records that the transport failed.
+    pub(crate) fn fail(&self, error: io::Error) -> Lost {
+        let lost = self.lock().fail(error);
+        self.waiters.wake_half(Half::Writer);
+        lost
+    }
+}
+
+impl<W: WriteHalf> Sending<W> {
+    /// How the connection was lost, if it was.
+    pub(crate) fn lost(&self) -> Option<Lost> {
+        match self.writer.state() {
+            WriterState::Lost(loss) => Some(Lost {
+                loss,
+                cause: self.cause.clone(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The transport's write side, unless the stream was taken apart.
+    pub(crate) fn transport(&mut self) -> Option<&mut W> {
+        self.transport.as_mut()
+    }
+
+    /// Takes out the transport's write side and the writer.
+    pub(crate) fn take_apart(&mut self) -> (Option<W>, Writer) {
+        (self.transport.take(), std::mem::take(&mut self.writer))
+    }
+
+    fn fail(&mut self, error: io::Error) -> Lost {
+        let loss = loss_of(&error);
+        let cause = Arc::clone(self.cause.get_or_insert_with(|| Arc::new(error)));
+        self.writer.lost(loss);
+        self.lost().unwrap_or(Lost {
+            loss,
+            cause: Some(cause),
+        })
+    }
+
+    /// Sends what is pending, then the end of the stream if it is due; ready when neither is left.
+    ///
+    /// A failure makes the writer lost, and leaves nothing to do.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Some(transport) = &mut self.transport else {
+                return Poll::Ready(());
+            };
+            let step = if self.writer.wants_write() {
+                let mut output = self.writer.output();
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let filled = output.chunks_vectored(&mut slices);
+                let slices = &slices[..filled];
+                let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+                transport.poll_write(cx, slices).map(|taken| match taken? {
+                    0 => Err(io::ErrorKind::WriteZero.into()),
+                    taken if taken > offered => Err(io::ErrorKind::InvalidData.into()),
+                    taken => {
+                        output.advance(taken);
+                        self.unflushed = true;
+                        Ok(())
+                    }
+                })
+            } else if self.unflushed {
+                transport.poll_flush(cx).map_ok(|()| self.unflushed = false)
+            } else if self.writer.wants_shutdown() {
+                transport
+                    .poll_shutdown(cx)
+                    .map_ok(|()| self.writer.shutdown_done())
+            } else {
+                return Poll::Ready(());
+            };
+            match step {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => {
+                    self.fail(error);
+                    return Poll::Ready(());
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl Waiters {
+    fn slot(&self, half: Half) -> MutexGuard<'_, Option<Waker>> {
+        let slot = match half {
+            Half::Reader => &self.reader,
+            Half::Writer => &self.writer,
+        };
+        slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn register(&self, half: Half, waker: &Waker) {
+        let mut slot = self.slot(half);
+        match &mut *slot {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+    }
+
+    fn wake_half(&self, half: Half) {
+        let waker = self.slot(half).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Wake for Waiters {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.wake_half(Half::Reader);
+        self.wake_half(Half::Writer);
+    }
+}

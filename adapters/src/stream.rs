@@ -1,0 +1,637 @@
+//! A connection as its user sees it: a reader and a writer, as in asyncio, over any transport.
+//!
+//! Bytes move in [`drain`](StreamWriter::drain), [`flush`](StreamWriter::flush),
+//! [`finish`](StreamWriter::finish), [`close`](StreamWriter::close), and in reads that have to wait,
+//! which first send what was written. Nothing else runs behind the caller's back.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_core::Stream as FuturesStream;
+use plimsoll::{Frame, Loss, ReadError, Reader, Separator, Step, WaterMarks, WriteError};
+
+use crate::drive::Receiver;
+use crate::error::{Error, Lost};
+use crate::options::Options;
+use crate::shared::Shared;
+use crate::transport::Transport;
+
+/// How long [`StreamWriter::close`] tries to send what is pending.
+pub const CLOSE_WITHIN: Duration = Duration::from_secs(30);
+
+/// The two halves of a connection, together.
+///
+/// ```
+/// # use plimsoll_io::{Stream, memory};
+/// let (here, _there) = memory::pair(1024);
+/// let (mut reader, mut writer) = here.split();
+/// # let _ = (&mut reader, &mut writer);
+/// let stream = Stream::join(reader, writer).expect("halves of the same connection");
+/// let parts = stream.into_parts();
+/// assert!(parts.unread.is_empty());
+/// ```
+pub struct Stream<T: Transport> {
+    /// The half to read from.
+    pub reader: StreamReader<T>,
+    /// The half to write to.
+    pub writer: StreamWriter<T>,
+}
+
+/// The half of a connection to read from.
+///
+/// # Cancel safety
+///
+/// Every read may be dropped while it waits, and loses no byte: what was received stays buffered, for
+/// this read or another to take. ([`skip_until`](Self::skip_until) has dropped what it has dropped.)
+pub struct StreamReader<T: Transport> {
+    /// `None` only while the reader is taken apart, or dropped.
+    receiver: Option<Receiver<T::Read>>,
+    shared: Arc<Shared<T>>,
+}
+
+/// The half of a connection to write to.
+///
+/// Writes queue, and never wait. Dropping the writer does not send what is pending:
+/// [`close`](Self::close) does.
+///
+/// # Cancel safety
+///
+/// Every method may be dropped while it waits, and loses no byte: what was not sent stays pending, and
+/// an end of the stream that was asked for stays asked for.
+pub struct StreamWriter<T: Transport> {
+    shared: Arc<Shared<T>>,
+}
+
+/// What a connection leaves behind: the transport, and every byte that it holds in either direction.
+#[must_use = "nobody else has these bytes"]
+#[non_exhaustive]
+pub struct Parts<T> {
+    /// The transport, as it was given.
+    pub transport: T,
+    /// Bytes received and not read.
+    pub unread: Bytes,
+    /// Bytes written and not sent, in order.
+    pub unsent: Vec<Bytes>,
+    /// Whether the bytes that come next belong to a line that was too long, through its newline.
+    pub dropping_line: bool,
+}
+
+/// Two halves that were to be joined belong to different connections.
+#[derive(thiserror::Error)]
+#[error("the two halves belong to different connections")]
+pub struct NotAPair<T: Transport>(pub StreamReader<T>, pub StreamWriter<T>);
+
+impl<T: Transport> Stream<T> {
+    /// Makes a stream of a connected transport, with the default limits.
+    pub fn new(transport: T) -> Self {
+        Self::with_options(transport, &Options::new())
+    }
+
+    /// Makes a stream of a connected transport.
+    pub fn with_options(transport: T, options: &Options) -> Self {
+        let connection = options.connection();
+        let (read, write) = transport.split();
+        let breaker = T::breaker(&write);
+        let shared = Arc::new(Shared::new(connection.writer, write, breaker));
+        Self {
+            reader: StreamReader {
+                receiver: Some(Receiver::new(
+                    connection.reader,
+                    read,
+                    options.size_of_reads(),
+                )),
+                shared: Arc::clone(&shared),
+            },
+            writer: StreamWriter { shared },
+        }
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared<T>> {
+        Arc::clone(&self.writer.shared)
+    }
+
+    /// Takes the two halves apart, for two tasks or threads.
+    pub fn split(self) -> (StreamReader<T>, StreamWriter<T>) {
+        (self.reader, self.writer)
+    }
+
+    /// Puts two halves together again.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAPair`], with both halves in it, if they belong to different connections.
+    pub fn join(
+        reader: StreamReader<T>,
+        writer: StreamWriter<T>,
+    ) -> Result<Self, Box<NotAPair<T>>> {
+        match Arc::ptr_eq(&reader.shared, &writer.shared) {
+            true => Ok(Self { reader, writer }),
+            false => Err(Box::new(NotAPair(reader, writer))),
+        }
+    }
+
+    /// Gives up the stream for its transport and every byte that it holds.
+    ///
+    /// # Panics
+    ///
+    /// If one of the halves was exchanged for that of another connection.
+    pub fn into_parts(mut self) -> Parts<T> {
+        assert!(
+            Arc::ptr_eq(&self.reader.shared, &self.writer.shared),
+            "two halves of the same connection"
+        );
+        let receiver = self
+            .reader
+            .receiver
+            .take()
+            .expect("a reader that is in use");
+        let (write, writer) = self.writer.shared.lock().take_apart();
+        let write = write.expect("a writer that is in use");
+        let dropping_line = receiver.reader.is_dropping_line();
+        Parts {
+            transport: T::join(receiver.transport, write),
+            unread: receiver.reader.into_unread(),
+            unsent: writer.into_unsent(),
+            dropping_line,
+        }
+    }
+}
+
+impl<T: Transport> StreamReader<T> {
+    /// Takes as many bytes as are there, at least one and at most `max`; waits for the first.
+    ///
+    /// Empty at the end of the stream and, at once, if `max` is zero. See [`Reader::read`].
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Lost`], when nothing is buffered.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no byte is lost.
+    pub async fn read(&mut self, max: usize) -> Result<Frame<'_>, Error> {
+        self.frame(|reader| reader.read(max)).await
+    }
+
+    /// Takes one line, with its `\n`.
+    ///
+    /// The last line may lack its newline. At the end of the stream every call gives an empty frame,
+    /// which no earlier call does. See [`Reader::read_line`].
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::LineTooLong`], once for each such line; the next call gives the line after it.
+    /// - [`Error::Lost`]; an unfinished line stays buffered.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no byte is lost.
+    #[doc(alias = "readline")]
+    pub async fn read_line(&mut self) -> Result<Frame<'_>, Error> {
+        self.frame(Reader::read_line).await
+    }
+
+    /// Takes everything through the separator that ends first. See [`Reader::read_until`].
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::LimitOverrun`]; nothing is consumed.
+    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered.
+    /// - [`Error::Lost`]; what there is stays buffered.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no byte is lost.
+    #[doc(alias = "readuntil")]
+    pub async fn read_until(&mut self, separator: &Separator) -> Result<Frame<'_>, Error> {
+        self.frame(|reader| reader.read_until(separator)).await
+    }
+
+    /// Takes exactly `count` bytes. See [`Reader::read_exact`].
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::CapExceeded`], without waiting; nothing is consumed.
+    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered.
+    /// - [`Error::Lost`]; what there is stays buffered.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no byte is lost.
+    #[doc(alias = "readexactly")]
+    pub async fn read_exact(&mut self, count: usize) -> Result<Frame<'_>, Error> {
+        self.frame(|reader| reader.read_exact(count)).await
+    }
+
+    /// Takes everything through the end of the stream, at most `max` bytes. See
+    /// [`Reader::read_to_end`].
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::StreamTooLong`], as soon as more than `max` bytes are there; nothing is consumed.
+    /// - [`Error::Lost`]; what there is stays buffered.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no byte is lost.
+    pub async fn read_to_end(&mut self, max: usize) -> Result<Frame<'_>, Error> {
+        self.frame(|reader| reader.read_to_end(max)).await
+    }
+
+    /// Drops everything through the separator that ends first, and tells which of several it was. See
+    /// [`Reader::skip_until`].
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::Incomplete`], if the stream ends first; everything is consumed.
+    /// - [`Error::Lost`]; everything is consumed.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was dropped is dropped; asked again, it goes on from there.
+    pub async fn skip_until(&mut self, separator: &Separator) -> Result<usize, Error> {
+        self.answer(|reader| reader.skip_until(separator)).await
+    }
+
+    /// Returns the next `count` bytes without taking them. See [`Reader::peek`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`read_exact`](Self::read_exact).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no byte is lost.
+    pub async fn peek(&mut self, count: usize) -> Result<&[u8], Error> {
+        self.answer(|reader| Ok(reader.peek(count)?.map(|_| ())))
+            .await?;
+        Ok(self.buffered().get(..count).unwrap_or_default())
+    }
+
+    /// Returns the lines as a [`futures_core::Stream`], each copied, with its newline.
+    ///
+    /// It ends at the end of the stream, and after a loss. A line that is too long is an item, an error,
+    /// and the next item is the line after it. (`async for` in asyncio.)
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no line lives in the stream.
+    pub fn lines(&mut self) -> Lines<'_, T> {
+        Lines {
+            reader: self,
+            lost: false,
+        }
+    }
+
+    /// Changes the limit, in bytes. See [`Reader::set_limit`].
+    ///
+    /// # Panics
+    ///
+    /// If `limit` is zero.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.receiver_mut().reader.set_limit(limit);
+    }
+
+    /// Changes the cap, in bytes. See [`Reader::set_cap`].
+    pub fn set_cap(&mut self, cap: usize) {
+        self.receiver_mut().reader.set_cap(cap);
+    }
+
+    /// Returns the bytes that were received and not taken.
+    pub fn buffered(&self) -> &[u8] {
+        self.receiver().reader.buffered()
+    }
+
+    /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have come.
+    pub fn at_eof(&self) -> bool {
+        self.receiver().reader.at_eof()
+    }
+
+    /// Returns the transport's read side, to ask it what it knows. Reading from it loses the bytes.
+    #[doc(alias = "get_extra_info")]
+    pub fn transport(&self) -> &T::Read {
+        &self.receiver().transport
+    }
+
+    /// Asks the core's reader until it has an answer. All reads are this.
+    async fn answer<A>(
+        &mut self,
+        mut ask: impl FnMut(&mut Reader) -> Result<Step<A>, ReadError>,
+    ) -> Result<A, Error> {
+        poll_fn(|cx| self.poll_answer(cx, &mut ask)).await
+    }
+
+    async fn frame(
+        &mut self,
+        mut ask: impl FnMut(&mut Reader) -> Result<Step<Frame<'_>>, ReadError>,
+    ) -> Result<Frame<'_>, Error> {
+        let token = self
+            .answer(|reader| Ok(ask(reader)?.map(Frame::token)))
+            .await?;
+        Ok(self.receiver_mut().reader.frame(token))
+    }
+
+    fn poll_answer<A>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ask: impl FnMut(&mut Reader) -> Result<Step<A>, ReadError>,
+    ) -> Poll<Result<A, Error>> {
+        let receiver = self.receiver.as_mut().expect("a reader that is in use");
+        receiver.poll_answer(&self.shared, cx, ask)
+    }
+
+    fn receiver(&self) -> &Receiver<T::Read> {
+        self.receiver.as_ref().expect("a reader that is in use")
+    }
+
+    fn receiver_mut(&mut self) -> &mut Receiver<T::Read> {
+        self.receiver.as_mut().expect("a reader that is in use")
+    }
+}
+
+/// The connection stays open as long as its other half lives.
+impl<T: Transport> Drop for StreamReader<T> {
+    fn drop(&mut self) {
+        if let Some(receiver) = self.receiver.take() {
+            self.shared.leave(receiver.transport);
+        }
+    }
+}
+
+impl<T: Transport> StreamWriter<T> {
+    /// Queues a copy of `data`, all of it or, on an error, nothing. It is not sent yet.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Write`], after `finish` or `close`, or if it would exceed the cap.
+    /// - [`Error::Lost`].
+    pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
+        self.queue(|writer| writer.write(data))
+    }
+
+    /// Queues `data` without a copy, all of it or, on an error, nothing. It is not sent yet.
+    ///
+    /// # Errors
+    ///
+    /// As for [`write`](Self::write).
+    pub fn write_bytes(&mut self, data: Bytes) -> Result<(), Error> {
+        self.queue(|writer| writer.write_bytes(data))
+    }
+
+    /// Queues a copy of all `parts`; on an error, nothing. It is not sent yet.
+    ///
+    /// # Errors
+    ///
+    /// As for [`write`](Self::write).
+    #[doc(alias = "writelines")]
+    pub fn write_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
+        self.queue(|writer| writer.write_vectored(parts))
+    }
+
+    /// Queues formatted text; on an error, nothing. It makes `write!` work.
+    ///
+    /// # Errors
+    ///
+    /// As for [`write`](Self::write).
+    ///
+    /// # Panics
+    ///
+    /// If formatting one of the arguments fails.
+    pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<(), Error> {
+        self.queue(|writer| writer.write_fmt(text))
+    }
+
+    /// Offers everything that is pending to the transport, and waits until no more than the low water
+    /// mark is. That is zero unless [`set_water_marks`](Self::set_water_marks) has changed it.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Lost`]; what was pending is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: what was not sent stays pending.
+    ///
+    /// # Deadlock
+    ///
+    /// Two peers that both send more than the other will buffer, and neither reads, wait for ever. No
+    /// buffer of fixed size prevents it: read in another task, or send less before reading.
+    pub async fn drain(&mut self) -> Result<(), Error> {
+        let low_enough = |writer: &plimsoll::Writer| writer.pending() <= writer.water_marks().low();
+        poll_fn(|cx| self.shared.poll_send_until(cx, low_enough)).await?;
+        Ok(())
+    }
+
+    /// Waits until everything that is pending is sent.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Lost`]; what was pending is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: what was not sent stays pending.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.shared.poll_send_until(cx, |_| false)).await?;
+        Ok(())
+    }
+
+    /// Sends what is pending, then the end of the stream. Reading goes on.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Lost`]; what was pending is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the stream stays finished, and any method that moves bytes goes on with it.
+    #[doc(alias = "write_eof")]
+    pub async fn finish(&mut self) -> Result<(), Error> {
+        self.shared.queue(|writer| writer.finish());
+        self.flush().await
+    }
+
+    /// Sends what is pending, then the end of the stream, within [`CLOSE_WITHIN`].
+    ///
+    /// The connection is gone when both halves are dropped. (asyncio's `close` and `wait_closed`.)
+    ///
+    /// # Errors
+    ///
+    /// As for [`close_within`](Self::close_within).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the stream stays closed, and any method that moves bytes goes on with it.
+    pub async fn close(&mut self) -> Result<(), Error> {
+        self.close_within(CLOSE_WITHIN).await
+    }
+
+    /// Sends what is pending, then the end of the stream; if that takes longer than `limit`, gives the
+    /// connection up.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Lost`]; what was pending is gone. With [`Loss::TimedOut`] it was given up.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the stream stays closed, and any method that moves bytes goes on with it.
+    pub async fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
+        self.shared.queue(|writer| writer.close());
+        self.shared.set_deadline(Instant::now().checked_add(limit));
+        let mut sleep = pin!(T::sleep(limit));
+        let closed = poll_fn(|cx| {
+            if let Poll::Ready(closed) = self.shared.poll_send_until(cx, |_| false) {
+                return Poll::Ready(closed);
+            }
+            sleep
+                .as_mut()
+                .poll(cx)
+                .map(|()| Err(self.shared.abort(Loss::TimedOut)))
+        });
+        Ok(closed.await?)
+    }
+
+    /// Ends the connection at once, and drops what is pending.
+    ///
+    /// What the reader has buffered can still be read; behind it reads fail.
+    pub fn abort(&mut self) {
+        self.shared.abort(Loss::Aborted);
+    }
+
+    /// Tells whether writes fail for good: after `finish`, `close`, `abort`, or a loss.
+    pub fn is_closing(&self) -> bool {
+        self.shared.lock().writer.state() != plimsoll::WriterState::Open
+    }
+
+    /// Tells whether the user should write more now. See [`plimsoll::Writer::is_writable`].
+    pub fn is_writable(&self) -> bool {
+        self.shared.lock().writer.is_writable()
+    }
+
+    /// Returns how many bytes are pending: written, and not sent.
+    #[doc(alias = "get_write_buffer_size")]
+    pub fn pending(&self) -> usize {
+        self.shared.lock().writer.pending()
+    }
+
+    /// Changes the water marks. See [`plimsoll::Writer::set_water_marks`].
+    #[doc(alias = "set_write_buffer_limits")]
+    pub fn set_water_marks(&mut self, marks: WaterMarks) {
+        self.shared.lock().writer.set_water_marks(marks);
+    }
+
+    /// Changes the cap, in bytes. See [`plimsoll::Writer::set_cap`].
+    pub fn set_cap(&mut self, cap: usize) {
+        self.shared.lock().writer.set_cap(cap);
+    }
+
+    /// Lets `look` see the transport's write side. Writing to it mixes up the output.
+    #[doc(alias = "get_extra_info")]
+    pub fn with_transport<A>(&self, look: impl FnOnce(&T::Write) -> A) -> A {
+        look(
+            self.shared
+                .lock()
+                .transport()
+                .expect("a writer that is in use"),
+        )
+    }
+
+    fn queue(
+        &mut self,
+        write: impl FnOnce(&mut plimsoll::Writer) -> Result<(), WriteError>,
+    ) -> Result<(), Error> {
+        self.shared.queue(write).map_err(|error| match error {
+            WriteError::Lost(loss) => Error::Lost(
+                self.shared
+                    .lock()
+                    .lost()
+                    .unwrap_or(Lost { loss, cause: None }),
+            ),
+            error => Error::Write(error),
+        })
+    }
+}
+
+/// The lines of a [`StreamReader`], one by one. See [`StreamReader::lines`].
+#[must_use = "lines are read when they are asked for"]
+pub struct Lines<'a, T: Transport> {
+    reader: &'a mut StreamReader<T>,
+    lost: bool,
+}
+
+impl<T: Transport> FuturesStream for Lines<'_, T> {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.lost {
+            return Poll::Ready(None);
+        }
+        let line = this.reader.poll_answer(cx, |reader| {
+            Ok(reader.read_line()?.map(|line| line.to_bytes()))
+        });
+        line.map(|line| match line {
+            Ok(line) if line.is_empty() => None,
+            Err(Error::Lost(lost)) => {
+                this.lost = true;
+                Some(Err(Error::Lost(lost)))
+            }
+            line => Some(line),
+        })
+    }
+}
+
+impl<T: Transport> fmt::Debug for Stream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("reader", &self.reader)
+            .field("writer", &self.writer)
+            .finish()
+    }
+}
+
+impl<T: Transport> fmt::Debug for StreamReader<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reader = self.receiver.as_ref().map(|receiver| &receiver.reader);
+        f.debug_tuple("StreamReader").field(&reader).finish()
+    }
+}
+
+impl<T: Transport> fmt::Debug for StreamWriter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StreamWriter")
+            .field(&self.shared.lock().writer)
+            .finish()
+    }
+}
+
+impl<T: Transport> fmt::Debug for Lines<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lines").field(&self.reader).finish()
+    }
+}
+
+impl<T: Transport> fmt::Debug for NotAPair<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NotAPair")
+            .field(&self.0)
+            .field(&self.1)
+            .finish()
+    }
+}
+
+impl<T> fmt::Debug for Parts<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("unread", &self.unread.len())
+            .field("unsent", &self.unsent.iter().map(Bytes::len).sum::<usize>())
+            .field("dropping_line", &self.dropping_line)
+            .finish_non_exhaustive()
+    }
+}

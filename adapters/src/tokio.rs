@@ -1,0 +1,192 @@
+//! tokio: its sockets as transports, and the functions of asyncio's face.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, tcp};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream, unix};
+
+use crate::runtime::{Listener, Runtime};
+use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, reset_when_dropped};
+
+/// Anything that tokio can read from, as half of a [`Duplex`](crate::Duplex).
+#[derive(Debug)]
+pub struct Source<R>(pub R);
+
+/// Anything that tokio can write to, as half of a [`Duplex`](crate::Duplex).
+#[derive(Debug)]
+pub struct Sink<W>(pub W);
+
+impl<R: AsyncRead + Send + Unpin + 'static> ReadHalf for Source<R> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        poll_read(&mut self.0, cx, room)
+    }
+}
+
+impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for Sink<W> {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+fn poll_read(
+    source: &mut (impl AsyncRead + Unpin),
+    cx: &mut Context<'_>,
+    room: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let mut room = ReadBuf::new(room);
+    Pin::new(source)
+        .poll_read(cx, &mut room)
+        .map_ok(|()| room.filled().len())
+}
+
+/// Implements the transport for a socket type and its owned halves.
+macro_rules! socket {
+    ($socket:ty, $read:ty, $write:ty) => {
+        impl Transport for $socket {
+            type Read = $read;
+            type Write = $write;
+
+            fn split(self) -> ($read, $write) {
+                self.into_split()
+            }
+
+            fn join(read: $read, write: $write) -> Self {
+                read.reunite(write).expect("two halves of the same socket")
+            }
+
+            fn sleep(duration: Duration) -> Sleep {
+                Box::pin(tokio::time::sleep(duration))
+            }
+        }
+
+        impl ReadHalf for $read {
+            fn poll_read(
+                &mut self,
+                cx: &mut Context<'_>,
+                room: &mut [u8],
+            ) -> Poll<io::Result<usize>> {
+                poll_read(self, cx, room)
+            }
+
+            fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                AsRef::<$socket>::as_ref(self).poll_read_ready(cx)
+            }
+        }
+
+        impl WriteHalf for $write {
+            fn poll_write(
+                &mut self,
+                cx: &mut Context<'_>,
+                slices: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                Pin::new(self).poll_write_vectored(cx, slices)
+            }
+
+            fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(self).poll_shutdown(cx)
+            }
+
+            fn abort(&mut self) {
+                reset_when_dropped(SockRef::from(AsRef::<$socket>::as_ref(self)));
+            }
+        }
+    };
+}
+
+socket!(TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf);
+#[cfg(unix)]
+socket!(UnixStream, unix::OwnedReadHalf, unix::OwnedWriteHalf);
+
+/// The tokio runtime, for what is generic over runtimes.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokio;
+
+impl Runtime for Tokio {
+    type Tcp = TcpStream;
+    type TcpListener = TcpListener;
+    #[cfg(unix)]
+    type Unix = UnixStream;
+    #[cfg(unix)]
+    type UnixListener = UnixListener;
+
+    fn resolve(
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static {
+        let host = host.to_owned();
+        async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) }
+    }
+
+    async fn connect(socket: socket2::Socket, address: SocketAddr) -> io::Result<TcpStream> {
+        TcpSocket::from_std_stream(socket.into())
+            .connect(address)
+            .await
+    }
+
+    #[cfg(unix)]
+    fn connect_unix(
+        path: &std::path::Path,
+    ) -> impl Future<Output = io::Result<UnixStream>> + Send + 'static {
+        UnixStream::connect(path.to_owned())
+    }
+
+    fn tcp_listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+        TcpListener::from_std(listener)
+    }
+
+    #[cfg(unix)]
+    fn unix_listener(listener: std::os::unix::net::UnixListener) -> io::Result<UnixListener> {
+        UnixListener::from_std(listener)
+    }
+
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(task);
+    }
+}
+
+impl Listener for TcpListener {
+    type Transport = TcpStream;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        Ok(TcpListener::accept(self).await?.0)
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        self.into()
+    }
+}
+
+#[cfg(unix)]
+impl Listener for UnixListener {
+    type Transport = UnixStream;
+
+    async fn accept(&self) -> io::Result<UnixStream> {
+        Ok(UnixListener::accept(self).await?.0)
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        self.into()
+    }
+}
+
+crate::face::face!(Tokio);

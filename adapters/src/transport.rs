@@ -1,0 +1,198 @@
+//! What a transport must be able to do, to be driven: read, write, flush, end its write side.
+//!
+//! Sockets, pipes, standard streams, pairs in memory, TLS: anything that can be polled for these four.
+//! No policy lives here. When to read, what to send, and what an error means is the drive loop's.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// Something that bytes come out of and go into, in two halves that may live in different tasks.
+///
+/// A half is polled by one task at a time. The write half is polled with a waker that reaches every
+/// task that waits for it, so it need keep no more than the last one, as sockets do.
+pub trait Transport: Sized + Send + 'static {
+    /// The half that bytes come out of.
+    type Read: ReadHalf;
+    /// The half that bytes go into.
+    type Write: WriteHalf;
+
+    /// Takes the transport apart.
+    fn split(self) -> (Self::Read, Self::Write);
+
+    /// Puts two halves of the same transport together again.
+    fn join(read: Self::Read, write: Self::Write) -> Self;
+
+    /// Returns a way to end directions from elsewhere while a half blocks its thread.
+    ///
+    /// Transports that never block have no use for it. It must not keep the transport alive.
+    fn breaker(write: &Self::Write) -> Option<Breaker> {
+        let _ = write;
+        None
+    }
+
+    /// Waits for `duration`, by the runtime's clock; by a thread of its own where there is none.
+    fn sleep(duration: Duration) -> Sleep {
+        Box::pin(ThreadSleep::new(duration))
+    }
+}
+
+/// A wait for a time.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Ends the direction that is read, or both, of a transport that blocks.
+pub type Breaker = Box<dyn Fn(Shutdown) + Send + Sync>;
+
+/// The half of a transport that bytes come out of.
+pub trait ReadHalf: Send + 'static {
+    /// Reads into the front of `room`, which is not empty, and returns how many bytes it read.
+    ///
+    /// Zero is the end of the peer's stream.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again; every other error is a loss.
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Waits until a read is worth trying, where that can be known without a buffer to read into.
+    ///
+    /// # Errors
+    ///
+    /// As for [`poll_read`](Self::poll_read).
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = cx;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Says until when a read that blocks its thread may block. A transport that does not ignores it.
+    fn set_deadline(&mut self, deadline: Option<Instant>) {
+        let _ = deadline;
+    }
+}
+
+/// The half of a transport that bytes go into.
+pub trait WriteHalf: Send + 'static {
+    /// Writes from the front of `slices`, none of which is empty, and returns how many bytes it took.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again; every other error is a loss, and so
+    /// is a write that takes nothing.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Sends what the transport itself may have buffered.
+    ///
+    /// # Errors
+    ///
+    /// As for [`poll_write`](Self::poll_write).
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = cx;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends the write side, so that the peer sees the end of the stream. Reading goes on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`poll_write`](Self::poll_write).
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Gives the connection up: the peer should see that it did not end cleanly.
+    fn abort(&mut self) {}
+
+    /// Says until when a write that blocks its thread may block. A transport that does not ignores it.
+    fn set_deadline(&mut self, deadline: Option<Instant>) {
+        let _ = deadline;
+    }
+}
+
+/// Two things to read from and to write to, as one transport: pipes, standard streams, a TLS session
+/// that was taken apart.
+#[derive(Debug)]
+pub struct Duplex<R, W> {
+    /// What is read from.
+    pub read: R,
+    /// What is written to.
+    pub write: W,
+}
+
+impl<R: ReadHalf, W: WriteHalf> Transport for Duplex<R, W> {
+    type Read = R;
+    type Write = W;
+
+    fn split(self) -> (R, W) {
+        (self.read, self.write)
+    }
+
+    fn join(read: R, write: W) -> Self {
+        Self { read, write }
+    }
+}
+
+/// Makes a socket that is dropped tell its peer that the connection did not end cleanly.
+#[cfg(any(
+    feature = "tokio",
+    feature = "async-std",
+    feature = "smol",
+    feature = "blocking"
+))]
+pub(crate) fn reset_when_dropped(socket: socket2::SockRef<'_>) {
+    // There is no one left to tell of a failure, and nothing else to do about it.
+    let _ = socket.set_linger(Some(Duration::ZERO));
+}
+
+/// A sleep for transports whose runtime has no clock: a thread that wakes its task.
+struct ThreadSleep {
+    duration: Duration,
+    alarm: Option<Arc<Mutex<Alarm>>>,
+}
+
+#[derive(Default)]
+struct Alarm {
+    rung: bool,
+    waker: Option<Waker>,
+}
+
+impl ThreadSleep {
+    fn new(duration: Duration) -> Self {
+        Self {
+            duration,
+            alarm: None,
+        }
+    }
+}
+
+impl Future for ThreadSleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let duration = self.duration;
+        let alarm = self.alarm.get_or_insert_with(|| {
+            let alarm = Arc::new(Mutex::new(Alarm::default()));
+            let ringing = Arc::clone(&alarm);
+            std::thread::spawn(move || {
+                std::thread::sleep(duration);
+                let mut alarm = ringing.lock().unwrap_or_else(PoisonError::into_inner);
+                alarm.rung = true;
+                if let Some(waker) = alarm.waker.take() {
+                    waker.wake();
+                }
+            });
+            alarm
+        });
+        let mut alarm = alarm.lock().unwrap_or_else(PoisonError::into_inner);
+        if alarm.rung {
+            return Poll::Ready(());
+        }
+        alarm.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
