@@ -26,6 +26,8 @@
 //!
 //! - `std`, on by default: the fastest search for the machine, and an [`Output`] that fills many
 //!   slices at once. Without it the crate needs `alloc` only.
+//! - `testing`: the module `testing`, for tests of your own protocol: every way to cut its input, and a
+//!   peer that plays a script.
 //! - `counters`, for tests of the crate itself.
 
 #![no_std]
@@ -52,6 +54,8 @@ mod frame;
 mod reader;
 mod separator;
 mod step;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod water_marks;
 mod writer;
 

@@ -8,7 +8,7 @@ use common::report;
 use plimsoll::{Reader, Writer};
 
 /// The modules, each of which uses only those before it.
-const ORDER: [&str; 9] = [
+const ORDER: [&str; 10] = [
     "step",
     "error",
     "separator",
@@ -18,6 +18,7 @@ const ORDER: [&str; 9] = [
     "water_marks",
     "writer",
     "connection",
+    "testing",
 ];
 
 /// What belongs to the drivers: transports, clocks, tasks.
