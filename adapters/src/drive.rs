@@ -60,10 +60,7 @@ impl<R: ReadHalf> Receiver<R> {
             }
             waited = true;
             match shared.send_before_read(cx) {
-                Some(aborted) => {
-                    self.reader.feed_lost(aborted.loss);
-                    self.lost = Some(aborted);
-                }
+                Some(given_up) => self.lose(given_up),
                 None if shared.has_ended_reading() && self.reader.buffered().is_empty() => {
                     self.reader.feed_eof();
                 }
@@ -82,12 +79,16 @@ impl<R: ReadHalf> Receiver<R> {
         T: Transport<Read = R>,
     {
         match self.poll_read(cx) {
-            Poll::Ready(Ok(0)) => self.reader.feed_eof(),
+            Poll::Ready(Ok(0)) => match shared.given_up() {
+                Some(given_up) => self.lose(given_up),
+                None => self.reader.feed_eof(),
+            },
             Poll::Ready(Ok(received)) => self.reader.commit(received),
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Poll::Ready(Err(error)) => {
-                self.reader.feed_lost(loss_of(&error));
-                self.lost = Some(shared.fail(error));
+                let loss = loss_of(&error);
+                let lost = shared.fail(error);
+                self.lose(Lost { loss, ..lost });
             }
             Poll::Pending => {
                 self.reader.commit(0);
@@ -106,6 +107,11 @@ impl<R: ReadHalf> Receiver<R> {
             received if received > size => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
             received => Poll::Ready(Ok(received)),
         }
+    }
+
+    fn lose(&mut self, lost: Lost) {
+        self.reader.feed_lost(lost.loss);
+        self.lost = Some(lost);
     }
 
     /// Adds the transport's error to a loss.

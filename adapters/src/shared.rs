@@ -7,7 +7,7 @@
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
@@ -26,6 +26,8 @@ pub(crate) struct Shared<T: Transport> {
     /// The transport's read side, once the reader is gone.
     left: Mutex<Option<T::Read>>,
     breaker: Option<Breaker>,
+    /// How this side gave the connection up, if it did. Beside the mutex, which a blocked write holds.
+    given_up: OnceLock<Lost>,
     /// Whether reads that find nothing buffered are told of the end of the stream.
     reading_ended: AtomicBool,
     waiters: Arc<Waiters>,
@@ -69,6 +71,7 @@ impl<T: Transport> Shared<T> {
             }),
             left: Mutex::new(None),
             breaker,
+            given_up: OnceLock::new(),
             reading_ended: AtomicBool::new(false),
             waker: Arc::clone(&waiters).into(),
             waiters,
@@ -102,17 +105,23 @@ impl<T: Transport> Shared<T> {
     /// Returns how this side gave the connection up, if it did.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> Option<Lost> {
         self.waiters.register(Half::Reader, cx.waker());
-        let mut sending = self.try_lock()?;
-        let pending = sending.writer.pending();
-        let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
-        let sent = pending > sending.writer.pending();
-        // A transport that fails to write may still have something to read.
-        let given_up = sending.lost().filter(|lost| lost.cause.is_none());
-        drop(sending);
-        if sent {
-            self.waiters.wake_half(Half::Writer);
+        if let Some(mut sending) = self.try_lock() {
+            let pending = sending.writer.pending();
+            let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
+            let sent = pending > sending.writer.pending();
+            drop(sending);
+            if sent {
+                self.waiters.wake_half(Half::Writer);
+            }
         }
-        given_up
+        self.given_up()
+    }
+
+    /// How this side gave the connection up, if it did.
+    ///
+    /// A transport that has failed to write is not that: it may still have something to read.
+    pub(crate) fn given_up(&self) -> Option<Lost> {
+        self.given_up.get().cloned()
     }
 
     /// Sends until `enough` says so, or nothing is left to do.
@@ -157,18 +166,24 @@ impl<T: Transport> Shared<T> {
 
     /// Gives the connection up, and lets both halves know.
     pub(crate) fn abort(&self, loss: Loss) -> Lost {
-        if let Some(end) = &self.breaker {
-            end(Shutdown::Both);
+        let lost = self
+            .given_up
+            .get_or_init(|| Lost { loss, cause: None })
+            .clone();
+        if let (None, Some(end)) = (self.try_lock(), &self.breaker) {
+            end(Shutdown::Both); // to end a write that blocks, and holds the lock
         }
         let mut sending = self.lock();
         sending.writer.lost(loss);
         if let Some(transport) = &mut sending.transport {
             transport.abort();
         }
-        let lost = sending.lost();
         drop(sending);
+        if let Some(end) = &self.breaker {
+            end(Shutdown::Read);
+        }
         self.waker.wake_by_ref();
-        lost.unwrap_or(Lost { loss, cause: None })
+        lost
     }
 
     /// Lets reads that find nothing buffered see the end of the stream, whatever the peer does.

@@ -499,7 +499,8 @@ impl<T: Transport> StreamWriter<T> {
 
     /// Ends the connection at once, and drops what is pending.
     ///
-    /// What the reader has buffered can still be read; behind it reads fail.
+    /// What the reader has buffered can still be read; behind it reads fail. When both halves are
+    /// dropped the peer sees a reset over TCP; a Unix socket knows none, and shows it a clean end.
     pub fn abort(&mut self) {
         self.shared.abort(Loss::Aborted);
     }

@@ -61,17 +61,26 @@ fn poll_read(
 
 /// Implements the transport for a socket type and its owned halves.
 macro_rules! socket {
-    ($socket:ty, $read:ty, $write:ty) => {
+    ($socket:ty, $read:ty, $write:ident, $owned:ty) => {
+        /// The half of the socket that bytes go into.
+        #[derive(Debug)]
+        pub struct $write {
+            /// `None` once the connection was given up.
+            half: Option<$owned>,
+        }
+
         impl Transport for $socket {
             type Read = $read;
             type Write = $write;
 
             fn split(self) -> ($read, $write) {
-                self.into_split()
+                let (read, half) = self.into_split();
+                (read, $write { half: Some(half) })
             }
 
             fn join(read: $read, write: $write) -> Self {
-                read.reunite(write).expect("two halves of the same socket")
+                let half = write.half.expect("a connection that was not given up");
+                read.reunite(half).expect("two halves of the same socket")
             }
 
             fn sleep(duration: Duration) -> Sleep {
@@ -99,23 +108,44 @@ macro_rules! socket {
                 cx: &mut Context<'_>,
                 slices: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                Pin::new(self).poll_write_vectored(cx, slices)
+                match &mut self.half {
+                    Some(half) => Pin::new(half).poll_write_vectored(cx, slices),
+                    None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+                }
             }
 
             fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Pin::new(self).poll_shutdown(cx)
+                match &mut self.half {
+                    Some(half) => Pin::new(half).poll_shutdown(cx),
+                    None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+                }
             }
 
             fn abort(&mut self) {
-                reset_when_dropped(SockRef::from(AsRef::<$socket>::as_ref(self)));
+                if let Some(half) = self.half.take() {
+                    reset_when_dropped(SockRef::from(AsRef::<$socket>::as_ref(&half)));
+                    half.forget(); // dropping it would end the stream cleanly
+                }
+            }
+        }
+
+        impl $write {
+            /// Returns the socket, unless the connection was given up.
+            pub fn socket(&self) -> Option<&$socket> {
+                self.half.as_ref().map(AsRef::as_ref)
             }
         }
     };
 }
 
-socket!(TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf);
+socket!(TcpStream, tcp::OwnedReadHalf, TcpWrite, tcp::OwnedWriteHalf);
 #[cfg(unix)]
-socket!(UnixStream, unix::OwnedReadHalf, unix::OwnedWriteHalf);
+socket!(
+    UnixStream,
+    unix::OwnedReadHalf,
+    UnixWrite,
+    unix::OwnedWriteHalf
+);
 
 /// The tokio runtime, for what is generic over runtimes.
 #[derive(Clone, Copy, Debug)]
