@@ -398,31 +398,37 @@ impl<H> Acceptor<H> {
             Some(Ok(true)) => self.state.change(|inner| inner.statistics.failed += 1),
             Some(Err(Panicked)) => self.state.change(|inner| inner.statistics.panicked += 1),
         }
-        close(&shared, self.options.closes_within()).await;
+        let sent = close(&*shared, self.options.closes_within()).await;
         drop(registered);
+        if sent {
+            let cancelled = pin!(self.state.until(|inner| inner.phase == Phase::Cancelled));
+            either(pin!(linger(&*shared)), cancelled).await;
+        }
     }
 }
 
-/// Sends what is pending and the end of the stream, then drops input for a while.
-async fn close<T: Transport>(shared: &Shared<T>, limit: Duration) {
+/// Sends what is pending and the end of the stream; returns whether the peer's transport took it.
+async fn close<T: Transport>(shared: &Shared<T>, limit: Duration) -> bool {
     shared.queue(|writer| writer.close());
     shared.set_deadline(Instant::now().checked_add(limit));
     let sent = pin!(poll_fn(|cx| shared.poll_send_until(cx, |_| false)));
-    if !matches!(either(sent, T::sleep(limit)).await, Some(Ok(()))) {
+    let sent = either(sent, T::sleep(limit)).await;
+    if sent.is_none() {
         shared.abort(Loss::TimedOut);
-        return;
     }
+    matches!(sent, Some(Ok(())))
+}
+
+/// Drops what the peer still sends, for a while.
+async fn linger<T: Transport>(shared: &Shared<T>) {
     let Some(mut read) = shared.take_left() else {
-        return; // somebody else still has the reader
+        return; // somebody still has the reader
     };
     read.set_deadline(Instant::now().checked_add(LINGER_TIME));
     let mut room = vec![0; 4096];
     let mut dropped = 0;
     let drained = poll_fn(|cx| {
         loop {
-            if shared.send_before_read(cx).is_some() {
-                return Poll::Ready(());
-            }
             match read.poll_read(cx, &mut room) {
                 Poll::Ready(Ok(count)) if count > 0 && dropped < LINGER_BYTES => dropped += count,
                 Poll::Ready(_) => return Poll::Ready(()),

@@ -9,7 +9,7 @@ use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Buf;
 use plimsoll::{Loss, Writer, WriterState};
@@ -166,24 +166,40 @@ impl<T: Transport> Shared<T> {
 
     /// Gives the connection up, and lets both halves know.
     pub(crate) fn abort(&self, loss: Loss) -> Lost {
-        let lost = self
-            .given_up
-            .get_or_init(|| Lost { loss, cause: None })
-            .clone();
-        if let (None, Some(end)) = (self.try_lock(), &self.breaker) {
-            end(Shutdown::Both); // to end a write that blocks, and holds the lock
-        }
-        let mut sending = self.lock();
+        let mut sending = match &self.breaker {
+            Some(end) => self.lock_soon().unwrap_or_else(|| {
+                // A write blocks, and holds the lock until it fails.
+                end(Shutdown::Both);
+                self.lock()
+            }),
+            None => self.lock(),
+        };
         sending.writer.lost(loss);
         if let Some(transport) = &mut sending.transport {
             transport.abort();
         }
+        // Under the lock, so that nobody who sees it finds the writer open.
+        let lost = self
+            .given_up
+            .get_or_init(|| Lost { loss, cause: None })
+            .clone();
         drop(sending);
         if let Some(end) = &self.breaker {
             end(Shutdown::Read);
         }
         self.waker.wake_by_ref();
         lost
+    }
+
+    /// Locks, unless that takes longer than it should while nothing blocks.
+    fn lock_soon(&self) -> Option<MutexGuard<'_, Sending<T::Write>>> {
+        for _ in 0..20 {
+            if let Some(sending) = self.try_lock() {
+                return Some(sending);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        None
     }
 
     /// Lets reads that find nothing buffered see the end of the stream, whatever the peer does.

@@ -1,0 +1,531 @@
+//! The server, on every runtime: errors of a connection never end it, and it always ends in time.
+#![cfg(all(
+    feature = "tokio",
+    feature = "async-std",
+    feature = "smol",
+    feature = "blocking"
+))]
+
+use std::future::{Future, pending};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use plimsoll_io::async_std::AsyncStd;
+use plimsoll_io::blocking::Blocking;
+use plimsoll_io::memory::Memory;
+use plimsoll_io::smol::Smol;
+use plimsoll_io::tokio::Tokio;
+use plimsoll_io::{
+    ConnectError, ConnectOptions, Error, Listener, Options, Runtime, Server, ServerOptions,
+    StreamReader, StreamWriter, Transport, open_connection,
+};
+
+const LOCALHOST: &[&str] = &["127.0.0.1"];
+
+/// Answers each line, and ends with the peer's stream.
+async fn answer_lines<T: Transport>(
+    mut reader: StreamReader<T>,
+    mut writer: StreamWriter<T>,
+) -> Result<(), Error> {
+    loop {
+        let line = reader.read_line().await?;
+        if line.is_empty() {
+            return Ok(());
+        }
+        writer.write(&line)?;
+    }
+}
+
+async fn start<R: Runtime>(options: &ServerOptions) -> (Server<R>, SocketAddr) {
+    let server = Server::<R>::start(answer_lines, LOCALHOST, 0, options)
+        .await
+        .unwrap();
+    let address = server.local_addrs()[0];
+    (server, address)
+}
+
+/// A client of the standard library, which shares no code with the server.
+fn connect(address: SocketAddr) -> TcpStream {
+    let client = TcpStream::connect(address).unwrap();
+    client
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    client
+}
+
+fn ask(mut client: &TcpStream, line: &str) -> String {
+    client.write_all(line.as_bytes()).unwrap();
+    let mut answer = vec![0; line.len()];
+    client.read_exact(&mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+fn assert_ends(mut client: &TcpStream) {
+    assert_eq!(
+        client.read(&mut [0; 10]).unwrap(),
+        0,
+        "the end of the stream"
+    );
+}
+
+/// Waits, within reason, until something holds.
+async fn eventually<R: Runtime>(holds: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if holds() {
+            return;
+        }
+        R::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it does not hold after ten seconds");
+}
+
+async fn it_serves_until_it_is_closed<R: Runtime>() {
+    let (server, address) = start::<R>(&ServerOptions::new()).await;
+    assert!(server.is_serving());
+    let client = connect(address);
+    assert_eq!(ask(&client, "hello\n"), "hello\n");
+    assert_eq!(server.connections(), 1);
+
+    server.close();
+    server.close();
+    server.serve_forever().await;
+    assert!(!server.is_serving());
+    assert_eq!(
+        ask(&client, "open connections go on\n"),
+        "open connections go on\n"
+    );
+    eventually::<R>(|| TcpStream::connect(address).is_err()).await;
+
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_ends(&client);
+    drop(client);
+    server.wait_closed().await;
+    server.wait_closed().await;
+    assert_eq!(server.connections(), 0);
+    assert_eq!(server.statistics().accepted, 1);
+    assert_eq!(server.local_addrs(), [address]);
+}
+
+async fn a_dropped_server_stops_accepting<R: Runtime>() {
+    let (server, address) = start::<R>(&ServerOptions::new()).await;
+    let client = connect(address);
+    assert_eq!(ask(&client, "hello\n"), "hello\n");
+    drop(server);
+    eventually::<R>(|| TcpStream::connect(address).is_err()).await;
+    assert_eq!(ask(&client, "still here\n"), "still here\n");
+}
+
+/// However a handler ends, its connection is closed, after what it wrote was sent.
+async fn a_handlers_end_closes_its_connection<R: Runtime>() {
+    async fn handler<T: Transport>(
+        mut reader: StreamReader<T>,
+        mut writer: StreamWriter<T>,
+    ) -> Result<(), Error> {
+        writer.write(b"last words\n")?;
+        let end = reader.read_line().await?.content().to_vec();
+        match &end[..] {
+            b"panic" => panic!("as the peer has asked for"),
+            b"fail" => Err(Error::Read(plimsoll_io::ReadError::LineTooLong {
+                limit: 0,
+            })),
+            _ => Ok(()),
+        }
+    }
+    let server = Server::<R>::start(handler, LOCALHOST, 0, &ServerOptions::new())
+        .await
+        .unwrap();
+    for end in ["panic\n", "fail\n", "return\n", "panic\n", "return\n"] {
+        let mut client = connect(server.local_addrs()[0]);
+        client.write_all(end.as_bytes()).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut said = String::new();
+        client.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "last words\n");
+    }
+    eventually::<R>(|| server.connections() == 0).await;
+    let statistics = server.statistics();
+    assert_eq!(
+        (statistics.accepted, statistics.panicked, statistics.failed),
+        (5, 2, 1)
+    );
+}
+
+/// A handler may also panic before it returns a future.
+async fn a_handler_that_panics_at_once_harms_no_one<R: Runtime>() {
+    fn handler<T: Transport>(_: StreamReader<T>, _: StreamWriter<T>) -> std::future::Ready<()> {
+        panic!("at once");
+    }
+    let server = Server::<R>::start(handler, LOCALHOST, 0, &ServerOptions::new())
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        let client = connect(server.local_addrs()[0]);
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_ends(&client);
+    }
+    eventually::<R>(|| server.statistics().panicked == 3 && server.connections() == 0).await;
+}
+
+/// The peer still sends when it is answered and closed: it must get the answer, not a reset.
+async fn a_last_answer_is_not_lost_to_a_reset<R: Runtime>() {
+    async fn handler<T: Transport>(mut reader: StreamReader<T>, mut writer: StreamWriter<T>) {
+        let _ = reader.read(1).await.unwrap();
+        writer.write(b"that is enough\n").unwrap();
+    }
+    let server = Server::<R>::start(handler, LOCALHOST, 0, &ServerOptions::new())
+        .await
+        .unwrap();
+    for _ in 0..20 {
+        let mut client = connect(server.local_addrs()[0]);
+        for _ in 0..4 {
+            client.write_all(&[b'a'; 30_000]).unwrap();
+        }
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut said = String::new();
+        client.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "that is enough\n");
+    }
+    assert_eq!(server.shutdown(Duration::from_secs(10)).await.aborted, 0);
+}
+
+async fn two_thousand_clients_at_once<R: Runtime>() {
+    const CLIENTS: usize = 2000;
+    let (server, address) = start::<R>(&ServerOptions::new().backlog(1000)).await;
+    let clients: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(address)).collect();
+    for (number, client) in clients.iter().enumerate() {
+        let line = format!("client {number}\n");
+        assert_eq!(ask(client, &line), line);
+    }
+    assert_eq!(server.connections(), CLIENTS);
+    drop(clients);
+    eventually::<R>(|| server.connections() == 0).await;
+    assert_eq!(server.statistics().accepted, CLIENTS as u64);
+}
+
+async fn connections_above_the_cap_wait<R: Runtime>() {
+    let (server, address) = start::<R>(&ServerOptions::new().max_connections(2)).await;
+    let (first, second) = (connect(address), connect(address));
+    assert_eq!(ask(&first, "one\n"), "one\n");
+    assert_eq!(ask(&second, "two\n"), "two\n");
+    let mut third = connect(address);
+    third.write_all(b"three\n").unwrap();
+    R::sleep(Duration::from_millis(100)).await;
+    assert_eq!(server.connections(), 2);
+    drop(first);
+    let mut answer = [0; 6];
+    third.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"three\n");
+}
+
+/// Idle clients are let go at once, busy ones when they are done, stuck ones at the deadline.
+async fn a_shutdown_ends_in_time<R: Runtime>() {
+    async fn handler<R: Runtime, T: Transport>(
+        mut reader: StreamReader<T>,
+        mut writer: StreamWriter<T>,
+    ) {
+        while let Ok(line) = reader.read_line().await {
+            match line.content() {
+                b"" => return,
+                b"busy" => {
+                    R::sleep(Duration::from_millis(300)).await;
+                    writer.write(b"done\n").unwrap();
+                }
+                // Never ends: the peer does not read.
+                _ => {
+                    writer.write(&[b'a'; 15 << 20]).unwrap();
+                    let _ = writer.drain().await;
+                }
+            }
+        }
+    }
+    for (idle, busy, stuck) in [(10, 0, 0), (10, 10, 0), (10, 10, 10), (0, 0, 5)] {
+        let options = ServerOptions::new();
+        let server = Server::<R>::start(handler::<R, R::Tcp>, LOCALHOST, 0, &options);
+        let server = server.await.unwrap();
+        let address = server.local_addrs()[0];
+        let clients = |count, line: &'static str| -> Vec<TcpStream> {
+            let begin = |_| {
+                let mut client = connect(address);
+                client.write_all(line.as_bytes()).unwrap();
+                client
+            };
+            (0..count).map(begin).collect()
+        };
+        let idle_ones = clients(idle, "");
+        let busy_ones = clients(busy, "busy\n");
+        let stuck_ones = clients(stuck, "stuck\n");
+        eventually::<R>(|| server.connections() == idle + busy + stuck).await;
+        R::sleep(Duration::from_millis(100)).await;
+
+        let began = Instant::now();
+        let limit = Duration::from_secs(3);
+        let shutdown = server.shutdown(limit).await;
+        let took = began.elapsed();
+        assert_eq!(shutdown.aborted, stuck);
+        // No assertion on speed: a deadline that is missed by seconds is no deadline.
+        assert!(took < limit + Duration::from_secs(3), "{took:?}");
+        for client in &idle_ones {
+            assert_ends(client);
+        }
+        for mut client in &busy_ones {
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).unwrap();
+            assert_eq!(answer, "done\n");
+        }
+        for mut client in &stuck_ones {
+            let gone = io::copy(&mut client, &mut io::sink()).map(|count| count < 15 << 20);
+            assert!(gone.unwrap_or(true), "the rest was dropped");
+        }
+        eventually::<R>(|| server.connections() == 0).await;
+    }
+}
+
+async fn all_clients_can_be_closed_or_aborted<R: Runtime>() {
+    let (server, address) = start::<R>(&ServerOptions::new()).await;
+    let client = connect(address);
+    assert_eq!(ask(&client, "hello\n"), "hello\n");
+    server.close();
+    server.close_clients();
+    assert_ends(&client);
+    drop(client);
+    server.wait_closed().await;
+
+    let (server, address) = start::<R>(&ServerOptions::new()).await;
+    let mut client = connect(address);
+    assert_eq!(ask(&client, "hello\n"), "hello\n");
+    server.abort_clients();
+    let lost = client.read(&mut [0; 10]);
+    assert!(lost.is_err(), "a reset, not {lost:?}");
+    eventually::<R>(|| server.connections() == 0).await;
+}
+
+/// A listener whose every second accept fails.
+struct Failing {
+    listener: std::net::TcpListener,
+    clients: Mutex<Vec<Memory>>,
+    calls: AtomicUsize,
+}
+
+impl Listener for Failing {
+    type Transport = Memory;
+
+    async fn accept(&self) -> io::Result<Memory> {
+        let failure = match self.calls.fetch_add(1, Ordering::Relaxed) % 6 {
+            0 => Some(io::ErrorKind::ConnectionAborted),
+            2 => Some(io::ErrorKind::OutOfMemory),
+            4 => Some(io::ErrorKind::Other),
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            return Err(failure.into());
+        }
+        let client = self.clients.lock().unwrap().pop();
+        match client {
+            Some(client) => Ok(client),
+            None => pending().await,
+        }
+    }
+
+    fn socket(&self) -> socket2::SockRef<'_> {
+        (&self.listener).into()
+    }
+}
+
+async fn accept_errors_do_not_end_the_listener<R: Runtime>() {
+    let (mut here, mut there) = (Vec::new(), Vec::new());
+    for _ in 0..6 {
+        let (client, server) = Memory::pair(100);
+        here.push(client);
+        there.push(server);
+    }
+    let listener = Failing {
+        listener: std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+        clients: Mutex::new(there),
+        calls: AtomicUsize::new(0),
+    };
+    let server = Server::<R>::serve(vec![listener], answer_lines, &ServerOptions::new());
+    for client in here {
+        let mut client = plimsoll_io::Stream::new(client);
+        client.writer.write(b"hello\n").unwrap();
+        client.writer.drain().await.unwrap();
+        assert_eq!(client.reader.read_line().await.unwrap(), "hello\n");
+    }
+    let statistics = server.statistics();
+    assert_eq!(statistics.accepted, 6);
+    assert!(statistics.accept_errors >= 6);
+    server.close();
+    server.wait_closed().await;
+}
+
+#[cfg(unix)]
+async fn a_unix_socket_removes_its_own_file_only<R: Runtime>() {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("plimsoll-{}-{number}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("socket");
+    let options = ServerOptions::new();
+
+    let server = Server::<R>::start_unix(answer_lines, &path, &options)
+        .await
+        .unwrap();
+    let transport = R::connect_unix(&path).await.unwrap();
+    let mut client = plimsoll_io::Stream::with_options(transport, &Options::new());
+    client.writer.write(b"hello\n").unwrap();
+    assert_eq!(client.reader.read_line().await.unwrap(), "hello\n");
+    let taken = Server::<R>::start_unix(answer_lines, &path, &options)
+        .await
+        .unwrap_err();
+    assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+    assert!(taken.to_string().contains("socket"), "{taken}");
+    drop(client);
+    server.shutdown(Duration::from_secs(10)).await;
+    assert!(!path.exists());
+
+    // Another file that stands there when the server closes stays.
+    let server = Server::<R>::start_unix(answer_lines, &path, &options)
+        .await
+        .unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "somebody else's").unwrap();
+    server.close();
+    drop(server);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "somebody else's");
+    let in_the_way = Server::<R>::start_unix(answer_lines, &path, &options)
+        .await
+        .unwrap_err();
+    assert_eq!(in_the_way.kind(), io::ErrorKind::AddrInUse);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+async fn connecting_says_what_went_wrong<R: Runtime>() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = unused.local_addr().unwrap().port();
+    drop(unused);
+    let options = ConnectOptions::new().total_timeout(Duration::from_secs(10));
+    let refused = open_connection::<R>("127.0.0.1", port, &options)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    assert!(
+        refused.to_string().contains(&format!("127.0.0.1:{port}")),
+        "{refused}"
+    );
+
+    let unknown = open_connection::<R>("no-such-host.invalid", 1, &options)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(unknown, ConnectError::Unresolved { .. }),
+        "{unknown:?}"
+    );
+    assert!(
+        unknown.to_string().contains("no-such-host.invalid"),
+        "{unknown}"
+    );
+
+    // A server whose backlog is full does not answer.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    full.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into())
+        .unwrap();
+    full.listen(0).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(client) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        waiting.push(client);
+    }
+    let options = options.attempt_timeout(Duration::from_millis(200));
+    let slow = open_connection::<R>("127.0.0.1", address.port(), &options)
+        .await
+        .unwrap_err();
+    assert_eq!(slow.kind(), io::ErrorKind::TimedOut);
+    assert!(slow.to_string().contains(&address.to_string()), "{slow}");
+}
+
+async fn connecting_uses_what_it_was_told<R: Runtime>() {
+    let (server, address) = start::<R>(&ServerOptions::new()).await;
+    let options = ConnectOptions::new()
+        .local_address("127.0.0.2:0".parse().unwrap())
+        .options(Options::new().limit(3));
+    let (mut reader, mut writer) = open_connection::<R>("localhost", address.port(), &options)
+        .await
+        .unwrap();
+    writer.write(b"long\nok\n").unwrap();
+    assert!(reader.read_line().await.is_err());
+    assert_eq!(reader.read_line().await.unwrap(), "ok\n");
+    drop((reader, writer, server));
+}
+
+async fn addresses_in_use_are_named<R: Runtime>() {
+    let options = ServerOptions::new();
+    let (_server, address) = start::<R>(&options).await;
+    let taken = Server::<R>::start(answer_lines, LOCALHOST, address.port(), &options).await;
+    let taken = taken.unwrap_err();
+    assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+    assert!(taken.to_string().contains(&address.to_string()), "{taken}");
+
+    let shared = ServerOptions::new().reuse_port(true);
+    let (_first, address) = start::<R>(&shared).await;
+    let second = Server::<R>::start(answer_lines, LOCALHOST, address.port(), &shared).await;
+    assert_eq!(second.unwrap().local_addrs(), [address]);
+}
+
+type Scenario = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn run_all<R: Runtime>(on: &str, block_on: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>)) {
+    let mut count = 0;
+    macro_rules! scenarios {
+        ($($scenario:ident)*) => {$(
+            let scenario: Scenario = || Box::pin($scenario::<R>());
+            block_on(scenario());
+            count += 1;
+        )*};
+    }
+    scenarios! {
+        it_serves_until_it_is_closed
+        a_dropped_server_stops_accepting
+        a_handlers_end_closes_its_connection
+        a_handler_that_panics_at_once_harms_no_one
+        a_last_answer_is_not_lost_to_a_reset
+        two_thousand_clients_at_once
+        connections_above_the_cap_wait
+        a_shutdown_ends_in_time
+        all_clients_can_be_closed_or_aborted
+        accept_errors_do_not_end_the_listener
+        a_unix_socket_removes_its_own_file_only
+        connecting_says_what_went_wrong
+        connecting_uses_what_it_was_told
+        addresses_in_use_are_named
+    }
+    writeln!(io::stdout(), "server scenarios on {on}: {count}").unwrap();
+}
+
+#[test]
+fn tokio() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    run_all::<Tokio>("tokio", |scenario| runtime.block_on(scenario));
+}
+
+#[test]
+fn async_std() {
+    run_all::<AsyncStd>("async-std", async_std::task::block_on);
+}
+
+#[test]
+fn smol() {
+    run_all::<Smol>("smol", |scenario| smol::block_on(scenario));
+}
+
+#[test]
+fn blocking() {
+    run_all::<Blocking>("blocking", |scenario| {
+        plimsoll_io::blocking::block_on(scenario)
+    });
+}
