@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -79,11 +80,15 @@ fn line_echo() -> &'static Path {
         let program = profile.join("examples").join(name);
         if let Some(cargo) = std::env::var_os("CARGO") {
             let target = profile.parent().expect("target");
-            let is_release = profile.ends_with("release");
+            // `cargo test` builds in the profile `test`, or in the one that it was told.
+            let profile = match profile.file_name() {
+                Some(debug) if debug == "debug" => OsStr::new("test"),
+                name => name.expect("debug, or the name of a profile"),
+            };
             let built = Command::new(cargo)
                 .args(["build", "--quiet", "--workspace", "--all-features"])
                 .args(["--example", "line_echo", "--profile"])
-                .arg(if is_release { "bench" } else { "test" })
+                .arg(profile)
                 .arg("--target-dir")
                 .arg(target)
                 .current_dir(env!("CARGO_MANIFEST_DIR"))
