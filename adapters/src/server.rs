@@ -103,11 +103,19 @@ struct Inner {
     /// Listeners that are accepting.
     listeners: usize,
     /// Connections from accept to close.
-    clients: HashMap<u64, Arc<dyn Client>>,
+    clients: HashMap<u64, Accepted>,
     next_client: u64,
     statistics: Statistics,
-    /// Tasks that wait for any change.
+    /// Tasks that wait for any change. Handlers are not among them: there may be thousands, and every
+    /// connection that comes or goes is a change.
     wakers: Vec<Waker>,
+}
+
+/// A connection that is not closed yet.
+struct Accepted {
+    client: Arc<dyn Client>,
+    /// The task of its handler, which waits for the phase `Cancelled` too.
+    handler: Option<Waker>,
 }
 
 /// How far the server has come to its end. Each phase includes those before it.
@@ -392,7 +400,7 @@ impl<H> Acceptor<H> {
         let handled = NoPanic(Some(Box::pin(async {
             (self.handler)(reader, writer).await.is_failure()
         })));
-        let cancelled = pin!(self.state.until(|inner| inner.phase == Phase::Cancelled));
+        let cancelled = pin!(self.state.cancelled(id));
         match either(handled, cancelled).await {
             Some(Ok(false)) | None => {}
             Some(Ok(true)) => self.state.change(|inner| inner.statistics.failed += 1),
@@ -466,7 +474,15 @@ impl State {
     }
 
     fn enter(&self, phase: Phase) {
-        self.change(|inner| inner.phase = inner.phase.max(phase));
+        let handlers: Vec<Waker> = self.change(|inner| {
+            inner.phase = inner.phase.max(phase);
+            let handlers = inner.clients.values_mut();
+            match inner.phase {
+                Phase::Cancelled => handlers.filter_map(|one| one.handler.take()).collect(),
+                _ => Vec::new(),
+            }
+        });
+        handlers.into_iter().for_each(Waker::wake);
     }
 
     /// Waits until `reached` says so.
@@ -483,6 +499,23 @@ impl State {
         })
     }
 
+    /// Waits, in the task of a connection's handler, until handlers are dropped where they wait.
+    fn cancelled(&self, id: u64) -> impl Future<Output = ()> {
+        poll_fn(move |cx| {
+            let mut inner = self.lock();
+            if inner.phase == Phase::Cancelled {
+                return Poll::Ready(());
+            }
+            if let Some(accepted) = inner.clients.get_mut(&id) {
+                match &mut accepted.handler {
+                    Some(known) => known.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
+            }
+            Poll::Pending
+        })
+    }
+
     fn register(&self, client: Arc<dyn Client>) -> u64 {
         self.change(|inner| {
             if inner.phase >= Phase::ShuttingDown {
@@ -490,14 +523,21 @@ impl State {
             }
             inner.statistics.accepted += 1;
             inner.next_client += 1;
-            inner.clients.insert(inner.next_client, client);
+            let accepted = Accepted {
+                client,
+                handler: None,
+            };
+            inner.clients.insert(inner.next_client, accepted);
             inner.next_client
         })
     }
 
     /// Does something to every connection, with nothing locked.
     fn each_client(&self, act: impl Fn(&dyn Client)) {
-        let clients: Vec<_> = self.lock().clients.values().cloned().collect();
+        let inner = self.lock();
+        let clients = inner.clients.values().map(|one| Arc::clone(&one.client));
+        let clients: Vec<_> = clients.collect();
+        drop(inner);
         clients.iter().for_each(|client| act(&**client));
     }
 }
