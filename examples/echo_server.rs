@@ -48,7 +48,7 @@ async fn handle_echo<R: AsyncRuntime>(
     mut reader: StreamReader<R::Tcp>,
     mut writer: StreamWriter<R::Tcp>,
 ) -> Result<()> {
-    let from = R::peer_addr(&reader)?;
+    let from = reader.peer_addr()?;
     let data = reader.read(100).await?;
     let message = std::str::from_utf8(&data)?.escape_debug();
     println!("Received '{message}' from {}", as_in_python(from));
@@ -73,7 +73,7 @@ fn handle_echo_blocking(
     mut reader: blocking::StreamReader,
     mut writer: blocking::StreamWriter,
 ) -> Result<()> {
-    let from = reader.transport().as_ref().peer_addr()?;
+    let from = reader.peer_addr()?;
     let data = reader.read(100)?;
     let message = std::str::from_utf8(&data)?.escape_debug();
     println!("Received '{message}' from {}", as_in_python(from));

@@ -14,9 +14,14 @@ pub use crate::futures::{Sink, Source};
 use crate::futures::{runtime, socket};
 use crate::runtime::Runtime;
 
-socket!(TcpStream, task::sleep);
+socket!(TcpStream, task::sleep, SocketAddr, as_socket);
 #[cfg(unix)]
-socket!(UnixStream, task::sleep);
+socket!(
+    UnixStream,
+    task::sleep,
+    std::os::unix::net::SocketAddr,
+    as_unix
+);
 
 /// The async-std runtime, for what is generic over runtimes.
 #[derive(Clone, Copy, Debug)]

@@ -23,7 +23,9 @@ use async_io::Async;
 use socket2::SockRef;
 
 use crate::runtime::{Listener, Runtime};
-use crate::transport::{Breaker, ReadHalf, Sleep, Transport, WriteHalf, reset_when_dropped};
+use crate::transport::{
+    Breaker, ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped,
+};
 
 pub use face::*;
 
@@ -127,7 +129,11 @@ impl<S> AsRef<S> for Half<S> {
 
 /// Implements the transport for a socket that can be read and written through a reference.
 macro_rules! socket {
-    ($socket:ty) => {
+    ($socket:ty, $address:ty, $convert:ident) => {
+        endpoint!(Half<$socket>, $address, $convert, |half| Ok(SockRef::from(
+            &*half.socket
+        )));
+
         impl Transport for $socket {
             type Read = Half<$socket>;
             type Write = Half<$socket>;
@@ -203,9 +209,9 @@ macro_rules! socket {
     };
 }
 
-socket!(TcpStream);
+socket!(TcpStream, SocketAddr, as_socket);
 #[cfg(unix)]
-socket!(UnixStream);
+socket!(UnixStream, std::os::unix::net::SocketAddr, as_unix);
 
 /// Threads as a runtime, for what is generic over runtimes: a task is a thread.
 #[derive(Clone, Copy, Debug)]

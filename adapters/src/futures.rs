@@ -45,7 +45,9 @@ impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for Sink<W> {
 
 /// Implements the transport for a socket that can be cloned, each half being a clone.
 macro_rules! socket {
-    ($socket:ty, $sleep:expr) => {
+    ($socket:ty, $sleep:expr, $address:ty, $convert:ident) => {
+        $crate::transport::endpoint!($socket, $address, $convert, |socket| Ok(socket.into()));
+
         impl $crate::transport::Transport for $socket {
             type Read = $socket;
             type Write = $socket;

@@ -5,17 +5,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::transport::{Sleep, Transport};
+use crate::transport::{Endpoint, Sleep, Transport};
 
 /// A runtime: its sockets, its tasks, its clock.
 pub trait Runtime: Send + Sync + 'static {
     /// A connected TCP socket.
-    type Tcp: Transport;
+    type Tcp: Transport<Read: Endpoint<Address = SocketAddr>, Write: Endpoint<Address = SocketAddr>>;
     /// A listening TCP socket.
     type TcpListener: Listener<Transport = Self::Tcp>;
     /// A connected Unix socket.
     #[cfg(unix)]
-    type Unix: Transport;
+    type Unix: Transport<
+            Read: Endpoint<Address = std::os::unix::net::SocketAddr>,
+            Write: Endpoint<Address = std::os::unix::net::SocketAddr>,
+        >;
     /// A listening Unix socket.
     #[cfg(unix)]
     type UnixListener: Listener<Transport = Self::Unix>;

@@ -13,9 +13,9 @@ pub use crate::futures::{Sink, Source};
 use crate::futures::{runtime, socket};
 use crate::runtime::Runtime;
 
-socket!(TcpStream, sleep);
+socket!(TcpStream, sleep, SocketAddr, as_socket);
 #[cfg(unix)]
-socket!(UnixStream, sleep);
+socket!(UnixStream, sleep, std::os::unix::net::SocketAddr, as_unix);
 
 /// The smol runtime, for what is generic over runtimes.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,7 +20,7 @@ use crate::drive::Receiver;
 use crate::error::{Error, Lost};
 use crate::options::Options;
 use crate::shared::Shared;
-use crate::transport::Transport;
+use crate::transport::{Endpoint, Transport};
 
 /// How long [`StreamWriter::close`] tries to send what is pending.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(30);
@@ -318,6 +319,30 @@ impl<T: Transport> StreamReader<T> {
         &self.receiver().transport
     }
 
+    /// Returns the address on this side.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn local_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
+    where
+        T::Read: Endpoint,
+    {
+        self.transport().local_addr()
+    }
+
+    /// Returns the peer's address.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, for instance once the connection is gone.
+    pub fn peer_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
+    where
+        T::Read: Endpoint,
+    {
+        self.transport().peer_addr()
+    }
+
     /// Asks the core's reader until it has an answer. All reads are this.
     async fn answer<A>(
         &mut self,
@@ -541,6 +566,30 @@ impl<T: Transport> StreamWriter<T> {
                 .transport()
                 .expect("a writer that is in use"),
         )
+    }
+
+    /// Returns the address on this side.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn local_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
+    where
+        T::Write: Endpoint,
+    {
+        self.with_transport(Endpoint::local_addr)
+    }
+
+    /// Returns the peer's address.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, for instance once the connection is gone.
+    pub fn peer_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
+    where
+        T::Write: Endpoint,
+    {
+        self.with_transport(Endpoint::peer_addr)
     }
 
     fn queue(

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, tcp};
 use tokio::net::{UnixListener, UnixStream, unix};
 
 use crate::runtime::{Listener, Runtime};
-use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, reset_when_dropped};
+use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped};
 
 /// Anything that tokio can read from, as half of a [`Duplex`](crate::Duplex).
 #[derive(Debug)]
@@ -61,7 +61,15 @@ fn poll_read(
 
 /// Implements the transport for a socket type and its owned halves.
 macro_rules! socket {
-    ($socket:ty, $read:ty, $write:ident, $owned:ty) => {
+    ($socket:ty, $read:ty, $write:ident, $owned:ty, $address:ty, $convert:ident) => {
+        endpoint!($read, $address, $convert, |half| Ok(SockRef::from(
+            half.as_ref()
+        )));
+        endpoint!($write, $address, $convert, |half| {
+            let socket = half.socket().ok_or(io::ErrorKind::NotConnected)?;
+            Ok(SockRef::from(socket))
+        });
+
         /// The half of the socket that bytes go into.
         #[derive(Debug)]
         pub struct $write {
@@ -138,13 +146,22 @@ macro_rules! socket {
     };
 }
 
-socket!(TcpStream, tcp::OwnedReadHalf, TcpWrite, tcp::OwnedWriteHalf);
+socket!(
+    TcpStream,
+    tcp::OwnedReadHalf,
+    TcpWrite,
+    tcp::OwnedWriteHalf,
+    SocketAddr,
+    as_socket
+);
 #[cfg(unix)]
 socket!(
     UnixStream,
     unix::OwnedReadHalf,
     UnixWrite,
-    unix::OwnedWriteHalf
+    unix::OwnedWriteHalf,
+    std::os::unix::net::SocketAddr,
+    as_unix
 );
 
 /// The tokio runtime, for what is generic over runtimes.

@@ -114,6 +114,65 @@ pub trait WriteHalf: Send + 'static {
     }
 }
 
+/// Half of a transport that has an address at either end.
+pub trait Endpoint {
+    /// An address of that kind.
+    type Address;
+
+    /// Returns the address on this side.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    fn local_addr(&self) -> io::Result<Self::Address>;
+
+    /// Returns the peer's address.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, for instance once the connection is gone.
+    fn peer_addr(&self) -> io::Result<Self::Address>;
+}
+
+/// Implements [`Endpoint`] for half of a socket, of which `$socket` makes something to ask.
+#[cfg(any(
+    feature = "tokio",
+    feature = "async-std",
+    feature = "smol",
+    feature = "blocking"
+))]
+macro_rules! endpoint {
+    ($half:ty, $address:ty, $convert:ident, $socket:expr) => {
+        impl $crate::transport::Endpoint for $half {
+            type Address = $address;
+
+            fn local_addr(&self) -> std::io::Result<$address> {
+                let socket: fn(&$half) -> std::io::Result<socket2::SockRef<'_>> = $socket;
+                let address = socket(self)?.local_addr()?;
+                address
+                    .$convert()
+                    .ok_or(std::io::ErrorKind::Unsupported.into())
+            }
+
+            fn peer_addr(&self) -> std::io::Result<$address> {
+                let socket: fn(&$half) -> std::io::Result<socket2::SockRef<'_>> = $socket;
+                let address = socket(self)?.peer_addr()?;
+                address
+                    .$convert()
+                    .ok_or(std::io::ErrorKind::Unsupported.into())
+            }
+        }
+    };
+}
+
+#[cfg(any(
+    feature = "tokio",
+    feature = "async-std",
+    feature = "smol",
+    feature = "blocking"
+))]
+pub(crate) use endpoint;
+
 /// Two things to read from and to write to, as one transport: pipes, standard streams, a TLS session
 /// that was taken apart.
 #[derive(Debug)]

@@ -297,6 +297,10 @@ async fn lines_that_are_too_long<R: Runtime, T: Transport>(
     assert_eq!(server.join().await, [0, 3, 0, 65537, 0, 5, 0]);
 }
 
+#[expect(
+    clippy::extra_unused_type_parameters,
+    reason = "all scenarios look alike"
+)]
 async fn the_end_in_the_middle_of_a_line<R: Runtime, T: Transport>(
     mut here: Stream<T>,
     mut there: Stream<T>,
@@ -396,6 +400,10 @@ async fn taken_apart_and_put_together<R: Runtime, T: Transport>(
     server.join().await;
 }
 
+#[expect(
+    clippy::extra_unused_type_parameters,
+    reason = "all scenarios look alike"
+)]
 async fn closing_gives_up_in_time<R: Runtime, T: Transport>(mut here: Stream<T>, there: Stream<T>) {
     here.writer.set_cap(usize::MAX);
     // More than any socket's buffers take.
@@ -486,7 +494,7 @@ fn run_all<R: Runtime, T: Transport>(
     if !without.waking {
         scenarios! { a_waiting_read_sends_what_is_written }
     }
-    writeln!(std::io::stdout(), "scenarios on {on}: {count}").unwrap();
+    writeln!(std::io::stdout().lock(), "scenarios on {on}: {count}").unwrap();
 }
 
 /// A connected pair over loopback.

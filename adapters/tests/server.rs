@@ -454,6 +454,11 @@ async fn connecting_uses_what_it_was_told<R: Runtime>() {
     let (mut reader, mut writer) = open_connection::<R>("localhost", address.port(), &options)
         .await
         .unwrap();
+    assert_eq!(reader.peer_addr().unwrap(), address);
+    assert_eq!(writer.peer_addr().unwrap(), address);
+    let here = reader.local_addr().unwrap();
+    assert_eq!(here.ip(), std::net::Ipv4Addr::new(127, 0, 0, 2));
+    assert_eq!(writer.local_addr().unwrap(), here);
     writer.write(b"long\nok\n").unwrap();
     assert!(reader.read_line().await.is_err());
     assert_eq!(reader.read_line().await.unwrap(), "ok\n");
@@ -501,7 +506,7 @@ fn run_all<R: Runtime>(on: &str, block_on: impl Fn(Pin<Box<dyn Future<Output = (
         connecting_uses_what_it_was_told
         addresses_in_use_are_named
     }
-    writeln!(io::stdout(), "server scenarios on {on}: {count}").unwrap();
+    writeln!(io::stdout().lock(), "server scenarios on {on}: {count}").unwrap();
 }
 
 #[test]
@@ -520,7 +525,7 @@ fn async_std() {
 
 #[test]
 fn smol() {
-    run_all::<Smol>("smol", |scenario| smol::block_on(scenario));
+    run_all::<Smol>("smol", smol::block_on);
 }
 
 #[test]

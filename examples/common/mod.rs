@@ -3,14 +3,13 @@
 #![allow(dead_code, reason = "not every example needs everything")]
 
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use plimsoll_io::Runtime;
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
-use plimsoll_io::{Runtime, StreamReader};
 
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -91,13 +90,10 @@ pub fn exit(result: Result<()>) -> ExitCode {
     }
 }
 
-/// A runtime whose functions are awaited, and what the examples want of it beyond what streams need.
+/// A runtime whose functions are awaited, and how a program is started on it.
 pub trait AsyncRuntime: Runtime {
     /// Runs a program to its end in this thread, with the runtime around it.
     fn block_on<F: Future>(program: F) -> F::Output;
-
-    /// Asks the socket whom it is connected to.
-    fn peer_addr(reader: &StreamReader<Self::Tcp>) -> io::Result<SocketAddr>;
 }
 
 impl AsyncRuntime for Tokio {
@@ -105,28 +101,16 @@ impl AsyncRuntime for Tokio {
         let runtime = tokio::runtime::Runtime::new().expect("threads and descriptors for tokio");
         runtime.block_on(program)
     }
-
-    fn peer_addr(reader: &StreamReader<Self::Tcp>) -> io::Result<SocketAddr> {
-        reader.transport().peer_addr()
-    }
 }
 
 impl AsyncRuntime for AsyncStd {
     fn block_on<F: Future>(program: F) -> F::Output {
         async_std::task::block_on(program)
     }
-
-    fn peer_addr(reader: &StreamReader<Self::Tcp>) -> io::Result<SocketAddr> {
-        reader.transport().peer_addr()
-    }
 }
 
 impl AsyncRuntime for Smol {
     fn block_on<F: Future>(program: F) -> F::Output {
         smol::block_on(program)
-    }
-
-    fn peer_addr(reader: &StreamReader<Self::Tcp>) -> io::Result<SocketAddr> {
-        reader.transport().peer_addr()
     }
 }

@@ -20,7 +20,7 @@ use crate::options::{Options, ServerOptions};
 use crate::runtime::Runtime;
 use crate::server::{self, Outcome, Shutdown, Statistics};
 use crate::stream::{self, Stream};
-use crate::transport::Transport;
+use crate::transport::{Endpoint, Transport};
 
 /// The half of a connection to read from. Its methods are those of [`crate::StreamReader`], and block.
 #[derive(Debug)]
@@ -257,6 +257,30 @@ impl<T: Transport> StreamReader<T> {
         self.0.at_eof()
     }
 
+    /// Returns the address on this side.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn local_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
+    where
+        T::Read: Endpoint,
+    {
+        self.0.local_addr()
+    }
+
+    /// Returns the peer's address.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, for instance once the connection is gone.
+    pub fn peer_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
+    where
+        T::Read: Endpoint,
+    {
+        self.0.peer_addr()
+    }
+
     /// Returns the transport's read side, to ask it what it knows.
     pub fn transport(&self) -> &T::Read {
         self.0.transport()
@@ -391,6 +415,30 @@ impl<T: Transport> StreamWriter<T> {
     /// Changes the cap, in bytes.
     pub fn set_cap(&mut self, cap: usize) {
         self.0.set_cap(cap);
+    }
+
+    /// Returns the address on this side.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn local_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
+    where
+        T::Write: Endpoint,
+    {
+        self.0.local_addr()
+    }
+
+    /// Returns the peer's address.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, for instance once the connection is gone.
+    pub fn peer_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
+    where
+        T::Write: Endpoint,
+    {
+        self.0.peer_addr()
     }
 
     /// Lets `look` see the transport's write side.
