@@ -103,13 +103,14 @@ impl<T: Transport> Shared<T> {
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> Option<Lost> {
         self.waiters.register(Half::Reader, cx.waker());
         let mut sending = self.try_lock()?;
-        let pending = sending.writer.pending();
+        let before = sending.progress();
         let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
-        let sent = pending > sending.writer.pending();
+        // A call that did not have to wait is one that the transport wakes nobody for.
+        let moved = before != sending.progress();
         // A transport that fails to write may still have something to read.
         let given_up = sending.lost().filter(|lost| lost.cause.is_none());
         drop(sending);
-        if sent {
+        if moved {
             self.waiters.wake_half(Half::Writer);
         }
         given_up
@@ -219,6 +220,11 @@ impl<W: WriteHalf> Sending<W> {
     /// Takes out the transport's write side and the writer.
     pub(crate) fn take_apart(&mut self) -> (Option<W>, Writer) {
         (self.transport.take(), std::mem::take(&mut self.writer))
+    }
+
+    /// How far sending has come: whatever a writer may wait for changes it.
+    fn progress(&self) -> (usize, bool, WriterState) {
+        (self.writer.pending(), self.unflushed, self.writer.state())
     }
 
     fn fail(&mut self, error: io::Error) -> Lost {

@@ -1,0 +1,59 @@
+//! Who waits is woken: one test for each wake-up that was missing once.
+
+mod common;
+
+use common::executor::{Order, Tasks};
+use common::scripted::Scripted;
+use plimsoll::Loss;
+use plimsoll::testing::{Call, Fault, ScriptedPeer};
+use plimsoll_io::{Error, Stream};
+
+/// Runs a read and `finish` in two tasks, where the read makes the call that ends `finish`'s wait.
+fn finish_beside_a_read(peer: ScriptedPeer) -> Result<(), Error> {
+    // The first call of each kind waits; input then makes the reader try again before the output may.
+    let peer = peer
+        .fails(Call::Read, Fault::WouldBlock)
+        .sends(b"in")
+        .fails(Call::Read, Fault::WouldBlock)
+        .sends(b"put\n");
+    let transport = Scripted::new(peer);
+    let (mut reader, mut writer) = Stream::new(transport.clone()).split();
+    writer.write(b"output").unwrap();
+    let mut finished = None;
+    let mut tasks = Tasks::with_outside(|| transport.fire_reader() || transport.fire());
+    tasks.spawn("finish", async {
+        finished = Some(writer.finish().await);
+    });
+    tasks.spawn("read_line", async {
+        assert_eq!(reader.read_line().await.unwrap(), "input\n");
+    });
+    tasks.run(Order::Strict, 0);
+    finished.unwrap()
+}
+
+#[test]
+fn a_read_that_flushes_wakes_the_writer() {
+    let peer = ScriptedPeer::new().fails(Call::Flush, Fault::WouldBlock);
+    finish_beside_a_read(peer.fails(Call::Flush, Fault::WouldBlock)).unwrap();
+}
+
+#[test]
+fn a_read_that_ends_the_write_side_wakes_the_writer() {
+    let peer = ScriptedPeer::new().fails(Call::Shutdown, Fault::WouldBlock);
+    finish_beside_a_read(peer.fails(Call::Shutdown, Fault::WouldBlock)).unwrap();
+}
+
+#[test]
+fn a_read_that_fails_to_flush_or_to_end_the_write_side_wakes_the_writer() {
+    for call in [Call::Flush, Call::Shutdown] {
+        let peer = ScriptedPeer::new()
+            .fails(call, Fault::WouldBlock)
+            .fails(call, Fault::WouldBlock)
+            .fails(call, Fault::Lost(Loss::TimedOut));
+        let error = finish_beside_a_read(peer).unwrap_err();
+        assert!(
+            matches!(&error, Error::Lost(lost) if lost.loss == Loss::TimedOut),
+            "{error:?}"
+        );
+    }
+}
