@@ -245,6 +245,10 @@ impl<W: WriteHalf> Sending<W> {
             let Some(transport) = &mut self.transport else {
                 return Poll::Ready(());
             };
+            if matches!(self.writer.state(), WriterState::Lost(_)) {
+                // Nothing is asked of a transport that is lost, not even to pass on what it has taken.
+                return Poll::Ready(());
+            }
             let step = if self.writer.wants_write() {
                 let mut output = self.writer.output();
                 let mut slices = [IoSlice::new(&[]); SLICES];

@@ -1,4 +1,4 @@
-//! Who waits is woken: one test for each wake-up that was missing once.
+//! One test for each defect that was mended.
 
 mod common;
 
@@ -56,4 +56,27 @@ fn a_read_that_fails_to_flush_or_to_end_the_write_side_wakes_the_writer() {
             "{error:?}"
         );
     }
+}
+
+#[test]
+fn nothing_is_asked_of_a_transport_that_is_lost() {
+    let peer = ScriptedPeer::new()
+        .takes(3)
+        .fails(Call::Write, Fault::Lost(Loss::Reset));
+    let transport = Scripted::new(peer);
+    let mut stream = Stream::new(transport.clone());
+    stream.writer.write(b"output").unwrap();
+    let mut tasks = Tasks::new();
+    tasks.spawn("the only task", async {
+        for _ in 0..3 {
+            let error = stream.writer.flush().await.unwrap_err();
+            assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Reset));
+        }
+        assert!(stream.reader.read_line().await.unwrap().is_empty());
+    });
+    tasks.run(Order::Strict, 0);
+    assert_eq!(
+        transport.lock().calls,
+        [Call::Write, Call::Write, Call::Read]
+    );
 }
