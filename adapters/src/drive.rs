@@ -60,10 +60,7 @@ impl<R: ReadHalf> Receiver<R> {
             }
             waited = true;
             match shared.send_before_read(cx) {
-                Some(aborted) => {
-                    self.reader.feed_lost(aborted.loss);
-                    self.lost = Some(aborted);
-                }
+                Some(given_up) => self.lose(given_up),
                 None if shared.has_ended_reading() && self.reader.buffered().is_empty() => {
                     self.reader.feed_eof();
                 }
@@ -81,7 +78,13 @@ impl<R: ReadHalf> Receiver<R> {
     where
         T: Transport<Read = R>,
     {
-        match self.poll_read(cx) {
+        let received = self.poll_read(cx);
+        // A read that blocked its thread meanwhile ended in one way or another.
+        if let (Poll::Ready(Ok(0) | Err(_)), Some(given_up)) = (&received, shared.given_up()) {
+            self.lose(given_up);
+            return Poll::Ready(());
+        }
+        match received {
             Poll::Ready(Ok(0)) => self.reader.feed_eof(),
             Poll::Ready(Ok(received)) => self.reader.commit(received),
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -96,6 +99,12 @@ impl<R: ReadHalf> Receiver<R> {
             }
         }
         Poll::Ready(())
+    }
+
+    /// Tells the reader that this side gave the connection up.
+    fn lose(&mut self, given_up: Lost) {
+        self.reader.feed_lost(given_up.loss);
+        self.lost = Some(given_up);
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {

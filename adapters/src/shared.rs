@@ -7,7 +7,7 @@
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
@@ -26,6 +26,8 @@ pub(crate) struct Shared<T: Transport> {
     /// The transport's read side, once the reader is gone.
     left: Mutex<Option<T::Read>>,
     breaker: Option<Breaker>,
+    /// How this side gave the connection up, if it did, however the output had come to its end before.
+    given_up: OnceLock<Loss>,
     /// Whether reads that find nothing buffered are told of the end of the stream.
     reading_ended: AtomicBool,
     waiters: Arc<Waiters>,
@@ -69,6 +71,7 @@ impl<T: Transport> Shared<T> {
             }),
             left: Mutex::new(None),
             breaker,
+            given_up: OnceLock::new(),
             reading_ended: AtomicBool::new(false),
             waker: Arc::clone(&waiters).into(),
             waiters,
@@ -99,21 +102,22 @@ impl<T: Transport> Shared<T> {
     ///
     /// When this returns, `cx` is woken once there is more to send, or the transport takes more.
     ///
-    /// Returns how this side gave the connection up, if it did.
+    /// Returns how this side gave the connection up, if it did. That a write failed is none of a read's
+    /// business: the transport may still have something to read.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> Option<Lost> {
         self.waiters.register(Half::Reader, cx.waker());
-        let mut sending = self.try_lock()?;
+        let Some(mut sending) = self.try_lock() else {
+            return self.given_up();
+        };
         let before = sending.progress();
         let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
         // A call that did not have to wait is one that the transport wakes nobody for.
         let moved = before != sending.progress();
-        // A transport that fails to write may still have something to read.
-        let given_up = sending.lost().filter(|lost| lost.cause.is_none());
         drop(sending);
         if moved {
             self.waiters.wake_half(Half::Writer);
         }
-        given_up
+        self.given_up()
     }
 
     /// Sends until `enough` says so, or nothing is left to do.
@@ -158,6 +162,8 @@ impl<T: Transport> Shared<T> {
 
     /// Gives the connection up, and lets both halves know.
     pub(crate) fn abort(&self, loss: Loss) -> Lost {
+        // Whoever wakes because of what follows finds out why. The first loss counts.
+        let _ = self.given_up.set(loss);
         if let Some(end) = &self.breaker {
             end(Shutdown::Both);
         }
@@ -170,6 +176,12 @@ impl<T: Transport> Shared<T> {
         drop(sending);
         self.waker.wake_by_ref();
         lost.unwrap_or(Lost { loss, cause: None })
+    }
+
+    /// How this side gave the connection up, if it did.
+    pub(crate) fn given_up(&self) -> Option<Lost> {
+        let loss = *self.given_up.get()?;
+        Some(Lost { loss, cause: None })
     }
 
     /// Lets reads that find nothing buffered see the end of the stream, whatever the peer does.

@@ -6,7 +6,7 @@ use common::executor::{Order, Tasks};
 use common::scripted::Scripted;
 use plimsoll::Loss;
 use plimsoll::testing::{Call, Fault, ScriptedPeer};
-use plimsoll_io::{Error, Stream};
+use plimsoll_io::{Error, Stream, StreamWriter};
 
 /// Runs a read and `finish` in two tasks, where the read makes the call that ends `finish`'s wait.
 fn finish_beside_a_read(peer: ScriptedPeer) -> Result<(), Error> {
@@ -79,4 +79,63 @@ fn nothing_is_asked_of_a_transport_that_is_lost() {
         transport.lock().calls,
         [Call::Write, Call::Write, Call::Read]
     );
+}
+
+/// A read that waits, and beside it a writer that comes to its end and then aborts.
+fn abort_after(peer: ScriptedPeer, end: impl AsyncFnOnce(&mut StreamWriter<Scripted>)) {
+    let transport = Scripted::new(peer.fails(Call::Read, Fault::WouldBlock));
+    let (mut reader, mut writer) = Stream::new(transport).split();
+    let mut tasks = Tasks::new();
+    tasks.spawn("read_line", async move {
+        for _ in 0..2 {
+            let error = reader.read_line().await.unwrap_err();
+            assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Aborted));
+        }
+    });
+    tasks.spawn("abort", async move {
+        end(&mut writer).await;
+        writer.abort();
+    });
+    tasks.run(Order::Strict, 0);
+}
+
+#[test]
+fn an_abort_behind_a_failed_write_ends_a_read_that_waits() {
+    let peer = ScriptedPeer::new().fails(Call::Write, Fault::Lost(Loss::Reset));
+    abort_after(peer, async |writer| {
+        writer.write(b"output").unwrap();
+        writer.drain().await.unwrap_err();
+    });
+}
+
+#[test]
+fn an_abort_behind_a_close_ends_a_read_that_waits() {
+    abort_after(ScriptedPeer::new(), async |writer| {
+        writer.close().await.unwrap();
+    });
+}
+
+#[cfg(feature = "blocking")]
+#[test]
+fn an_abort_is_no_clean_end_for_a_thread_that_blocks_in_a_read() {
+    use std::net::{TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for _ in 0..20 {
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_peer, _) = listener.accept().unwrap();
+        let (mut reader, mut writer) = Stream::new(socket).split();
+        let aborting = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            writer.abort();
+            writer
+        });
+        let mut tasks = Tasks::new();
+        tasks.spawn("read_line", async {
+            let error = reader.read_line().await.unwrap_err();
+            assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Aborted));
+        });
+        tasks.run(Order::Strict, 0);
+        aborting.join().unwrap();
+    }
 }
