@@ -139,3 +139,65 @@ fn an_abort_is_no_clean_end_for_a_thread_that_blocks_in_a_read() {
         aborting.join().unwrap();
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_close_that_ends_leaves_no_thread_behind() {
+    use plimsoll_io::memory;
+
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let before = threads();
+    for _ in 0..200 {
+        let (mut here, mut there) = memory::pair(1);
+        here.writer.write(b"output").unwrap();
+        let mut tasks = Tasks::new();
+        tasks.spawn("close", async {
+            here.writer.close().await.unwrap();
+        });
+        tasks.spawn("read", async {
+            assert_eq!(*there.reader.read_to_end(9).await.unwrap(), *b"output");
+        });
+        tasks.run(Order::Strict, 0);
+    }
+    // Those that are about to end, and those of other tests.
+    for _ in 0..1000 {
+        if threads() <= before + 20 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("{} threads, {before} before", threads());
+}
+
+#[test]
+fn a_close_that_takes_too_long_gives_up_on_a_transport_without_a_clock() {
+    use plimsoll_io::memory;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    struct Unpark(std::thread::Thread, AtomicBool);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.1.store(true, Ordering::SeqCst);
+            self.0.unpark();
+        }
+    }
+
+    let (mut here, _there) = memory::pair(1);
+    here.writer.write(b"output").unwrap();
+    let mut closed = std::pin::pin!(
+        here.writer
+            .close_within(std::time::Duration::from_millis(20))
+    );
+    let woken = std::sync::Arc::new(Unpark(std::thread::current(), AtomicBool::new(true)));
+    let waker = woken.clone().into();
+    let error = loop {
+        while !woken.1.swap(false, Ordering::SeqCst) {
+            std::thread::park();
+        }
+        let mut cx = std::task::Context::from_waker(&waker);
+        if let std::task::Poll::Ready(closed) = closed.as_mut().poll(&mut cx) {
+            break closed.unwrap_err();
+        }
+    };
+    assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::TimedOut));
+}
