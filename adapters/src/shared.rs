@@ -164,10 +164,14 @@ impl<T: Transport> Shared<T> {
     pub(crate) fn abort(&self, loss: Loss) -> Lost {
         // Whoever wakes because of what follows finds out why. The first loss counts.
         let _ = self.given_up.set(loss);
-        if let Some(end) = &self.breaker {
+        let end = |directions| self.breaker.iter().for_each(|end| end(directions));
+        end(Shutdown::Read);
+        let mut sending = self.try_lock().unwrap_or_else(|| {
+            // A write that blocks its thread has the lock, and this alone ends it. Otherwise the write side
+            // is left as it is: its end would look clean to the peer.
             end(Shutdown::Both);
-        }
-        let mut sending = self.lock();
+            self.lock()
+        });
         sending.writer.lost(loss);
         if let Some(transport) = &mut sending.transport {
             transport.abort();

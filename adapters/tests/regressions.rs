@@ -140,6 +140,25 @@ fn an_abort_is_no_clean_end_for_a_thread_that_blocks_in_a_read() {
     }
 }
 
+#[cfg(feature = "blocking")]
+#[test]
+fn an_abort_of_blocking_sockets_is_no_clean_end_for_the_peer() {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    let reading = std::thread::spawn(move || peer.read(&mut [0; 8]));
+    let mut stream = Stream::new(socket);
+    stream.writer.abort();
+    // Time for the peer to see an end that comes before the reset.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    drop(stream);
+    let error = reading.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_close_that_ends_leaves_no_thread_behind() {
