@@ -1,12 +1,13 @@
 //! What the two halves of a stream share: the output, the transport's write side, and who waits for it.
 //!
 //! A plain mutex guards it. It is held while bytes are queued or offered to the transport, never
-//! while a task waits. The reader's half takes it only when it has to wait, and never waits for it:
-//! whoever holds it is queueing bytes, and will then wake the reader, or is sending them itself.
+//! while a task waits. The reader's half takes it only when it has to wait, and never waits for it: it
+//! leaves word, and whoever holds it wakes the reader when it is done.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
@@ -23,6 +24,8 @@ const SLICES: usize = 64;
 /// The shared part of a stream.
 pub(crate) struct Shared<T: Transport> {
     sending: Mutex<Sending<T::Write>>,
+    /// Whether the reader found `sending` locked, and is to be woken when it no longer is.
+    reader_was_refused: AtomicBool,
     /// The transport's read side, once the reader is gone.
     left: Mutex<Option<T::Read>>,
     breaker: Option<Breaker>,
@@ -69,6 +72,7 @@ impl<T: Transport> Shared<T> {
                 unflushed: false,
                 cause: None,
             }),
+            reader_was_refused: AtomicBool::new(false),
             left: Mutex::new(None),
             breaker,
             given_up: OnceLock::new(),
@@ -78,16 +82,33 @@ impl<T: Transport> Shared<T> {
         }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Sending<T::Write>> {
-        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> Locked<'_, T> {
+        let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        self.locked(sending)
     }
 
-    /// Locks unless the other half has locked, which then wakes or sends on its own.
-    fn try_lock(&self) -> Option<MutexGuard<'_, Sending<T::Write>>> {
+    fn try_lock(&self) -> Option<Locked<'_, T>> {
         match self.sending.try_lock() {
-            Ok(sending) => Some(sending),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Ok(sending) => Some(self.locked(sending)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(self.locked(poisoned.into_inner())),
             Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Locks unless the other half has locked, which then wakes the reader.
+    fn try_lock_for_reader(&self) -> Option<Locked<'_, T>> {
+        self.try_lock().or_else(|| {
+            self.reader_was_refused.store(true, Ordering::Relaxed);
+            // With the fence behind each unlock: that is seen here, or the word left above is seen there.
+            fence(Ordering::SeqCst);
+            self.try_lock()
+        })
+    }
+
+    fn locked<'a>(&'a self, sending: MutexGuard<'a, Sending<T::Write>>) -> Locked<'a, T> {
+        Locked {
+            sending: Some(sending),
+            shared: self,
         }
     }
 
@@ -106,7 +127,7 @@ impl<T: Transport> Shared<T> {
     /// business: the transport may still have something to read.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> Option<Lost> {
         self.waiters.register(Half::Reader, cx.waker());
-        let Some(mut sending) = self.try_lock() else {
+        let Some(mut sending) = self.try_lock_for_reader() else {
             return self.given_up();
         };
         let before = sending.progress();
@@ -213,6 +234,39 @@ impl<T: Transport> Shared<T> {
         let lost = self.lock().fail(error);
         self.waiters.wake_half(Half::Writer);
         lost
+    }
+}
+
+/// The output while it is locked.
+pub(crate) struct Locked<'a, T: Transport> {
+    /// `None` only while it is dropped.
+    sending: Option<MutexGuard<'a, Sending<T::Write>>>,
+    shared: &'a Shared<T>,
+}
+
+impl<T: Transport> Deref for Locked<'_, T> {
+    type Target = Sending<T::Write>;
+
+    fn deref(&self) -> &Self::Target {
+        self.sending.as_ref().expect("it is locked")
+    }
+}
+
+impl<T: Transport> DerefMut for Locked<'_, T> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.sending.as_mut().expect("it is locked")
+    }
+}
+
+/// Unlocks, and then wakes a reader that was refused.
+impl<T: Transport> Drop for Locked<'_, T> {
+    fn drop(&mut self) {
+        self.sending = None;
+        fence(Ordering::SeqCst);
+        let refused = &self.shared.reader_was_refused;
+        if refused.load(Ordering::Relaxed) && refused.swap(false, Ordering::Relaxed) {
+            self.shared.waiters.wake_half(Half::Reader);
+        }
     }
 }
 

@@ -2,6 +2,12 @@
 
 mod common;
 
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake};
+
 use common::executor::{Order, Tasks};
 use common::scripted::Scripted;
 use plimsoll::Loss;
@@ -191,11 +197,10 @@ fn a_close_that_ends_leaves_no_thread_behind() {
 #[test]
 fn a_close_that_takes_too_long_gives_up_on_a_transport_without_a_clock() {
     use plimsoll_io::memory;
-    use std::sync::atomic::{AtomicBool, Ordering};
 
     struct Unpark(std::thread::Thread, AtomicBool);
-    impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
             self.1.store(true, Ordering::SeqCst);
             self.0.unpark();
         }
@@ -203,20 +208,49 @@ fn a_close_that_takes_too_long_gives_up_on_a_transport_without_a_clock() {
 
     let (mut here, _there) = memory::pair(1);
     here.writer.write(b"output").unwrap();
-    let mut closed = std::pin::pin!(
+    let mut closed = pin!(
         here.writer
             .close_within(std::time::Duration::from_millis(20))
     );
-    let woken = std::sync::Arc::new(Unpark(std::thread::current(), AtomicBool::new(true)));
+    let woken = Arc::new(Unpark(std::thread::current(), AtomicBool::new(true)));
     let waker = woken.clone().into();
     let error = loop {
         while !woken.1.swap(false, Ordering::SeqCst) {
             std::thread::park();
         }
-        let mut cx = std::task::Context::from_waker(&waker);
-        if let std::task::Poll::Ready(closed) = closed.as_mut().poll(&mut cx) {
+        let mut cx = Context::from_waker(&waker);
+        if let Poll::Ready(closed) = closed.as_mut().poll(&mut cx) {
             break closed.unwrap_err();
         }
     };
     assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::TimedOut));
+}
+
+#[test]
+fn a_read_that_finds_the_output_in_use_is_woken_to_send_it() {
+    struct Flag(AtomicBool);
+    impl Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    let peer = ScriptedPeer::new()
+        .fails(Call::Read, Fault::WouldBlock)
+        .fails(Call::Read, Fault::WouldBlock);
+    let transport = Scripted::new(peer);
+    let (mut reader, mut writer) = Stream::new(transport.clone()).split();
+    let flag = Arc::new(Flag(AtomicBool::new(false)));
+    let waker = Arc::clone(&flag).into();
+    let mut cx = Context::from_waker(&waker);
+    let mut read = pin!(reader.read_line());
+
+    writer.write(b"question\n").unwrap();
+    // As another thread does for a moment in `is_writable`.
+    writer.with_transport(|_| assert!(read.as_mut().poll(&mut cx).is_pending()));
+    assert!(flag.0.swap(false, Ordering::SeqCst));
+    assert!(read.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(transport.lock().peer.received(), b"question\n");
+    assert!(!writer.is_closing());
+    assert!(!flag.0.load(Ordering::SeqCst), "once is enough");
 }
