@@ -573,3 +573,39 @@ fn an_abort_of_this_side_ends_its_read_and_is_told_to_the_peer() {
         run.run(tasks);
     });
 }
+
+#[test]
+fn a_drain_leaves_as_much_as_the_low_mark_and_no_more() {
+    everywhere("low mark", &[Split::OneTask], |run| {
+        let low = 10;
+        let options = Options::new().water_marks(WaterMarks::new(16, low).unwrap());
+        let (mut here, mut there) = run.pair_with(&options, &Options::new());
+        let drained = RefCell::new(false);
+        let mut tasks = Tasks::new();
+        let len = run.capacity + low + 1;
+        tasks.spawn("who drains", async {
+            here.writer.write(&bulk(len, 5)).unwrap();
+            here.writer.drain().await.unwrap();
+            drained.replace(true);
+            // The peer has received what the pipe held, and the drain has offered everything.
+            let pending = (low + 1).saturating_sub(run.capacity);
+            assert_eq!(here.writer.pending(), pending);
+            here.writer.close().await.unwrap();
+        });
+        tasks.spawn("who takes a byte", async {
+            for _ in 0..20 {
+                yielded().await;
+                assert!(!*drained.borrow(), "one byte too many is pending");
+            }
+            assert_eq!(*there.reader.read_exact(1).await.unwrap(), bulk(1, 5));
+            while !*drained.borrow() {
+                yielded().await;
+            }
+            assert_eq!(
+                *there.reader.read_to_end(len).await.unwrap(),
+                bulk(len, 5)[1..]
+            );
+        });
+        run.run(tasks);
+    });
+}
