@@ -78,11 +78,14 @@ impl<R: ReadHalf> Receiver<R> {
     where
         T: Transport<Read = R>,
     {
-        match self.poll_read(cx) {
-            Poll::Ready(Ok(0)) => match shared.given_up() {
-                Some(given_up) => self.lose(given_up),
-                None => self.reader.feed_eof(),
-            },
+        let received = self.poll_read(cx);
+        // A read that blocked its thread meanwhile ended in one way or another.
+        if let (Poll::Ready(Ok(0) | Err(_)), Some(given_up)) = (&received, shared.given_up()) {
+            self.lose(given_up);
+            return Poll::Ready(());
+        }
+        match received {
+            Poll::Ready(Ok(0)) => self.reader.feed_eof(),
             Poll::Ready(Ok(received)) => self.reader.commit(received),
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Poll::Ready(Err(error)) => {
@@ -99,6 +102,12 @@ impl<R: ReadHalf> Receiver<R> {
         Poll::Ready(())
     }
 
+    /// Tells the reader that this side gave the connection up.
+    fn lose(&mut self, given_up: Lost) {
+        self.reader.feed_lost(given_up.loss);
+        self.lost = Some(given_up);
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ready!(self.transport.poll_readable(cx))?;
         let room = self.reader.input(self.read_size);
@@ -107,11 +116,6 @@ impl<R: ReadHalf> Receiver<R> {
             received if received > size => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
             received => Poll::Ready(Ok(received)),
         }
-    }
-
-    fn lose(&mut self, lost: Lost) {
-        self.reader.feed_lost(lost.loss);
-        self.lost = Some(lost);
     }
 
     /// Adds the transport's error to a loss.

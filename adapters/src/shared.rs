@@ -1,12 +1,13 @@
 //! What the two halves of a stream share: the output, the transport's write side, and who waits for it.
 //!
 //! A plain mutex guards it. It is held while bytes are queued or offered to the transport, never
-//! while a task waits. The reader's half takes it only when it has to wait, and never waits for it:
-//! whoever holds it is queueing bytes, and will then wake the reader, or is sending them itself.
+//! while a task waits. The reader's half takes it only when it has to wait, and never waits for it: it
+//! leaves word, and whoever holds it wakes the reader when it is done.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
@@ -23,11 +24,13 @@ const SLICES: usize = 64;
 /// The shared part of a stream.
 pub(crate) struct Shared<T: Transport> {
     sending: Mutex<Sending<T::Write>>,
+    /// Whether the reader found `sending` locked, and is to be woken when it no longer is.
+    reader_was_refused: AtomicBool,
     /// The transport's read side, once the reader is gone.
     left: Mutex<Option<T::Read>>,
     breaker: Option<Breaker>,
-    /// How this side gave the connection up, if it did. Beside the mutex, which a blocked write holds.
-    given_up: OnceLock<Lost>,
+    /// How this side gave the connection up, if it did, however the output had come to its end before.
+    given_up: OnceLock<Loss>,
     /// Whether reads that find nothing buffered are told of the end of the stream.
     reading_ended: AtomicBool,
     waiters: Arc<Waiters>,
@@ -69,6 +72,7 @@ impl<T: Transport> Shared<T> {
                 unflushed: false,
                 cause: None,
             }),
+            reader_was_refused: AtomicBool::new(false),
             left: Mutex::new(None),
             breaker,
             given_up: OnceLock::new(),
@@ -78,16 +82,33 @@ impl<T: Transport> Shared<T> {
         }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Sending<T::Write>> {
-        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> Locked<'_, T> {
+        let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        self.locked(sending)
     }
 
-    /// Locks unless the other half has locked, which then wakes or sends on its own.
-    fn try_lock(&self) -> Option<MutexGuard<'_, Sending<T::Write>>> {
+    fn try_lock(&self) -> Option<Locked<'_, T>> {
         match self.sending.try_lock() {
-            Ok(sending) => Some(sending),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Ok(sending) => Some(self.locked(sending)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(self.locked(poisoned.into_inner())),
             Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Locks unless the other half has locked, which then wakes the reader.
+    fn try_lock_for_reader(&self) -> Option<Locked<'_, T>> {
+        self.try_lock().or_else(|| {
+            self.reader_was_refused.store(true, Ordering::Relaxed);
+            // With the fence behind each unlock: that is seen here, or the word left above is seen there.
+            fence(Ordering::SeqCst);
+            self.try_lock()
+        })
+    }
+
+    fn locked<'a>(&'a self, sending: MutexGuard<'a, Sending<T::Write>>) -> Locked<'a, T> {
+        Locked {
+            sending: Some(sending),
+            shared: self,
         }
     }
 
@@ -102,26 +123,22 @@ impl<T: Transport> Shared<T> {
     ///
     /// When this returns, `cx` is woken once there is more to send, or the transport takes more.
     ///
-    /// Returns how this side gave the connection up, if it did.
+    /// Returns how this side gave the connection up, if it did. That a write failed is none of a read's
+    /// business: the transport may still have something to read.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> Option<Lost> {
         self.waiters.register(Half::Reader, cx.waker());
-        if let Some(mut sending) = self.try_lock() {
-            let pending = sending.writer.pending();
-            let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
-            let sent = pending > sending.writer.pending();
-            drop(sending);
-            if sent {
-                self.waiters.wake_half(Half::Writer);
-            }
+        let Some(mut sending) = self.try_lock_for_reader() else {
+            return self.given_up();
+        };
+        let before = sending.progress();
+        let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
+        // A call that did not have to wait is one that the transport wakes nobody for.
+        let moved = before != sending.progress();
+        drop(sending);
+        if moved {
+            self.waiters.wake_half(Half::Writer);
         }
         self.given_up()
-    }
-
-    /// How this side gave the connection up, if it did.
-    ///
-    /// A transport that has failed to write is not that: it may still have something to read.
-    pub(crate) fn given_up(&self) -> Option<Lost> {
-        self.given_up.get().cloned()
     }
 
     /// Sends until `enough` says so, or nothing is left to do.
@@ -164,11 +181,13 @@ impl<T: Transport> Shared<T> {
             .take()
     }
 
-    /// Gives the connection up, and lets both halves know.
+    /// Gives the connection up, and lets both halves know. The first loss counts.
     pub(crate) fn abort(&self, loss: Loss) -> Lost {
         let mut sending = match &self.breaker {
             Some(end) => self.lock_soon().unwrap_or_else(|| {
-                // A write blocks, and holds the lock until it fails.
+                // A write that blocks its thread has the lock, and this alone ends it. Otherwise the write
+                // side is left as it is: its end would look clean to the peer.
+                let _ = self.given_up.set(loss);
                 end(Shutdown::Both);
                 self.lock()
             }),
@@ -178,21 +197,18 @@ impl<T: Transport> Shared<T> {
         if let Some(transport) = &mut sending.transport {
             transport.abort();
         }
-        // Under the lock, so that nobody who sees it finds the writer open.
-        let lost = self
-            .given_up
-            .get_or_init(|| Lost { loss, cause: None })
-            .clone();
+        // Whoever finds the connection given up must find the writer lost, and so not end its stream.
+        let loss = *self.given_up.get_or_init(|| loss);
         drop(sending);
         if let Some(end) = &self.breaker {
             end(Shutdown::Read);
         }
         self.waker.wake_by_ref();
-        lost
+        Lost { loss, cause: None }
     }
 
-    /// Locks, unless that takes longer than it should while nothing blocks.
-    fn lock_soon(&self) -> Option<MutexGuard<'_, Sending<T::Write>>> {
+    /// Locks, unless that takes longer than it does while nothing blocks.
+    fn lock_soon(&self) -> Option<Locked<'_, T>> {
         for _ in 0..20 {
             if let Some(sending) = self.try_lock() {
                 return Some(sending);
@@ -200,6 +216,12 @@ impl<T: Transport> Shared<T> {
             std::thread::sleep(Duration::from_millis(1));
         }
         None
+    }
+
+    /// How this side gave the connection up, if it did.
+    pub(crate) fn given_up(&self) -> Option<Lost> {
+        let loss = *self.given_up.get()?;
+        Some(Lost { loss, cause: None })
     }
 
     /// Lets reads that find nothing buffered see the end of the stream, whatever the peer does.
@@ -230,6 +252,39 @@ impl<T: Transport> Shared<T> {
     }
 }
 
+/// The output while it is locked.
+pub(crate) struct Locked<'a, T: Transport> {
+    /// `None` only while it is dropped.
+    sending: Option<MutexGuard<'a, Sending<T::Write>>>,
+    shared: &'a Shared<T>,
+}
+
+impl<T: Transport> Deref for Locked<'_, T> {
+    type Target = Sending<T::Write>;
+
+    fn deref(&self) -> &Self::Target {
+        self.sending.as_ref().expect("it is locked")
+    }
+}
+
+impl<T: Transport> DerefMut for Locked<'_, T> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.sending.as_mut().expect("it is locked")
+    }
+}
+
+/// Unlocks, and then wakes a reader that was refused.
+impl<T: Transport> Drop for Locked<'_, T> {
+    fn drop(&mut self) {
+        self.sending = None;
+        fence(Ordering::SeqCst);
+        let refused = &self.shared.reader_was_refused;
+        if refused.load(Ordering::Relaxed) && refused.swap(false, Ordering::Relaxed) {
+            self.shared.waiters.wake_half(Half::Reader);
+        }
+    }
+}
+
 impl<W: WriteHalf> Sending<W> {
     /// How the connection was lost, if it was.
     pub(crate) fn lost(&self) -> Option<Lost> {
@@ -252,6 +307,11 @@ impl<W: WriteHalf> Sending<W> {
         (self.transport.take(), std::mem::take(&mut self.writer))
     }
 
+    /// How far sending has come: whatever a writer may wait for changes it.
+    fn progress(&self) -> (usize, bool, WriterState) {
+        (self.writer.pending(), self.unflushed, self.writer.state())
+    }
+
     fn fail(&mut self, error: io::Error) -> Lost {
         let loss = loss_of(&error);
         let cause = Arc::clone(self.cause.get_or_insert_with(|| Arc::new(error)));
@@ -270,6 +330,10 @@ impl<W: WriteHalf> Sending<W> {
             let Some(transport) = &mut self.transport else {
                 return Poll::Ready(());
             };
+            if matches!(self.writer.state(), WriterState::Lost(_)) {
+                // Nothing is asked of a transport that is lost, not even to pass on what it has taken.
+                return Poll::Ready(());
+            }
             let step = if self.writer.wants_write() {
                 let mut output = self.writer.output();
                 let mut slices = [IoSlice::new(&[]); SLICES];

@@ -3,10 +3,12 @@
 //! Sockets, pipes, standard streams, pairs in memory, TLS: anything that can be polled for these four.
 //! No policy lives here. When to read, what to send, and what an error means is the drive loop's.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::Pin;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -211,7 +213,8 @@ pub(crate) fn reset_when_dropped(socket: socket2::SockRef<'_>) {
 /// A sleep for transports whose runtime has no clock: a thread that wakes its task.
 struct ThreadSleep {
     duration: Duration,
-    alarm: Option<Arc<Mutex<Alarm>>>,
+    /// The alarm, and what ends its thread at once when it is dropped.
+    alarm: Option<(Arc<Mutex<Alarm>>, mpsc::Sender<Infallible>)>,
 }
 
 #[derive(Default)]
@@ -234,18 +237,23 @@ impl Future for ThreadSleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let duration = self.duration;
-        let alarm = self.alarm.get_or_insert_with(|| {
+        let (alarm, _) = self.alarm.get_or_insert_with(|| {
             let alarm = Arc::new(Mutex::new(Alarm::default()));
             let ringing = Arc::clone(&alarm);
+            let (awaited, dropped) = mpsc::channel();
             std::thread::spawn(move || {
-                std::thread::sleep(duration);
+                if dropped.recv_timeout(duration) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
                 let mut alarm = ringing.lock().unwrap_or_else(PoisonError::into_inner);
                 alarm.rung = true;
-                if let Some(waker) = alarm.waker.take() {
+                let waker = alarm.waker.take();
+                drop(alarm);
+                if let Some(waker) = waker {
                     waker.wake();
                 }
             });
-            alarm
+            (alarm, awaited)
         });
         let mut alarm = alarm.lock().unwrap_or_else(PoisonError::into_inner);
         if alarm.rung {

@@ -1,0 +1,40 @@
+//! What the tests of streams share: a scripted transport, sessions over it, and two executors.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+pub mod executor;
+pub mod scripted;
+pub mod session;
+
+use std::io::Write;
+
+/// Prints a line that the harness does not capture.
+pub fn report(line: &str) {
+    writeln!(std::io::stdout(), "{line}").expect("standard output");
+}
+
+/// The generator SplitMix64: small, and the same everywhere.
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    /// A number below `end`, which is not zero.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % end as u64) as usize
+    }
+}
+
+/// Prints what was run when a test panics in the middle of it.
+#[derive(Debug)]
+pub struct Case(pub String);
+
+impl Drop for Case {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            report(&format!("failed: {}", self.0));
+        }
+    }
+}

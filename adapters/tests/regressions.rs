@@ -1,0 +1,256 @@
+//! One test for each defect that was mended.
+
+mod common;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake};
+
+use common::executor::{Order, Tasks};
+use common::scripted::Scripted;
+use plimsoll::Loss;
+use plimsoll::testing::{Call, Fault, ScriptedPeer};
+use plimsoll_io::{Error, Stream, StreamWriter};
+
+/// Runs a read and `finish` in two tasks, where the read makes the call that ends `finish`'s wait.
+fn finish_beside_a_read(peer: ScriptedPeer) -> Result<(), Error> {
+    // The first call of each kind waits; input then makes the reader try again before the output may.
+    let peer = peer
+        .fails(Call::Read, Fault::WouldBlock)
+        .sends(b"in")
+        .fails(Call::Read, Fault::WouldBlock)
+        .sends(b"put\n");
+    let transport = Scripted::new(peer);
+    let (mut reader, mut writer) = Stream::new(transport.clone()).split();
+    writer.write(b"output").unwrap();
+    let mut finished = None;
+    let mut tasks = Tasks::with_outside(|| transport.fire_reader() || transport.fire());
+    tasks.spawn("finish", async {
+        finished = Some(writer.finish().await);
+    });
+    tasks.spawn("read_line", async {
+        assert_eq!(reader.read_line().await.unwrap(), "input\n");
+    });
+    tasks.run(Order::Strict, 0);
+    finished.unwrap()
+}
+
+#[test]
+fn a_read_that_flushes_wakes_the_writer() {
+    let peer = ScriptedPeer::new().fails(Call::Flush, Fault::WouldBlock);
+    finish_beside_a_read(peer.fails(Call::Flush, Fault::WouldBlock)).unwrap();
+}
+
+#[test]
+fn a_read_that_ends_the_write_side_wakes_the_writer() {
+    let peer = ScriptedPeer::new().fails(Call::Shutdown, Fault::WouldBlock);
+    finish_beside_a_read(peer.fails(Call::Shutdown, Fault::WouldBlock)).unwrap();
+}
+
+#[test]
+fn a_read_that_fails_to_flush_or_to_end_the_write_side_wakes_the_writer() {
+    for call in [Call::Flush, Call::Shutdown] {
+        let peer = ScriptedPeer::new()
+            .fails(call, Fault::WouldBlock)
+            .fails(call, Fault::WouldBlock)
+            .fails(call, Fault::Lost(Loss::TimedOut));
+        let error = finish_beside_a_read(peer).unwrap_err();
+        assert!(
+            matches!(&error, Error::Lost(lost) if lost.loss == Loss::TimedOut),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_asked_of_a_transport_that_is_lost() {
+    let peer = ScriptedPeer::new()
+        .takes(3)
+        .fails(Call::Write, Fault::Lost(Loss::Reset));
+    let transport = Scripted::new(peer);
+    let mut stream = Stream::new(transport.clone());
+    stream.writer.write(b"output").unwrap();
+    let mut tasks = Tasks::new();
+    tasks.spawn("the only task", async {
+        for _ in 0..3 {
+            let error = stream.writer.flush().await.unwrap_err();
+            assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Reset));
+        }
+        assert!(stream.reader.read_line().await.unwrap().is_empty());
+    });
+    tasks.run(Order::Strict, 0);
+    assert_eq!(
+        transport.lock().calls,
+        [Call::Write, Call::Write, Call::Read]
+    );
+}
+
+/// A read that waits, and beside it a writer that comes to its end and then aborts.
+fn abort_after(peer: ScriptedPeer, end: impl AsyncFnOnce(&mut StreamWriter<Scripted>)) {
+    let transport = Scripted::new(peer.fails(Call::Read, Fault::WouldBlock));
+    let (mut reader, mut writer) = Stream::new(transport).split();
+    let mut tasks = Tasks::new();
+    tasks.spawn("read_line", async move {
+        for _ in 0..2 {
+            let error = reader.read_line().await.unwrap_err();
+            assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Aborted));
+        }
+    });
+    tasks.spawn("abort", async move {
+        end(&mut writer).await;
+        writer.abort();
+    });
+    tasks.run(Order::Strict, 0);
+}
+
+#[test]
+fn an_abort_behind_a_failed_write_ends_a_read_that_waits() {
+    let peer = ScriptedPeer::new().fails(Call::Write, Fault::Lost(Loss::Reset));
+    abort_after(peer, async |writer| {
+        writer.write(b"output").unwrap();
+        writer.drain().await.unwrap_err();
+    });
+}
+
+#[test]
+fn an_abort_behind_a_close_ends_a_read_that_waits() {
+    abort_after(ScriptedPeer::new(), async |writer| {
+        writer.close().await.unwrap();
+    });
+}
+
+#[cfg(feature = "blocking")]
+#[test]
+fn an_abort_is_no_clean_end_for_a_thread_that_blocks_in_a_read() {
+    use std::net::{TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for _ in 0..20 {
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_peer, _) = listener.accept().unwrap();
+        let (mut reader, mut writer) = Stream::new(socket).split();
+        let aborting = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            writer.abort();
+            writer
+        });
+        let mut tasks = Tasks::new();
+        tasks.spawn("read_line", async {
+            let error = reader.read_line().await.unwrap_err();
+            assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Aborted));
+        });
+        tasks.run(Order::Strict, 0);
+        aborting.join().unwrap();
+    }
+}
+
+#[cfg(feature = "blocking")]
+#[test]
+fn an_abort_of_blocking_sockets_is_no_clean_end_for_the_peer() {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    let reading = std::thread::spawn(move || peer.read(&mut [0; 8]));
+    let mut stream = Stream::new(socket);
+    stream.writer.abort();
+    // Time for the peer to see an end that comes before the reset.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    drop(stream);
+    let error = reading.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_close_that_ends_leaves_no_thread_behind() {
+    use plimsoll_io::memory;
+
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let before = threads();
+    for _ in 0..200 {
+        let (mut here, mut there) = memory::pair(1);
+        here.writer.write(b"output").unwrap();
+        let mut tasks = Tasks::new();
+        tasks.spawn("close", async {
+            here.writer.close().await.unwrap();
+        });
+        tasks.spawn("read", async {
+            assert_eq!(*there.reader.read_to_end(9).await.unwrap(), *b"output");
+        });
+        tasks.run(Order::Strict, 0);
+    }
+    // Those that are about to end, and those of other tests.
+    for _ in 0..1000 {
+        if threads() <= before + 20 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("{} threads, {before} before", threads());
+}
+
+#[test]
+fn a_close_that_takes_too_long_gives_up_on_a_transport_without_a_clock() {
+    use plimsoll_io::memory;
+
+    struct Unpark(std::thread::Thread, AtomicBool);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.1.store(true, Ordering::SeqCst);
+            self.0.unpark();
+        }
+    }
+
+    let (mut here, _there) = memory::pair(1);
+    here.writer.write(b"output").unwrap();
+    let mut closed = pin!(
+        here.writer
+            .close_within(std::time::Duration::from_millis(20))
+    );
+    let woken = Arc::new(Unpark(std::thread::current(), AtomicBool::new(true)));
+    let waker = woken.clone().into();
+    let error = loop {
+        while !woken.1.swap(false, Ordering::SeqCst) {
+            std::thread::park();
+        }
+        let mut cx = Context::from_waker(&waker);
+        if let Poll::Ready(closed) = closed.as_mut().poll(&mut cx) {
+            break closed.unwrap_err();
+        }
+    };
+    assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::TimedOut));
+}
+
+#[test]
+fn a_read_that_finds_the_output_in_use_is_woken_to_send_it() {
+    struct Flag(AtomicBool);
+    impl Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    let peer = ScriptedPeer::new()
+        .fails(Call::Read, Fault::WouldBlock)
+        .fails(Call::Read, Fault::WouldBlock);
+    let transport = Scripted::new(peer);
+    let (mut reader, mut writer) = Stream::new(transport.clone()).split();
+    let flag = Arc::new(Flag(AtomicBool::new(false)));
+    let waker = Arc::clone(&flag).into();
+    let mut cx = Context::from_waker(&waker);
+    let mut read = pin!(reader.read_line());
+
+    writer.write(b"question\n").unwrap();
+    // As another thread does for a moment in `is_writable`.
+    writer.with_transport(|_| assert!(read.as_mut().poll(&mut cx).is_pending()));
+    assert!(flag.0.swap(false, Ordering::SeqCst));
+    assert!(read.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(transport.lock().peer.received(), b"question\n");
+    assert!(!writer.is_closing());
+    assert!(!flag.0.load(Ordering::SeqCst), "once is enough");
+}
