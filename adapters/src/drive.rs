@@ -9,8 +9,8 @@ use crate::error::{Error, Lost, loss_of};
 use crate::shared::Shared;
 use crate::transport::{ReadHalf, Transport};
 
-/// How many answers a reader gives without waiting before it lets other tasks have a turn.
-const ANSWERS_PER_TURN: u8 = 128;
+/// How often the loop goes round without waiting before it lets other tasks have their turn.
+const TURNS_IN_A_ROW: u8 = 128;
 
 /// The receive half of a stream.
 pub(crate) struct Receiver<R> {
@@ -20,8 +20,8 @@ pub(crate) struct Receiver<R> {
     read_size: usize,
     /// How the transport failed, if it did.
     lost: Option<Lost>,
-    /// How many answers are left before other tasks have a turn.
-    answers: u8,
+    /// How many turns are left before other tasks have theirs.
+    turns: u8,
 }
 
 impl<R: ReadHalf> Receiver<R> {
@@ -31,7 +31,7 @@ impl<R: ReadHalf> Receiver<R> {
             transport,
             read_size,
             lost: None,
-            answers: ANSWERS_PER_TURN,
+            turns: TURNS_IN_A_ROW,
         }
     }
 
@@ -45,14 +45,14 @@ impl<R: ReadHalf> Receiver<R> {
     where
         T: Transport<Read = R>,
     {
-        if self.answers == 0 {
-            self.answers = ANSWERS_PER_TURN;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        self.answers -= 1;
         let mut waited = false;
         let answer = loop {
+            if self.turns == 0 {
+                self.turns = TURNS_IN_A_ROW;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.turns -= 1;
             match ask(&mut self.reader) {
                 Ok(Step::Ready(answer)) => break Ok(answer),
                 Err(error) => break Err(self.explain(error)),
@@ -95,7 +95,7 @@ impl<R: ReadHalf> Receiver<R> {
             }
             Poll::Pending => {
                 self.reader.commit(0);
-                self.answers = ANSWERS_PER_TURN;
+                self.turns = TURNS_IN_A_ROW;
                 return Poll::Pending;
             }
         }

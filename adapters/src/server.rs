@@ -314,9 +314,9 @@ impl<R: Runtime> Server<R> {
         if either(all_gone, deadline).await.is_some() {
             return Shutdown { aborted: 0 };
         }
-        self.state.enter(Phase::Cancelled);
         let aborted = self.connections();
         self.abort_clients();
+        self.state.enter(Phase::Cancelled);
         Shutdown { aborted }
     }
 }
@@ -360,14 +360,26 @@ impl<H> Acceptor<H> {
                 |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
             self.state.until(has_room).await;
             let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
-            let accepted = match either(pin!(listener.accept()), closed).await {
-                Some(accepted) => accepted,
-                None => break,
+            // Being closed comes first, so that nobody is accepted after it.
+            let accepted = {
+                let mut accepted = None;
+                {
+                    let accept = pin!(async { accepted = Some(listener.accept().await) });
+                    either(closed, accept).await;
+                }
+                accepted
+            };
+            let Some(accepted) = accepted else {
+                break;
             };
             match accepted {
                 Ok(transport) => {
                     let stream = Stream::with_options(transport, self.options.streams());
                     let shared = stream.shared();
+                    // Another listener may have taken the last place meanwhile.
+                    let has_room =
+                        |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
+                    self.state.until(has_room).await;
                     let id = self.state.register(Arc::clone(&shared) as Arc<dyn Client>);
                     R::spawn(Arc::clone(&self).handle(stream, shared, id));
                 }
@@ -402,7 +414,9 @@ impl<H> Acceptor<H> {
         })));
         let cancelled = pin!(self.state.cancelled(id));
         match either(handled, cancelled).await {
-            Some(Ok(false)) | None => {}
+            Some(Ok(false)) => {}
+            // It may have written while all were aborted.
+            None => drop(shared.abort(Loss::Aborted)),
             Some(Ok(true)) => self.state.change(|inner| inner.statistics.failed += 1),
             Some(Err(Panicked)) => self.state.change(|inner| inner.statistics.panicked += 1),
         }
@@ -421,7 +435,7 @@ async fn close<T: Transport>(shared: &Shared<T>, limit: Duration) -> bool {
     shared.set_deadline(Instant::now().checked_add(limit));
     let sent = pin!(poll_fn(|cx| shared.poll_send_until(cx, |_| false)));
     let sent = either(sent, T::sleep(limit)).await;
-    if sent.is_none() {
+    if !matches!(sent, Some(Ok(()))) {
         shared.abort(Loss::TimedOut);
     }
     matches!(sent, Some(Ok(())))

@@ -285,6 +285,18 @@ impl<T: Transport> Drop for Locked<'_, T> {
     }
 }
 
+/// What was written and not sent is lost with the last half: the peer must not take that for a clean end.
+impl<T: Transport> Drop for Shared<T> {
+    fn drop(&mut self) {
+        let mut sending = self.lock();
+        if sending.writer.wants_write() {
+            if let Some(transport) = sending.transport() {
+                transport.abort();
+            }
+        }
+    }
+}
+
 impl<W: WriteHalf> Sending<W> {
     /// How the connection was lost, if it was.
     pub(crate) fn lost(&self) -> Option<Lost> {

@@ -58,7 +58,8 @@ pub struct StreamReader<T: Transport> {
 /// The half of a connection to write to.
 ///
 /// Writes queue, and never wait. Dropping the writer does not send what is pending:
-/// [`close`](Self::close) does.
+/// [`close`](Self::close) does. If something is pending when the last half is dropped, the connection
+/// ends as if [aborted](Self::abort).
 ///
 /// # Cancel safety
 ///

@@ -73,8 +73,9 @@ macro_rules! socket {
         /// The half of the socket that bytes go into.
         #[derive(Debug)]
         pub struct $write {
-            /// `None` once the connection was given up.
+            /// `None` only while it is joined or dropped.
             half: Option<$owned>,
+            given_up: bool,
         }
 
         impl Transport for $socket {
@@ -83,11 +84,15 @@ macro_rules! socket {
 
             fn split(self) -> ($read, $write) {
                 let (read, half) = self.into_split();
-                (read, $write { half: Some(half) })
+                let write = $write {
+                    half: Some(half),
+                    given_up: false,
+                };
+                (read, write)
             }
 
-            fn join(read: $read, write: $write) -> Self {
-                let half = write.half.expect("a connection that was not given up");
+            fn join(read: $read, mut write: $write) -> Self {
+                let half = write.half.take().expect("a half that is in use");
                 read.reunite(half).expect("two halves of the same socket")
             }
 
@@ -130,15 +135,24 @@ macro_rules! socket {
             }
 
             fn abort(&mut self) {
-                if let Some(half) = self.half.take() {
-                    reset_when_dropped(SockRef::from(AsRef::<$socket>::as_ref(&half)));
-                    half.forget(); // dropping it would end the stream cleanly
+                self.given_up = true;
+                if let Some(half) = &self.half {
+                    reset_when_dropped(SockRef::from(AsRef::<$socket>::as_ref(half)));
+                }
+            }
+        }
+
+        /// A half that is dropped would end the stream cleanly, also if the connection was given up.
+        impl Drop for $write {
+            fn drop(&mut self) {
+                if let (Some(half), true) = (self.half.take(), self.given_up) {
+                    half.forget();
                 }
             }
         }
 
         impl $write {
-            /// Returns the socket, unless the connection was given up.
+            /// Returns the socket.
             pub fn socket(&self) -> Option<&$socket> {
                 self.half.as_ref().map(AsRef::as_ref)
             }
