@@ -54,7 +54,7 @@ mod unix {
             }),
             Chosen::Blocking => {
                 let (here, there) = std::os::unix::net::UnixStream::pair()?;
-                wait_for_data_blocking(here, there)
+                wait_for_data_blocking(blocking::Async::new(here)?, blocking::Async::new(there)?)
             }
         })
     }

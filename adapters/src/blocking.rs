@@ -1,10 +1,11 @@
 //! Blocking sockets: threads instead of tasks, and the functions of asyncio's face.
 //!
-//! The loop is the one of the other runtimes, over transports that are always ready because they block
-//! the thread. So a reader and a writer that are to work at the same time need a thread each, and a read
-//! that blocks does not see what another thread writes meanwhile: that thread drains.
+//! A thread that has to wait blocks, in the same loop in which a task of the other runtimes would be
+//! suspended: its socket is non-blocking underneath, and async-io tells when it is ready. A system call
+//! that blocked could neither see what another thread writes meanwhile, nor end at a deadline, and two
+//! threads that share a connection would wait for each other's locks.
 //!
-//! Only reads and writes block. Accepting, connecting and deadlines wait for async-io's reactor.
+//! Anything else that blocks, as standard input does, can be a [`Source`] or a [`Sink`].
 
 mod face;
 
@@ -13,41 +14,25 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
 
-use async_io::Async;
+/// A socket of the standard library, made fit to be waited for: `Async::new(socket)` is a transport.
+pub use async_io::Async;
+use futures_io::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 
 use crate::runtime::{Listener, Runtime};
-use crate::transport::{
-    Breaker, ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped,
-};
+use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped};
 
 pub use face::*;
 
 /// Runs a future to its end in this thread, which sleeps while the future waits.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut cx = Context::from_waker(&waker);
-    loop {
-        match future.as_mut().poll(&mut cx) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
+    async_io::block_on(future)
 }
 
 /// Anything that can be read from, as half of a [`Duplex`](crate::Duplex): standard input, a pipe.
@@ -84,68 +69,36 @@ impl<W: Write + Send + 'static> WriteHalf for Sink<W> {
     }
 }
 
-/// Half of a blocking socket.
+/// Half of a socket whose thread waits for it.
 #[derive(Debug)]
-pub struct Half<S> {
-    socket: Arc<S>,
-    /// Until when a call may block.
-    deadline: Option<Instant>,
-}
-
-impl<S> Half<S> {
-    fn new(socket: Arc<S>) -> Self {
-        Self {
-            socket,
-            deadline: None,
-        }
-    }
-
-    /// How long the next call may block; `None` for as long as it likes.
-    fn time_left(&self) -> io::Result<Option<Duration>> {
-        let left = self
-            .deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        match left {
-            Some(Duration::ZERO) => Err(io::ErrorKind::TimedOut.into()),
-            left => Ok(left),
-        }
-    }
-}
-
-/// A socket that has blocked for as long as it may says that it would block.
-fn timed_out(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-        _ => error,
-    }
-}
+pub struct Half<S>(Arc<Async<S>>);
 
 /// To look at the socket, or to set its options.
 impl<S> AsRef<S> for Half<S> {
     fn as_ref(&self) -> &S {
-        &self.socket
+        (*self.0).as_ref()
     }
 }
 
-/// Implements the transport for a socket that can be read and written through a reference.
+/// Implements the transport for a socket type.
 macro_rules! socket {
     ($socket:ty, $address:ty, $convert:ident) => {
         endpoint!(Half<$socket>, $address, $convert, |half| Ok(SockRef::from(
-            &*half.socket
+            half.as_ref()
         )));
 
-        impl Transport for $socket {
+        impl Transport for Async<$socket> {
             type Read = Half<$socket>;
             type Write = Half<$socket>;
 
             fn split(self) -> (Half<$socket>, Half<$socket>) {
                 let socket = Arc::new(self);
-                (Half::new(Arc::clone(&socket)), Half::new(socket))
+                (Half(Arc::clone(&socket)), Half(socket))
             }
 
             fn join(read: Half<$socket>, write: Half<$socket>) -> Self {
                 drop(read);
-                Arc::into_inner(write.socket).expect("two halves of the same socket")
+                Arc::into_inner(write.0).expect("two halves of the same socket")
             }
 
             fn sleep(duration: Duration) -> Sleep {
@@ -153,57 +106,33 @@ macro_rules! socket {
                     async_io::Timer::after(duration).await;
                 })
             }
-
-            fn breaker(write: &Half<$socket>) -> Option<Breaker> {
-                let socket = Arc::downgrade(&write.socket);
-                Some(Box::new(move |directions| {
-                    if let Some(socket) = socket.upgrade() {
-                        // It fails only where there is nothing left to end.
-                        let _ = socket.shutdown(directions);
-                    }
-                }))
-            }
         }
 
         impl ReadHalf for Half<$socket> {
             fn poll_read(
                 &mut self,
-                _: &mut Context<'_>,
+                cx: &mut Context<'_>,
                 room: &mut [u8],
             ) -> Poll<io::Result<usize>> {
-                if let Some(left) = self.time_left()? {
-                    self.socket.set_read_timeout(Some(left))?;
-                }
-                Poll::Ready((&*self.socket).read(room).map_err(timed_out))
-            }
-
-            fn set_deadline(&mut self, deadline: Option<Instant>) {
-                self.deadline = deadline;
+                Pin::new(&mut &*self.0).poll_read(cx, room)
             }
         }
 
         impl WriteHalf for Half<$socket> {
             fn poll_write(
                 &mut self,
-                _: &mut Context<'_>,
+                cx: &mut Context<'_>,
                 slices: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                if let Some(left) = self.time_left()? {
-                    self.socket.set_write_timeout(Some(left))?;
-                }
-                Poll::Ready((&*self.socket).write_vectored(slices).map_err(timed_out))
+                Pin::new(&mut &*self.0).poll_write_vectored(cx, slices)
             }
 
             fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.socket.shutdown(Shutdown::Write))
+                Poll::Ready(self.as_ref().shutdown(Shutdown::Write))
             }
 
             fn abort(&mut self) {
-                reset_when_dropped(SockRef::from(&*self.socket));
-            }
-
-            fn set_deadline(&mut self, deadline: Option<Instant>) {
-                self.deadline = deadline;
+                reset_when_dropped(SockRef::from(self.as_ref()));
             }
         }
     };
@@ -218,10 +147,10 @@ socket!(UnixStream, std::os::unix::net::SocketAddr, as_unix);
 pub struct Blocking;
 
 impl Runtime for Blocking {
-    type Tcp = TcpStream;
+    type Tcp = Async<TcpStream>;
     type TcpListener = Async<TcpListener>;
     #[cfg(unix)]
-    type Unix = UnixStream;
+    type Unix = Async<UnixStream>;
     #[cfg(unix)]
     type UnixListener = Async<UnixListener>;
 
@@ -233,18 +162,16 @@ impl Runtime for Blocking {
         blocking::unblock(move || Ok((host, port).to_socket_addrs()?.collect()))
     }
 
-    async fn connect(socket: socket2::Socket, address: SocketAddr) -> io::Result<TcpStream> {
-        let stream = crate::reactor::connect(socket, address).await?;
-        stream.set_nonblocking(false)?;
-        Ok(stream)
+    async fn connect(socket: socket2::Socket, address: SocketAddr) -> io::Result<Async<TcpStream>> {
+        Async::new(crate::reactor::connect(socket, address).await?)
     }
 
     #[cfg(unix)]
     fn connect_unix(
         path: &std::path::Path,
-    ) -> impl Future<Output = io::Result<UnixStream>> + Send + 'static {
+    ) -> impl Future<Output = io::Result<Async<UnixStream>>> + Send + 'static {
         let path = path.to_owned();
-        async { UnixStream::connect(path) }
+        async { Async::<UnixStream>::connect(path).await }
     }
 
     fn tcp_listener(listener: TcpListener) -> io::Result<Async<TcpListener>> {
@@ -262,12 +189,10 @@ impl Runtime for Blocking {
 }
 
 impl Listener for Async<TcpListener> {
-    type Transport = TcpStream;
+    type Transport = Async<TcpStream>;
 
-    async fn accept(&self) -> io::Result<TcpStream> {
-        let stream = Async::<TcpListener>::accept(self).await?.0.into_inner()?;
-        stream.set_nonblocking(false)?;
-        Ok(stream)
+    async fn accept(&self) -> io::Result<Async<TcpStream>> {
+        Ok(Async::<TcpListener>::accept(self).await?.0)
     }
 
     fn socket(&self) -> SockRef<'_> {
@@ -277,12 +202,10 @@ impl Listener for Async<TcpListener> {
 
 #[cfg(unix)]
 impl Listener for Async<UnixListener> {
-    type Transport = UnixStream;
+    type Transport = Async<UnixStream>;
 
-    async fn accept(&self) -> io::Result<UnixStream> {
-        let stream = Async::<UnixListener>::accept(self).await?.0.into_inner()?;
-        stream.set_nonblocking(false)?;
-        Ok(stream)
+    async fn accept(&self) -> io::Result<Async<UnixStream>> {
+        Ok(Async::<UnixListener>::accept(self).await?.0)
     }
 
     fn socket(&self) -> SockRef<'_> {

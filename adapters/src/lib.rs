@@ -50,4 +50,4 @@ pub use plimsoll::{
 pub use runtime::{Listener, Runtime};
 pub use server::{Outcome, Server, Shutdown, Statistics};
 pub use stream::{CLOSE_WITHIN, Lines, NotAPair, Parts, Stream, StreamReader, StreamWriter};
-pub use transport::{Breaker, Duplex, Endpoint, ReadHalf, Sleep, Transport, WriteHalf};
+pub use transport::{Duplex, Endpoint, ReadHalf, Sleep, Transport, WriteHalf};

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use plimsoll::Loss;
 
@@ -432,7 +432,6 @@ impl<H> Acceptor<H> {
 /// Sends what is pending and the end of the stream; returns whether the peer's transport took it.
 async fn close<T: Transport>(shared: &Shared<T>, limit: Duration) -> bool {
     shared.queue(|writer| writer.close());
-    shared.set_deadline(Instant::now().checked_add(limit));
     let sent = pin!(poll_fn(|cx| shared.poll_send_until(cx, |_| false)));
     let sent = either(sent, T::sleep(limit)).await;
     if !matches!(sent, Some(Ok(()))) {
@@ -446,7 +445,6 @@ async fn linger<T: Transport>(shared: &Shared<T>) {
     let Some(mut read) = shared.take_left() else {
         return; // somebody still has the reader
     };
-    read.set_deadline(Instant::now().checked_add(LINGER_TIME));
     let mut room = vec![0; 4096];
     let mut dropped = 0;
     let drained = poll_fn(|cx| {

@@ -5,18 +5,16 @@
 //! leaves word, and whoever holds it wakes the reader when it is done.
 
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
 
 use bytes::Buf;
 use plimsoll::{Loss, Writer, WriterState};
 
 use crate::error::{Lost, loss_of};
-use crate::transport::{Breaker, Transport, WriteHalf};
+use crate::transport::{Transport, WriteHalf};
 
 /// How many parts of the output leave in one call at most.
 const SLICES: usize = 64;
@@ -28,7 +26,6 @@ pub(crate) struct Shared<T: Transport> {
     reader_was_refused: AtomicBool,
     /// The transport's read side, once the reader is gone.
     left: Mutex<Option<T::Read>>,
-    breaker: Option<Breaker>,
     /// How this side gave the connection up, if it did, however the output had come to its end before.
     given_up: OnceLock<Loss>,
     /// Whether reads that find nothing buffered are told of the end of the stream.
@@ -63,7 +60,7 @@ struct Waiters {
 }
 
 impl<T: Transport> Shared<T> {
-    pub(crate) fn new(writer: Writer, transport: T::Write, breaker: Option<Breaker>) -> Self {
+    pub(crate) fn new(writer: Writer, transport: T::Write) -> Self {
         let waiters = Arc::new(Waiters::default());
         Self {
             sending: Mutex::new(Sending {
@@ -74,7 +71,6 @@ impl<T: Transport> Shared<T> {
             }),
             reader_was_refused: AtomicBool::new(false),
             left: Mutex::new(None),
-            breaker,
             given_up: OnceLock::new(),
             reading_ended: AtomicBool::new(false),
             waker: Arc::clone(&waiters).into(),
@@ -183,16 +179,7 @@ impl<T: Transport> Shared<T> {
 
     /// Gives the connection up, and lets both halves know. The first loss counts.
     pub(crate) fn abort(&self, loss: Loss) -> Lost {
-        let mut sending = match &self.breaker {
-            Some(end) => self.lock_soon().unwrap_or_else(|| {
-                // A write that blocks its thread has the lock, and this alone ends it. Otherwise the write
-                // side is left as it is: its end would look clean to the peer.
-                let _ = self.given_up.set(loss);
-                end(Shutdown::Both);
-                self.lock()
-            }),
-            None => self.lock(),
-        };
+        let mut sending = self.lock();
         sending.writer.lost(loss);
         if let Some(transport) = &mut sending.transport {
             transport.abort();
@@ -200,22 +187,8 @@ impl<T: Transport> Shared<T> {
         // Whoever finds the connection given up must find the writer lost, and so not end its stream.
         let loss = *self.given_up.get_or_init(|| loss);
         drop(sending);
-        if let Some(end) = &self.breaker {
-            end(Shutdown::Read);
-        }
         self.waker.wake_by_ref();
         Lost { loss, cause: None }
-    }
-
-    /// Locks, unless that takes longer than it does while nothing blocks.
-    fn lock_soon(&self) -> Option<Locked<'_, T>> {
-        for _ in 0..20 {
-            if let Some(sending) = self.try_lock() {
-                return Some(sending);
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        None
     }
 
     /// How this side gave the connection up, if it did.
@@ -227,21 +200,11 @@ impl<T: Transport> Shared<T> {
     /// Lets reads that find nothing buffered see the end of the stream, whatever the peer does.
     pub(crate) fn end_reading(&self) {
         self.reading_ended.store(true, Ordering::Release);
-        if let Some(end) = &self.breaker {
-            end(Shutdown::Read);
-        }
         self.waiters.wake_half(Half::Reader);
     }
 
     pub(crate) fn has_ended_reading(&self) -> bool {
         self.reading_ended.load(Ordering::Acquire)
-    }
-
-    /// Says until when writes that block their thread may block.
-    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
-        if let Some(transport) = &mut self.lock().transport {
-            transport.set_deadline(deadline);
-        }
     }
 
     /// Records that the transport failed.

@@ -10,7 +10,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream as FuturesStream;
@@ -98,8 +98,7 @@ impl<T: Transport> Stream<T> {
     pub fn with_options(transport: T, options: &Options) -> Self {
         let connection = options.connection();
         let (read, write) = transport.split();
-        let breaker = T::breaker(&write);
-        let shared = Arc::new(Shared::new(connection.writer, write, breaker));
+        let shared = Arc::new(Shared::new(connection.writer, write));
         Self {
             reader: StreamReader {
                 receiver: Some(Receiver::new(
@@ -509,7 +508,6 @@ impl<T: Transport> StreamWriter<T> {
     /// Safe: the stream stays closed, and any method that moves bytes goes on with it.
     pub async fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
         self.shared.queue(|writer| writer.close());
-        self.shared.set_deadline(Instant::now().checked_add(limit));
         let mut sleep = pin!(T::sleep(limit));
         let closed = poll_fn(|cx| {
             if let Poll::Ready(closed) = self.shared.poll_send_until(cx, |_| false) {

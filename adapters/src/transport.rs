@@ -6,12 +6,11 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Something that bytes come out of and go into, in two halves that may live in different tasks.
 ///
@@ -29,14 +28,6 @@ pub trait Transport: Sized + Send + 'static {
     /// Puts two halves of the same transport together again.
     fn join(read: Self::Read, write: Self::Write) -> Self;
 
-    /// Returns a way to end directions from elsewhere while a half blocks its thread.
-    ///
-    /// Transports that never block have no use for it. It must not keep the transport alive.
-    fn breaker(write: &Self::Write) -> Option<Breaker> {
-        let _ = write;
-        None
-    }
-
     /// Waits for `duration`, by the runtime's clock; by a thread of its own where there is none.
     fn sleep(duration: Duration) -> Sleep {
         Box::pin(ThreadSleep::new(duration))
@@ -45,9 +36,6 @@ pub trait Transport: Sized + Send + 'static {
 
 /// A wait for a time.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Ends the direction that is read, or both, of a transport that blocks.
-pub type Breaker = Box<dyn Fn(Shutdown) + Send + Sync>;
 
 /// The half of a transport that bytes come out of.
 pub trait ReadHalf: Send + 'static {
@@ -68,11 +56,6 @@ pub trait ReadHalf: Send + 'static {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let _ = cx;
         Poll::Ready(Ok(()))
-    }
-
-    /// Says until when a read that blocks its thread may block. A transport that does not ignores it.
-    fn set_deadline(&mut self, deadline: Option<Instant>) {
-        let _ = deadline;
     }
 }
 
@@ -109,11 +92,6 @@ pub trait WriteHalf: Send + 'static {
 
     /// Gives the connection up: the peer should see that it did not end cleanly.
     fn abort(&mut self) {}
-
-    /// Says until when a write that blocks its thread may block. A transport that does not ignores it.
-    fn set_deadline(&mut self, deadline: Option<Instant>) {
-        let _ = deadline;
-    }
 }
 
 /// Half of a transport that has an address at either end.

@@ -126,22 +126,21 @@ fn an_abort_behind_a_close_ends_a_read_that_waits() {
 fn an_abort_is_no_clean_end_for_a_thread_that_blocks_in_a_read() {
     use std::net::{TcpListener, TcpStream};
 
+    use plimsoll_io::blocking;
+
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     for _ in 0..20 {
         let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (_peer, _) = listener.accept().unwrap();
+        let socket = blocking::Async::new(socket).unwrap();
         let (mut reader, mut writer) = Stream::new(socket).split();
         let aborting = std::thread::spawn(move || {
             std::thread::sleep(std::time::Duration::from_millis(5));
             writer.abort();
             writer
         });
-        let mut tasks = Tasks::new();
-        tasks.spawn("read_line", async {
-            let error = reader.read_line().await.unwrap_err();
-            assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Aborted));
-        });
-        tasks.run(Order::Strict, 0);
+        let error = blocking::block_on(reader.read_line()).unwrap_err();
+        assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Aborted));
         aborting.join().unwrap();
     }
 }
@@ -156,7 +155,7 @@ fn an_abort_of_blocking_sockets_is_no_clean_end_for_the_peer() {
     let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut peer, _) = listener.accept().unwrap();
     let reading = std::thread::spawn(move || peer.read(&mut [0; 8]));
-    let mut stream = Stream::new(socket);
+    let mut stream = Stream::new(plimsoll_io::blocking::Async::new(socket).unwrap());
     stream.writer.abort();
     // Time for the peer to see an end that comes before the reset.
     std::thread::sleep(std::time::Duration::from_millis(50));

@@ -574,15 +574,7 @@ fn smol() {
 #[test]
 fn blocking() {
     use plimsoll_io::blocking::block_on;
-    let no_waking = Without {
-        waking: true,
-        ..ALL
-    };
-    let neither = Without {
-        waking: true,
-        ..NO_RESET
-    };
-    run_all::<Blocking, _>("blocking, TCP", no_waking, || tcp::<Blocking>(block_on));
-    run_all::<Blocking, _>("blocking, Unix", neither, || unix::<Blocking>(block_on));
+    run_all::<Blocking, _>("blocking, TCP", ALL, || tcp::<Blocking>(block_on));
+    run_all::<Blocking, _>("blocking, Unix", NO_RESET, || unix::<Blocking>(block_on));
     run_all::<Blocking, _>("blocking, memory", ALL, || Memory::pair(5000));
 }

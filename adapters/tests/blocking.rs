@@ -1,0 +1,197 @@
+//! The face of the blocking sockets, method by method, and what threads may do to each other.
+#![cfg(feature = "blocking")]
+
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use plimsoll_io::blocking::{
+    Async, StreamReader, StreamWriter, open_connection, start_server, streams,
+};
+use plimsoll_io::{Error, Loss, ReadError, Separator, WaterMarks, WriteError};
+
+const LIMIT: Duration = Duration::from_secs(20);
+/// More than any socket's buffers take, less than the cap.
+const MUCH: usize = 12 << 20;
+
+type Halves = (StreamReader, StreamWriter);
+
+fn pair() -> (Halves, Halves) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (there, _) = listener.accept().unwrap();
+    (
+        streams(Async::new(here).unwrap()),
+        streams(Async::new(there).unwrap()),
+    )
+}
+
+/// Runs `work` in a thread of its own, which must end in time.
+fn in_time<A: Send + 'static>(work: impl FnOnce() -> A + Send + 'static) -> A {
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || done.send(work()));
+    ended.recv_timeout(LIMIT).expect("it ends in time")
+}
+
+#[test]
+fn every_method_does_what_it_says() {
+    let ((mut reader, mut writer), (mut their_reader, mut their_writer)) = pair();
+    assert_eq!(
+        reader.local_addr().unwrap(),
+        their_reader.peer_addr().unwrap()
+    );
+    assert_eq!(
+        writer.peer_addr().unwrap(),
+        their_writer.local_addr().unwrap()
+    );
+    assert!(reader.transport().as_ref().nodelay().is_ok());
+    assert!(writer.with_transport(|socket| socket.as_ref().nodelay().is_ok()));
+
+    writer.set_water_marks(WaterMarks::new(4, 0).unwrap());
+    writer.write(b"one\n").unwrap();
+    assert!(writer.is_writable());
+    writer.write_vectored(&[b"exact", b"until\r\n"]).unwrap();
+    write!(writer, "skipped {}\r\nsome", 1).unwrap();
+    writer.write_bytes("rest of it".into()).unwrap();
+    assert!(!writer.is_writable());
+    assert_eq!(writer.pending(), 41);
+    writer.set_cap(1);
+    assert!(matches!(
+        writer.write(b"x"),
+        Err(Error::Write(WriteError::Full { .. }))
+    ));
+    writer.drain().unwrap();
+    writer.flush().unwrap();
+    assert_eq!(writer.pending(), 0);
+
+    assert_eq!(their_reader.read_line().unwrap(), "one\n");
+    assert_eq!(their_reader.peek(2).unwrap(), b"ex");
+    assert!(their_reader.buffered().starts_with(b"exact"));
+    assert_eq!(their_reader.read_exact(5).unwrap(), "exact");
+    assert_eq!(
+        their_reader.read_until(&Separator::CRLF).unwrap(),
+        "until\r\n"
+    );
+    assert_eq!(their_reader.skip_until(&Separator::CRLF).unwrap(), 0);
+    assert_eq!(their_reader.read(4).unwrap(), "some");
+    their_reader.set_cap(1);
+    assert!(matches!(
+        their_reader.read_exact(2),
+        Err(Error::Read(ReadError::CapExceeded { .. }))
+    ));
+    assert!(!their_reader.at_eof());
+    writer.finish().unwrap();
+    assert!(writer.is_closing());
+    assert_eq!(their_reader.read_to_end(100).unwrap(), "rest of it");
+    assert!(their_reader.at_eof());
+
+    their_writer.write(b"a\n\ntoo long\nb\nlast").unwrap();
+    their_writer.close().unwrap();
+    reader.set_limit(4);
+    let lines: Vec<_> = reader.lines().map(Result::ok).collect();
+    let expected = [Some("a\n"), Some("\n"), None, Some("b\n"), Some("last")];
+    assert_eq!(lines, expected.map(|line| line.map(Into::into)));
+    writer.abort();
+    assert!(matches!(writer.write(b"late"), Err(Error::Lost(_))));
+}
+
+#[test]
+fn a_server_does_what_it_says() {
+    let answer = |mut reader: StreamReader, mut writer: StreamWriter| -> Result<(), Error> {
+        for line in reader.lines() {
+            writer.write(&line?)?;
+        }
+        writer.close()
+    };
+    let server = start_server(answer, "127.0.0.1", 0).unwrap();
+    let port = server.local_addrs()[0].port();
+    assert!(server.is_serving());
+    let (mut reader, mut writer) = open_connection("127.0.0.1", port).unwrap();
+    writer.write(b"hello\n").unwrap();
+    assert_eq!(reader.read_line().unwrap(), "hello\n");
+    assert_eq!(server.connections(), 1);
+    server.close_clients();
+    assert!(reader.read_line().unwrap().is_empty());
+
+    let (mut reader, mut writer) = open_connection("127.0.0.1", port).unwrap();
+    writer.write(b"hello\n").unwrap();
+    assert_eq!(reader.read_line().unwrap(), "hello\n");
+    server.abort_clients();
+    assert!(matches!(reader.read_line(), Err(Error::Lost(lost)) if lost.loss == Loss::Reset));
+    server.close();
+    server.serve_forever();
+    server.wait_closed();
+    assert_eq!(server.statistics().accepted, 2);
+    assert_eq!(server.shutdown(LIMIT).aborted, 0);
+}
+
+/// Two threads a side, and each side's reader finds much to send before it can wait.
+#[test]
+fn readers_that_send_do_not_keep_each_other_from_reading() {
+    in_time(|| {
+        let (here, there) = pair();
+        let mut threads = Vec::new();
+        for (mut reader, mut writer) in [here, there] {
+            writer.write(&vec![7; MUCH]).unwrap();
+            threads.push(thread::spawn(move || {
+                let mut received = 0;
+                while received < MUCH {
+                    received += reader.read(1 << 16).unwrap().len();
+                }
+            }));
+            threads.push(thread::spawn(move || {
+                thread::sleep(Duration::from_millis(50));
+                writer.drain().unwrap();
+                thread::sleep(Duration::from_millis(500));
+            }));
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_close_keeps_its_deadline_while_a_reader_sends_and_ends_in_a_reset() {
+    let ((mut reader, mut writer), (mut their_reader, _their_writer)) = pair();
+    writer.write(&vec![7; MUCH]).unwrap();
+    let reading = thread::spawn(move || reader.read(1).map(|_| ()));
+    thread::sleep(Duration::from_millis(200));
+    let closed = in_time(move || writer.close_within(Duration::from_millis(200)));
+    assert!(matches!(closed, Err(Error::Lost(lost)) if lost.loss == Loss::TimedOut));
+    assert!(matches!(reading.join().unwrap(), Err(Error::Lost(_))));
+    let mut received = 0;
+    let lost = loop {
+        match their_reader.read(1 << 16) {
+            Ok(data) => {
+                assert!(!data.is_empty(), "a clean end after {received} bytes");
+                received += data.len();
+            }
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(lost, Error::Lost(lost) if lost.loss == Loss::Reset));
+}
+
+#[test]
+fn clients_that_do_not_read_do_not_hold_up_the_server() {
+    let stuck = |mut reader: StreamReader, mut writer: StreamWriter| {
+        writer.write(&vec![7; MUCH]).unwrap();
+        let _ = reader.read(1);
+    };
+    let server = start_server(stuck, "127.0.0.1", 0).unwrap();
+    let address = server.local_addrs()[0];
+    let _clients: Vec<_> = (0..50)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+    while server.connections() < 50 {
+        thread::sleep(Duration::from_millis(10));
+    }
+    thread::sleep(Duration::from_millis(200));
+    in_time(move || {
+        server.close_clients();
+        let shutdown = server.shutdown(Duration::from_millis(300));
+        assert_eq!(shutdown.aborted, 50);
+    });
+}
