@@ -67,7 +67,7 @@ mod unix {
             if let Err(error) = send_abc(writer).await {
                 eprintln!("error: {error}");
             }
-        });
+        })?;
 
         let data = reader.read(100).await?;
         println!("Received: {}", std::str::from_utf8(&data)?);

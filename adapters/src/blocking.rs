@@ -183,8 +183,8 @@ impl Runtime for Blocking {
         Async::new(listener)
     }
 
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-        thread::spawn(|| block_on(task));
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        thread::Builder::new().spawn(|| block_on(task)).map(drop)
     }
 }
 

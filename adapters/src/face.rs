@@ -56,6 +56,10 @@ macro_rules! face {
         /// # Errors
         ///
         /// Where the host does not resolve, or an address cannot be listened on; the error names it.
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: no server is left.
         pub async fn start_server<H, F>(
             handler: H,
             host: &str,
@@ -73,6 +77,10 @@ macro_rules! face {
         /// # Errors
         ///
         /// As for [`start_server`].
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: no server is left.
         pub async fn start_server_with<H, F>(
             handler: H,
             hosts: &[&str],
@@ -91,6 +99,10 @@ macro_rules! face {
         /// # Errors
         ///
         /// Those of the system.
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: no connection is left.
         #[cfg(unix)]
         pub async fn open_unix_connection(
             path: impl AsRef<std::path::Path>,
@@ -106,6 +118,10 @@ macro_rules! face {
         /// # Errors
         ///
         /// Where the path cannot be listened on; the error names it.
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: it does not wait.
         #[cfg(unix)]
         pub async fn start_unix_server<H, F>(
             handler: H,

@@ -149,8 +149,9 @@ macro_rules! runtime {
                 $crate::futures::adopt(listener)
             }
 
-            fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+            fn spawn(task: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
                 $spawn(task);
+                Ok(())
             }
         }
 

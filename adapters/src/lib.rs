@@ -1,10 +1,65 @@
 //! asyncio's face over plimsoll: streams and servers, the same on every runtime.
 //!
 //! [`StreamReader`] and [`StreamWriter`] work over any [`Transport`]. The modules `tokio`, `async_std`,
-//! `smol` and `blocking`, each behind the feature of its name, bring the sockets of a runtime.
+//! `smol` and `blocking`, each behind the feature of its name, none of which is on by default, bring the
+//! sockets of a runtime. async-std is discontinued (RUSTSEC-2025-0052); smol is its successor.
 //!
-//! Bytes move in `drain`, `flush`, `finish`, `close`, and in reads that have to wait, which first send
-//! what was written. Nothing else runs behind the caller's back.
+//! Bytes move in `drain`, `flush`, `finish`, `close`, in reads that have to wait, which first send what
+//! was written, and when a server's handler ends. Nothing else runs behind the caller's back.
+//!
+//! # Example
+//!
+//! ```
+//! # #[cfg(feature = "tokio")] fn main() {
+//! use plimsoll_io::tokio::{StreamReader, StreamWriter, open_connection, start_server};
+//! use plimsoll_io::{Error, ReadError};
+//! use std::time::Duration;
+//!
+//! async fn answer(mut reader: StreamReader, mut writer: StreamWriter) -> Result<(), Error> {
+//!     loop {
+//!         match reader.read_line().await {
+//!             Ok(line) if line.is_empty() => return Ok(()), // the end of the stream
+//!             Ok(line) => writer.write(&line)?,
+//!             Err(Error::Read(ReadError::LineTooLong { .. })) => writer.write(b"too long\n")?,
+//!             Err(error) => return Err(error),
+//!         }
+//!         if !writer.is_writable() {
+//!             writer.drain().await?;
+//!         }
+//!     }
+//! }
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let server = start_server(answer, "127.0.0.1", 0).await?;
+//! let port = server.local_addrs()[0].port();
+//!
+//! let (mut reader, mut writer) = open_connection("127.0.0.1", port).await?;
+//! writer.write(b"hello\n")?;
+//! assert_eq!(reader.read_line().await?, "hello\n");
+//! writer.close().await?;
+//!
+//! server.shutdown(Duration::from_secs(5)).await;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap(); }
+//! # #[cfg(not(feature = "tokio"))] fn main() {}
+//! ```
+//!
+//! # asyncio's names
+//!
+//! | asyncio | plimsoll-io |
+//! | --- | --- |
+//! | `open_connection`, `start_server` | the functions of a runtime's module; [`open_connection`], [`Server::start`] on any |
+//! | `open_connection(sock=…)` | [`Stream::new`] |
+//! | `start_server(sock=…)` | [`Server::serve`] |
+//! | `StreamReader.read(n)`, `read(-1)` | [`read`](StreamReader::read), [`read_to_end`](StreamReader::read_to_end) |
+//! | `readline`, `readuntil`, `readexactly`, `at_eof` | [`read_line`](StreamReader::read_line), [`read_until`](StreamReader::read_until), [`read_exact`](StreamReader::read_exact), [`at_eof`](StreamReader::at_eof) |
+//! | `async for line in reader` | [`lines`](StreamReader::lines) |
+//! | `write`, `writelines`, `drain`, `write_eof` | [`write`](StreamWriter::write), [`write_vectored`](StreamWriter::write_vectored), [`drain`](StreamWriter::drain), [`finish`](StreamWriter::finish) |
+//! | `close` and `wait_closed`, `is_closing` | [`close`](StreamWriter::close), [`is_closing`](StreamWriter::is_closing) |
+//! | `transport.abort` | [`abort`](StreamWriter::abort) |
+//! | `get_extra_info` | [`peer_addr`](StreamWriter::peer_addr), [`local_addr`](StreamWriter::local_addr), [`with_transport`](StreamWriter::with_transport) |
+//! | `Server.sockets`, `is_serving`, `close`, `wait_closed` | [`local_addrs`](Server::local_addrs), [`is_serving`](Server::is_serving), [`close`](Server::close), [`wait_closed`](Server::wait_closed) |
+//! | `start_tls`, `ssl=` | not yet |
 
 #![forbid(unsafe_code)]
 #![deny(missing_debug_implementations, missing_docs, unreachable_pub)]
@@ -40,6 +95,7 @@ pub mod smol;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+pub use bytes;
 pub use connect::{ConnectOptions, open_connection};
 pub use error::{Error, Lost};
 pub use happy_eyeballs::{AttemptError, ConnectError};

@@ -49,7 +49,11 @@ pub trait Runtime: Send + Sync + 'static {
     fn unix_listener(listener: std::os::unix::net::UnixListener) -> io::Result<Self::UnixListener>;
 
     /// Starts a task that nobody waits for.
-    fn spawn(task: impl Future<Output = ()> + Send + 'static);
+    ///
+    /// # Errors
+    ///
+    /// Where the system has no means for another one; the task is dropped.
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()>;
 
     /// Waits for `duration`.
     fn sleep(duration: Duration) -> Sleep {

@@ -104,6 +104,8 @@ struct Inner {
     listeners: usize,
     /// Connections from accept to close.
     clients: HashMap<u64, Accepted>,
+    /// How many of them linger.
+    lingering: usize,
     next_client: u64,
     statistics: Statistics,
     /// Tasks that wait for any change. Handlers are not among them: there may be thousands, and every
@@ -116,6 +118,8 @@ struct Accepted {
     client: Arc<dyn Client>,
     /// The task of its handler, which waits for the phase `Cancelled` too.
     handler: Option<Waker>,
+    /// Whether the handler has ended and everything is sent.
+    lingers: bool,
 }
 
 /// How far the server has come to its end. Each phase includes those before it.
@@ -164,6 +168,14 @@ impl<R: Runtime> Server<R> {
     /// # Errors
     ///
     /// Where a host does not resolve, or an address cannot be listened on; the error names it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no server is left.
+    ///
+    /// # Panics
+    ///
+    /// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
     pub async fn start<H, F>(
         handler: H,
         hosts: &[&str],
@@ -187,6 +199,14 @@ impl<R: Runtime> Server<R> {
     /// # Errors
     ///
     /// Where the path cannot be listened on; the error names it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: it does not wait.
+    ///
+    /// # Panics
+    ///
+    /// As for [`start`](Self::start).
     #[cfg(unix)]
     pub async fn start_unix<H, F>(
         handler: H,
@@ -228,7 +248,9 @@ impl<R: Runtime> Server<R> {
             options: options.clone(),
         });
         for listener in listeners {
-            R::spawn(Arc::clone(&acceptor).accept::<R, L, F>(listener));
+            // If it cannot be started it is dropped, and with it its part in the server.
+            let listening = Listening(Arc::clone(&acceptor.state));
+            let _ = R::spawn(Arc::clone(&acceptor).accept::<R, L, F>(listener, listening));
         }
         server
     }
@@ -246,7 +268,7 @@ impl<R: Runtime> Server<R> {
 
     /// Returns how many connections are open.
     pub fn connections(&self) -> usize {
-        self.state.lock().clients.len()
+        self.state.lock().open()
     }
 
     /// Returns what the server has seen so far.
@@ -261,7 +283,8 @@ impl<R: Runtime> Server<R> {
         drop(lock(&self.file).take());
     }
 
-    /// Waits until the server is closed and no connection is left.
+    /// Waits until the server is closed and no connection is left, but for those that have sent
+    /// everything and, for two seconds at most, drop what their peers still send.
     ///
     /// It does not close the server, and nothing bounds how long clients stay: that does
     /// [`shutdown`](Self::shutdown).
@@ -271,7 +294,7 @@ impl<R: Runtime> Server<R> {
     /// Safe; any number of tasks may wait.
     pub async fn wait_closed(&self) {
         self.state
-            .until(|inner| inner.listeners == 0 && inner.clients.is_empty())
+            .until(|inner| inner.listeners == 0 && inner.open() == 0)
             .await;
     }
 
@@ -333,7 +356,7 @@ impl<R: Runtime> fmt::Debug for Server<R> {
         f.debug_struct("Server")
             .field("local_addrs", &self.local_addrs)
             .field("phase", &inner.phase)
-            .field("connections", &inner.clients.len())
+            .field("connections", &inner.open())
             .field("statistics", &inner.statistics)
             .finish()
     }
@@ -347,7 +370,7 @@ struct Acceptor<H> {
 }
 
 impl<H> Acceptor<H> {
-    async fn accept<R, L, F>(self: Arc<Self>, listener: L)
+    async fn accept<R, L, F>(self: Arc<Self>, listener: L, listening: Listening)
     where
         R: Runtime,
         L: Listener,
@@ -380,8 +403,13 @@ impl<H> Acceptor<H> {
                     let has_room =
                         |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
                     self.state.until(has_room).await;
-                    let id = self.state.register(Arc::clone(&shared) as Arc<dyn Client>);
-                    R::spawn(Arc::clone(&self).handle(stream, shared, id));
+                    let registered = State::register(&self.state, Arc::clone(&shared) as _);
+                    if R::spawn(Arc::clone(&self).handle(stream, shared, registered)).is_err() {
+                        // The connection went with its task. There may be room for the next one soon.
+                        self.state
+                            .change(|inner| inner.statistics.accept_errors += 1);
+                        R::sleep(ACCEPT_AGAIN).await;
+                    }
                 }
                 Err(error) => {
                     self.state
@@ -394,25 +422,25 @@ impl<H> Acceptor<H> {
             }
         }
         drop(listener);
-        self.state.change(|inner| inner.listeners -= 1);
+        drop(listening);
     }
 
-    async fn handle<T, F>(self: Arc<Self>, stream: Stream<T>, shared: Arc<Shared<T>>, id: u64)
-    where
+    async fn handle<T, F>(
+        self: Arc<Self>,
+        stream: Stream<T>,
+        shared: Arc<Shared<T>>,
+        registered: Registered,
+    ) where
         T: Transport,
         H: Fn(StreamReader<T>, StreamWriter<T>) -> F + Send + Sync + 'static,
         F: Future<Output: Outcome> + Send + 'static,
     {
-        let registered = Registered {
-            state: &self.state,
-            id,
-        };
         let (reader, writer) = stream.split();
         // The handler is also called within the guard: it may panic before its first wait.
         let handled = NoPanic(Some(Box::pin(async {
             (self.handler)(reader, writer).await.is_failure()
         })));
-        let cancelled = pin!(self.state.cancelled(id));
+        let cancelled = pin!(self.state.cancelled(registered.id));
         match either(handled, cancelled).await {
             Some(Ok(false)) => {}
             // It may have written while all were aborted.
@@ -420,10 +448,9 @@ impl<H> Acceptor<H> {
             Some(Ok(true)) => self.state.change(|inner| inner.statistics.failed += 1),
             Some(Err(Panicked)) => self.state.change(|inner| inner.statistics.panicked += 1),
         }
-        let sent = close(&*shared, self.options.closes_within()).await;
-        drop(registered);
-        if sent {
-            let cancelled = pin!(self.state.until(|inner| inner.phase == Phase::Cancelled));
+        if close(&*shared, self.options.closes_within()).await {
+            registered.lingers();
+            let cancelled = pin!(self.state.cancelled(registered.id));
             either(pin!(linger(&*shared)), cancelled).await;
         }
     }
@@ -528,8 +555,8 @@ impl State {
         })
     }
 
-    fn register(&self, client: Arc<dyn Client>) -> u64 {
-        self.change(|inner| {
+    fn register(self: &Arc<Self>, client: Arc<dyn Client>) -> Registered {
+        let id = self.change(|inner| {
             if inner.phase >= Phase::ShuttingDown {
                 client.end_reading();
             }
@@ -538,10 +565,15 @@ impl State {
             let accepted = Accepted {
                 client,
                 handler: None,
+                lingers: false,
             };
             inner.clients.insert(inner.next_client, accepted);
             inner.next_client
-        })
+        });
+        Registered {
+            state: Arc::clone(self),
+            id,
+        }
     }
 
     /// Does something to every connection, with nothing locked.
@@ -560,14 +592,45 @@ fn lock<A>(mutex: &Mutex<A>) -> MutexGuard<'_, A> {
 }
 
 /// A connection's place in the server, given up when dropped, however its task ends.
-struct Registered<'a> {
-    state: &'a State,
+struct Registered {
+    state: Arc<State>,
     id: u64,
 }
 
-impl Drop for Registered<'_> {
+impl Registered {
+    /// Records that the connection is over but for the peer's input. It still takes its place.
+    fn lingers(&self) {
+        self.state.change(|inner| {
+            if let Some(accepted) = inner.clients.get_mut(&self.id) {
+                accepted.lingers = true;
+                inner.lingering += 1;
+            }
+        });
+    }
+}
+
+impl Drop for Registered {
     fn drop(&mut self) {
-        self.state.change(|inner| inner.clients.remove(&self.id));
+        self.state.change(|inner| {
+            let accepted = inner.clients.remove(&self.id);
+            inner.lingering -= usize::from(accepted.is_some_and(|accepted| accepted.lingers));
+        });
+    }
+}
+
+impl Inner {
+    /// How many connections are open, without those that only drop what their peers still send.
+    fn open(&self) -> usize {
+        self.clients.len() - self.lingering
+    }
+}
+
+/// A listener's part in the server, given up when dropped, however its task ends.
+struct Listening(Arc<State>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.change(|inner| inner.listeners -= 1);
     }
 }
 

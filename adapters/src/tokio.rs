@@ -220,8 +220,9 @@ impl Runtime for Tokio {
         UnixListener::from_std(listener)
     }
 
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         tokio::spawn(task);
+        Ok(())
     }
 }
 

@@ -43,7 +43,8 @@ impl<A: Send + 'static> Task<A> {
             if let Some(waker) = shared.1.take() {
                 waker.wake();
             }
-        });
+        })
+        .unwrap();
         task
     }
 
@@ -444,7 +445,8 @@ fn run<R: Runtime>(name: &str, scenario: impl Future<Output = ()> + Send + 'stat
     R::spawn(async move {
         scenario.await;
         let _ = done.send(());
-    });
+    })
+    .unwrap();
     // If the task panics, it drops the sender.
     let ended = ended.recv_timeout(LIMIT);
     ended.unwrap_or_else(|error| panic!("{name}: {error}"));
