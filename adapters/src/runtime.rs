@@ -23,28 +23,60 @@ pub trait Runtime: Send + Sync + 'static {
     #[cfg(unix)]
     type UnixListener: Listener<Transport = Self::Unix>;
 
-    /// Resolves a host name, in the order of the system's preference.
+    /// Resolves a host name, in the order of the system's preference. (`getaddrinfo`.)
+    ///
+    /// # Errors
+    ///
+    /// Where the name does not resolve.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe; a resolver's thread may go on for a while.
     fn resolve(
         host: &str,
         port: u16,
     ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static;
 
     /// Connects a socket that does not block and whose options are set.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the socket is closed.
     fn connect(
         socket: socket2::Socket,
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::Tcp>> + Send + 'static;
 
     /// Connects to a Unix socket.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the socket is closed.
     #[cfg(unix)]
     fn connect_unix(
         path: &std::path::Path,
     ) -> impl Future<Output = io::Result<Self::Unix>> + Send + 'static;
 
     /// Takes over a listening socket that does not block.
+    ///
+    /// # Errors
+    ///
+    /// Where the runtime cannot watch it.
     fn tcp_listener(listener: std::net::TcpListener) -> io::Result<Self::TcpListener>;
 
     /// Takes over a listening socket that does not block.
+    ///
+    /// # Errors
+    ///
+    /// Where the runtime cannot watch it.
     #[cfg(unix)]
     fn unix_listener(listener: std::os::unix::net::UnixListener) -> io::Result<Self::UnixListener>;
 
@@ -55,7 +87,7 @@ pub trait Runtime: Send + Sync + 'static {
     /// Where the system has no means for another one; the task is dropped.
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()>;
 
-    /// Waits for `duration`.
+    /// Waits for `duration`, by the runtime's clock.
     fn sleep(duration: Duration) -> Sleep {
         Self::Tcp::sleep(duration)
     }
@@ -66,7 +98,16 @@ pub trait Listener: Send + Sync + 'static {
     /// What it accepts.
     type Transport: Transport;
 
-    /// Accepts a connection. Dropped while it waits, it has accepted none.
+    /// Accepts a connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system. The server goes on after every one, at once if it concerns one connection,
+    /// otherwise after a tenth of a second.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: dropped while it waits, it has accepted none.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Transport>> + Send;
 
     /// The socket, for its options.

@@ -448,23 +448,16 @@ impl<H> Acceptor<H> {
             Some(Ok(true)) => self.state.change(|inner| inner.statistics.failed += 1),
             Some(Err(Panicked)) => self.state.change(|inner| inner.statistics.panicked += 1),
         }
-        if close(&*shared, self.options.closes_within()).await {
+        if shared
+            .close_within(self.options.closes_within())
+            .await
+            .is_ok()
+        {
             registered.lingers();
             let cancelled = pin!(self.state.cancelled(registered.id));
             either(pin!(linger(&*shared)), cancelled).await;
         }
     }
-}
-
-/// Sends what is pending and the end of the stream; returns whether the peer's transport took it.
-async fn close<T: Transport>(shared: &Shared<T>, limit: Duration) -> bool {
-    shared.queue(|writer| writer.close());
-    let sent = pin!(poll_fn(|cx| shared.poll_send_until(cx, |_| false)));
-    let sent = either(sent, T::sleep(limit)).await;
-    if !matches!(sent, Some(Ok(()))) {
-        shared.abort(Loss::TimedOut);
-    }
-    matches!(sent, Some(Ok(())))
 }
 
 /// Drops what the peer still sends, for a while.

@@ -4,15 +4,19 @@
 //! while a task waits. The reader's half takes it only when it has to wait, and never waits for it: it
 //! leaves word, and whoever holds it wakes the reader when it is done.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::ops::{Deref, DerefMut};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use bytes::Buf;
 use plimsoll::{Loss, Writer, WriterState};
 
+use crate::either::either;
 use crate::error::{Lost, loss_of};
 use crate::transport::{Transport, WriteHalf};
 
@@ -157,6 +161,16 @@ impl<T: Transport> Shared<T> {
             return Poll::Ready(Ok(()));
         }
         Poll::Pending
+    }
+
+    /// Sends what is pending, then the end of the stream, or gives the connection up after `limit`.
+    pub(crate) async fn close_within(&self, limit: Duration) -> Result<(), Lost> {
+        self.queue(|writer| writer.close());
+        let sent = pin!(poll_fn(|cx| self.poll_send_until(cx, |_| false)));
+        match either(sent, T::sleep(limit)).await {
+            Some(sent) => sent,
+            None => Err(self.abort(Loss::TimedOut)),
+        }
     }
 
     /// Ends a read's wait: output that is queued from now on need not wake it.

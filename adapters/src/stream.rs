@@ -7,7 +7,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -507,18 +507,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// Safe: the stream stays closed, and any method that moves bytes goes on with it.
     pub async fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
-        self.shared.queue(|writer| writer.close());
-        let mut sleep = pin!(T::sleep(limit));
-        let closed = poll_fn(|cx| {
-            if let Poll::Ready(closed) = self.shared.poll_send_until(cx, |_| false) {
-                return Poll::Ready(closed);
-            }
-            sleep
-                .as_mut()
-                .poll(cx)
-                .map(|()| Err(self.shared.abort(Loss::TimedOut)))
-        });
-        Ok(closed.await?)
+        Ok(self.shared.close_within(limit).await?)
     }
 
     /// Ends the connection at once, and drops what is pending.

@@ -169,7 +169,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn read(&mut self, max: usize) -> Result<Frame<'_>, Error> {
         block_on(self.0.read(max))
     }
@@ -178,7 +178,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn read_line(&mut self) -> Result<Frame<'_>, Error> {
         block_on(self.0.read_line())
     }
@@ -187,7 +187,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn read_until(&mut self, separator: &Separator) -> Result<Frame<'_>, Error> {
         block_on(self.0.read_until(separator))
     }
@@ -196,7 +196,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn read_exact(&mut self, count: usize) -> Result<Frame<'_>, Error> {
         block_on(self.0.read_exact(count))
     }
@@ -205,7 +205,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn read_to_end(&mut self, max: usize) -> Result<Frame<'_>, Error> {
         block_on(self.0.read_to_end(max))
     }
@@ -214,7 +214,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn skip_until(&mut self, separator: &Separator) -> Result<usize, Error> {
         block_on(self.0.skip_until(separator))
     }
@@ -223,7 +223,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn peek(&mut self, count: usize) -> Result<&[u8], Error> {
         block_on(self.0.peek(count))
     }
@@ -310,7 +310,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         self.0.write(data)
     }
@@ -319,7 +319,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn write_bytes(&mut self, data: Bytes) -> Result<(), Error> {
         self.0.write_bytes(data)
     }
@@ -328,7 +328,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn write_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
         self.0.write_vectored(parts)
     }
@@ -337,7 +337,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<(), Error> {
         self.0.write_fmt(text)
     }
@@ -346,7 +346,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn drain(&mut self) -> Result<(), Error> {
         block_on(self.0.drain())
     }
@@ -355,7 +355,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn flush(&mut self) -> Result<(), Error> {
         block_on(self.0.flush())
     }
@@ -364,7 +364,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn finish(&mut self) -> Result<(), Error> {
         block_on(self.0.finish())
     }
@@ -373,7 +373,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn close(&mut self) -> Result<(), Error> {
         block_on(self.0.close())
     }
@@ -382,7 +382,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, with the same left in the buffer.
     pub fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
         block_on(self.0.close_within(limit))
     }
