@@ -295,7 +295,8 @@ async fn a_shutdown_ends_in_time<R: Runtime>() {
         let busy_ones = clients(busy, "busy\n");
         let stuck_ones = clients(stuck, "stuck\n");
         eventually::<R>(|| server.connections() == idle + busy + stuck).await;
-        R::sleep(Duration::from_millis(100)).await;
+        // Until every handler has read what it got.
+        R::sleep(Duration::from_millis(500)).await;
 
         let began = Instant::now();
         let limit = Duration::from_secs(3);
