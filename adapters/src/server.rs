@@ -378,9 +378,8 @@ impl<H> Acceptor<H> {
         F: Future<Output: Outcome> + Send + 'static,
     {
         let most = self.options.most_connections();
+        let has_room = |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
         loop {
-            let has_room =
-                |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
             self.state.until(has_room).await;
             let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
             // Being closed comes first, so that nobody is accepted after it.
@@ -400,8 +399,6 @@ impl<H> Acceptor<H> {
                     let stream = Stream::with_options(transport, self.options.streams());
                     let shared = stream.shared();
                     // Another listener may have taken the last place meanwhile.
-                    let has_room =
-                        |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
                     self.state.until(has_room).await;
                     let registered = State::register(&self.state, Arc::clone(&shared) as _);
                     if R::spawn(Arc::clone(&self).handle(stream, shared, registered)).is_err() {
