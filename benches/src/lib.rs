@@ -1,0 +1,33 @@
+//! Measures plimsoll against what a user would pick instead, on the same input, in the same run.
+//!
+//! ```sh
+//! cargo bench -p plimsoll-benches              # all parts, in under five minutes
+//! cargo bench -p plimsoll-benches -- memory    # one of them
+//! cargo bench -p plimsoll-benches -- --help
+//! ```
+//!
+//! Rows are run in turns, several rounds of them, and the best of each row counts: on a machine that
+//! does other work, the fastest run is the one that was disturbed least. Every row first shows that its
+//! answer is right.
+//!
+//! | module | what lives in it |
+//! | --- | --- |
+//! | [`input`] | the lines, and the source from which every row receives them |
+//! | [`answer`] | what a row makes of its lines, and the answer that it must come to |
+//! | [`rows`] | a file for each peer: how its users read lines |
+//! | [`rounds`] | rows in turns, the best of each |
+//! | [`memory`] | the part that runs without a network |
+//! | [`figures`] | what was measured, in a file and as tables |
+//! | [`table`] | tables for people, as text and as Markdown |
+//! | [`ratios`] | the ratios with names, and what they should be |
+
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod figures;
+pub mod input;
+pub mod memory;
+pub mod ratios;
+pub mod rounds;
+pub mod rows;
+pub mod table;
