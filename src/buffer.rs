@@ -7,18 +7,20 @@
 //! What may be taken when, limits, and the end of the stream are the reader's business.
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::mem;
 use core::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::cursor::Cursor;
 use crate::separator::{Pattern, Separator};
 
 /// Size of the smallest block, in bytes, where the ceiling allows it.
 const SMALLEST_BLOCK: usize = 512;
 
 /// A block this many times larger than what it has to hold is replaced by a smaller one.
-const OVERSIZED: usize = 4;
+const OVERSIZED: usize = 8;
 
 /// Most byte strings, besides the newline, whose search is remembered: two of the largest sets.
 const MAX_CURSORS: usize = 2 * Separator::MAX_COUNT;
@@ -68,17 +70,6 @@ enum Block {
         /// Size of the whole block, in bytes, all of which the rest keeps alive.
         size: usize,
     },
-}
-
-/// How far the search for one byte string has come. Places count from the block's first byte.
-#[derive(Clone, Copy, Default)]
-struct Cursor {
-    /// No match begins in the unread bytes before this place.
-    ///
-    /// Once bytes are taken it may lie before them; then it says nothing.
-    searched: usize,
-    /// Whether a match begins at `searched`.
-    found: bool,
 }
 
 /// Where a separator was found, in bytes from the first unread one.
@@ -157,52 +148,66 @@ impl ReceiveBuffer {
     /// Finds the next newline, as the count of unread bytes before it.
     #[inline]
     pub(crate) fn find_newline(&mut self) -> Option<usize> {
+        self.newline
+            .known_end(self.start)
+            .or_else(|| self.look_for_newline())
+    }
+
+    #[inline(never)]
+    fn look_for_newline(&mut self) -> Option<usize> {
+        let before = self.newline;
         let received = &self.block.bytes()[..self.filled];
-        let (at, examined) = self
-            .newline
-            .advance(&Pattern::Byte(b'\n'), received, self.start);
-        self.count_examined(examined);
-        Some(at? - self.start)
+        let content = self.newline.find_byte(b'\n', received, self.start);
+        self.count_examined(before, self.newline);
+        content
     }
 
     /// Finds the separator that ends first.
     ///
     /// Looks at each byte once for each byte string, plus at most its length less one for each time
     /// that bytes were appended, whatever was searched for in between.
+    #[inline]
     pub(crate) fn find(&mut self, separator: &Separator) -> Option<Match> {
         let mut first: Option<Match> = None;
         for (index, pattern) in separator.patterns().iter().enumerate() {
             let Some(content) = self.find_pattern(pattern) else {
                 continue;
             };
-            let separator_len = pattern.len();
-            let end = content + separator_len;
-            match &mut first {
-                Some(first) if first.end < end => {}
-                Some(first) if first.end == end => {
-                    first.content = first.content.max(content);
-                    if first.separator_len < separator_len {
-                        first.separator_len = separator_len;
-                        first.index = index;
-                    }
-                }
-                _ => {
-                    first = Some(Match {
-                        content,
-                        end,
-                        separator_len,
-                        index,
-                    });
-                }
-            }
+            let found = Match {
+                content,
+                end: content + pattern.len(),
+                separator_len: pattern.len(),
+                index,
+            };
+            first = Some(match first {
+                Some(first) => first.or_sooner(found),
+                None => found,
+            });
         }
         first
     }
 
+    #[inline]
     fn find_pattern(&mut self, pattern: &Pattern) -> Option<usize> {
         if matches!(pattern, Pattern::Byte(b'\n')) {
             return self.find_newline();
         }
+        match self.cursors.last() {
+            Some((last, _)) if last == pattern => {}
+            _ => self.bring_up(pattern),
+        }
+        let (_, cursor) = self.cursors.last_mut()?;
+        let before = *cursor;
+        let received = &self.block.bytes()[..self.filled];
+        let content = cursor.find(pattern, received, self.start);
+        let after = *cursor;
+        self.count_examined(before, after);
+        content
+    }
+
+    /// Puts the search for `pattern` behind the others.
+    #[inline(never)]
+    fn bring_up(&mut self, pattern: &Pattern) {
         match self.cursors.iter().position(|(known, _)| known == pattern) {
             Some(place) => self.cursors[place..].rotate_left(1),
             None => {
@@ -212,30 +217,21 @@ impl ReceiveBuffer {
                 self.cursors.push((pattern.clone(), Cursor::default()));
             }
         }
-        let (_, cursor) = self.cursors.last_mut()?;
-        let received = &self.block.bytes()[..self.filled];
-        let (at, examined) = cursor.advance(pattern, received, self.start);
-        self.count_examined(examined);
-        Some(at? - self.start)
     }
 
     /// Takes bytes that were consumed, and nothing appended since, out of the block without a copy.
     ///
     /// The block stays alive with them. What follows stays where it is.
+    #[inline]
     pub(crate) fn share(&mut self, taken: Range<usize>) -> Bytes {
         if taken.is_empty() {
             return Bytes::new();
         }
-        let (mut rest, size) = match mem::take(&mut self.block) {
-            Block::Own(block) => {
-                let size = block.capacity();
-                (BytesMut::from(Bytes::from(block)), size)
-            }
-            Block::Shared { rest, size } => (rest, size),
-        };
-        rest.advance(taken.start);
+        let rest = self.block.shared();
+        if taken.start > 0 {
+            rest.advance(taken.start);
+        }
         let frame = rest.split_to(taken.len()).freeze();
-        self.block = Block::Shared { rest, size };
         self.filled -= taken.end;
         self.start -= taken.end;
         self.moved_towards_front(taken.end);
@@ -308,7 +304,6 @@ impl ReceiveBuffer {
         let held = self.block.size();
         let taken = self.start + (held - self.block.capacity());
         let room = self.block.capacity() - self.filled;
-
         let most = match needed <= ceiling {
             true => ceiling,
             false => needed.saturating_add(needed / 4),
@@ -367,10 +362,10 @@ impl ReceiveBuffer {
     }
 
     #[inline]
-    fn count_examined(&mut self, _bytes: usize) {
+    fn count_examined(&mut self, _before: Cursor, _after: Cursor) {
         #[cfg(feature = "counters")]
         {
-            self.costs.examined += _bytes as u64;
+            self.costs.examined += _after.examined_since(&_before, self.start) as u64;
         }
     }
 
@@ -383,50 +378,22 @@ impl ReceiveBuffer {
     }
 }
 
-#[expect(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "`start` is at most `bytes.len()`, and so is `searched` as long as no byte is taken back"
-)]
-impl Cursor {
-    /// Goes on to the next match in `bytes[start..]`.
-    ///
-    /// Returns where it begins, and how many bytes were looked at.
-    #[inline]
-    fn advance(&mut self, pattern: &Pattern, bytes: &[u8], start: usize) -> (Option<usize>, usize) {
-        if self.searched < start {
-            *self = Self {
-                searched: start,
-                found: false,
-            };
-        }
-        if self.found {
-            return (Some(self.searched), 0);
-        }
-        let fresh = &bytes[self.searched..];
-        let len = pattern.len();
-        if fresh.len() < len {
-            return (None, 0);
-        }
-        match pattern.find(fresh) {
-            Some(skipped) => {
-                self.searched += skipped;
-                self.found = true;
-                (Some(self.searched), skipped + len)
-            }
-            None => {
-                self.searched = bytes.len() - (len - 1);
-                (None, fresh.len())
+impl Match {
+    /// The one of two that ends sooner. Where they end together, the longer names the separator, and the
+    /// shorter says what precedes it.
+    fn or_sooner(self, other: Self) -> Self {
+        match self.end.cmp(&other.end) {
+            Ordering::Less => self,
+            Ordering::Greater => other,
+            Ordering::Equal => {
+                let content = self.content.max(other.content);
+                let longer = match self.separator_len < other.separator_len {
+                    true => other,
+                    false => self,
+                };
+                Self { content, ..longer }
             }
         }
-    }
-
-    /// Follows the bytes when they move `by` places towards the front.
-    fn shift(&mut self, by: usize) {
-        *self = match self.searched.checked_sub(by) {
-            Some(searched) => Self { searched, ..*self },
-            None => Self::default(),
-        };
     }
 }
 
@@ -452,6 +419,20 @@ impl Block {
         match self {
             Self::Own(block) => block.capacity(),
             Self::Shared { size, .. } => *size,
+        }
+    }
+
+    /// The block as one that frames share.
+    #[inline]
+    fn shared(&mut self) -> &mut BytesMut {
+        if let Self::Own(block) = self {
+            let size = block.capacity();
+            let rest = BytesMut::from(Bytes::from(mem::take(block)));
+            *self = Self::Shared { rest, size };
+        }
+        match self {
+            Self::Shared { rest, .. } => rest,
+            Self::Own(_) => unreachable!(),
         }
     }
 

@@ -61,7 +61,7 @@ impl<'a> Frame<'a> {
         let to = buffer.start();
         Self {
             buffer,
-            from: to.saturating_sub(len),
+            from: to.wrapping_sub(len),
             to,
             separator_len,
             matched,

@@ -49,6 +49,7 @@ extern crate std;
 
 mod buffer;
 mod connection;
+mod cursor;
 mod error;
 mod frame;
 mod reader;

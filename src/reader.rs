@@ -309,7 +309,7 @@ impl Reader {
     pub fn read_line(&mut self) -> Result<Step<Frame<'_>>, ReadError> {
         match self.buffer.find_newline() {
             Some(content) if content <= self.limit => Ok(Step::Ready(self.take(
-                content.saturating_add(1),
+                content.wrapping_add(1),
                 1,
                 Some(0),
             ))),

@@ -7,7 +7,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
 /// A byte string that ends a frame, or a set of them.
 ///
@@ -174,7 +174,11 @@ impl Pattern {
 
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.bytes().len()
+        match self {
+            Self::Byte(_) => 1,
+            Self::Pair(_) => 2,
+            Self::Long(finder) => finder.needle().len(),
+        }
     }
 
     #[inline]
@@ -185,32 +189,16 @@ impl Pattern {
             Self::Long(finder) => finder.needle(),
         }
     }
-
-    /// Finds where in `haystack` this byte string first begins.
-    #[inline]
-    pub(crate) fn find(&self, haystack: &[u8]) -> Option<usize> {
-        match self {
-            Self::Byte(byte) => memchr(*byte, haystack),
-            Self::Pair(pair) => find_pair(*pair, haystack),
-            Self::Long(finder) => finder.find(haystack),
-        }
-    }
 }
 
 impl PartialEq for Pattern {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
+            (Self::Byte(a), Self::Byte(b)) => a == b,
+            (Self::Pair(a), Self::Pair(b)) => a == b,
             (Self::Long(a), Self::Long(b)) => Arc::ptr_eq(a, b) || a.needle() == b.needle(),
-            _ => self.bytes() == other.bytes(),
+            _ => false,
         }
     }
-}
-
-/// Finds two adjacent bytes by the second, which in `\r\n` is the one that also stands alone.
-#[inline]
-fn find_pair([first, second]: [u8; 2], haystack: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(second, haystack)
-        .filter_map(|at| at.checked_sub(1))
-        .find(|&before| haystack.get(before) == Some(&first))
 }

@@ -8,10 +8,11 @@ use common::report;
 use plimsoll::{Reader, Writer};
 
 /// The modules, each of which uses only those before it.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 11] = [
     "step",
     "error",
     "separator",
+    "cursor",
     "buffer",
     "frame",
     "reader",
