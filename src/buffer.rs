@@ -158,7 +158,7 @@ impl ReceiveBuffer {
         let before = self.newline;
         let received = &self.block.bytes()[..self.filled];
         let content = self.newline.find_byte(b'\n', received, self.start);
-        self.count_examined(before, self.newline);
+        self.count_examined(&Pattern::Byte(b'\n'), before, self.newline);
         content
     }
 
@@ -201,7 +201,7 @@ impl ReceiveBuffer {
         let received = &self.block.bytes()[..self.filled];
         let content = cursor.find(pattern, received, self.start);
         let after = *cursor;
-        self.count_examined(before, after);
+        self.count_examined(pattern, before, after);
         content
     }
 
@@ -227,7 +227,9 @@ impl ReceiveBuffer {
         if taken.is_empty() {
             return Bytes::new();
         }
-        let rest = self.block.shared();
+        let Block::Shared { rest, .. } = &mut self.block else {
+            return self.share_first(taken);
+        };
         if taken.start > 0 {
             rest.advance(taken.start);
         }
@@ -236,6 +238,16 @@ impl ReceiveBuffer {
         self.start -= taken.end;
         self.moved_towards_front(taken.end);
         frame
+    }
+
+    #[cold]
+    fn share_first(&mut self, taken: Range<usize>) -> Bytes {
+        if let Block::Own(block) = &mut self.block {
+            let size = block.capacity();
+            let rest = BytesMut::from(Bytes::from(mem::take(block)));
+            self.block = Block::Shared { rest, size };
+        }
+        self.share(taken)
     }
 
     /// Freezes the unread bytes.
@@ -362,10 +374,10 @@ impl ReceiveBuffer {
     }
 
     #[inline]
-    fn count_examined(&mut self, _before: Cursor, _after: Cursor) {
+    fn count_examined(&mut self, _pattern: &Pattern, _before: Cursor, _after: Cursor) {
         #[cfg(feature = "counters")]
         {
-            self.costs.examined += _after.examined_since(&_before, self.start) as u64;
+            self.costs.examined += _after.examined_since(&_before, _pattern, self.start) as u64;
         }
     }
 
@@ -419,20 +431,6 @@ impl Block {
         match self {
             Self::Own(block) => block.capacity(),
             Self::Shared { size, .. } => *size,
-        }
-    }
-
-    /// The block as one that frames share.
-    #[inline]
-    fn shared(&mut self) -> &mut BytesMut {
-        if let Self::Own(block) = self {
-            let size = block.capacity();
-            let rest = BytesMut::from(Bytes::from(mem::take(block)));
-            *self = Self::Shared { rest, size };
-        }
-        match self {
-            Self::Shared { rest, .. } => rest,
-            Self::Own(_) => unreachable!(),
         }
     }
 

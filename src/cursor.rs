@@ -4,6 +4,8 @@
 //! for a byte goes by blocks of 64, and remembers where the block has it: one look finds many frames.
 //! Past a block without any it leaves the rest to `memchr`, which is made for long ways.
 
+use core::array;
+
 use memchr::{memchr, memmem};
 
 use crate::separator::Pattern;
@@ -11,7 +13,10 @@ use crate::separator::Pattern;
 /// How many bytes one look at a block covers.
 const BLOCK: usize = u64::BITS as usize;
 
-const NEAR: usize = 2;
+/// How many blocks are looked at before the rest is left to `memchr`.
+const BLOCKS: usize = 2;
+
+/// The bit of the last of 64 bytes.
 const LAST: u64 = 1 << (BLOCK - 1);
 
 /// The search for one byte string. Places count from the first byte of the buffer's memory.
@@ -51,9 +56,18 @@ impl Cursor {
             .or_else(|| self.look_for_byte(byte, bytes, start))
     }
 
-    /// How many bytes were looked at to get here from `before`, when bytes before `start` were taken.
-    pub(crate) fn examined_since(&self, before: &Self, start: usize) -> usize {
-        self.searched.saturating_sub(before.searched.max(start))
+    /// How many bytes were looked at to get here from `before`: those that are new, and for a search by
+    /// `memmem` those that its first match may share with the bytes before.
+    #[cfg(feature = "counters")]
+    pub(crate) fn examined_since(&self, before: &Self, pattern: &Pattern, start: usize) -> usize {
+        let overlap = match pattern {
+            Pattern::Byte(_) | Pattern::Pair(_) => 0,
+            Pattern::Long(finder) => finder.needle().len() - 1,
+        };
+        match self.searched > before.searched.max(start) {
+            true => self.searched - before.searched.saturating_sub(overlap).max(start),
+            false => 0,
+        }
     }
 
     /// Follows the bytes when they move `by` places towards the front.
@@ -80,34 +94,38 @@ impl Cursor {
     }
 
     /// Goes on behind what was looked at, where no unread byte has its bit set.
+    ///
+    /// That the last bit alone is set says that the match before was far, and found by `memchr`. Then the
+    /// next one is expected to be far, too, and blocks are looked at again once it was not.
     #[inline(never)]
     fn look_for_byte(&mut self, byte: u8, bytes: &[u8], start: usize) -> Option<usize> {
-        let far = self.ends == LAST;
+        let expected_far = self.ends == LAST;
         let mut from = self.searched.max(start);
-        if !far {
-            for _ in 0..NEAR {
-                let Some(block) = bytes[from..].first_chunk() else { break; };
-                let ends = places_of(byte, block);
+        if !expected_far {
+            for _ in 0..BLOCKS {
+                let Some(block) = bytes[from..].first_chunk() else {
+                    break;
+                };
                 from += BLOCK;
+                let ends = places_of(byte, block);
                 if ends != 0 {
                     (self.searched, self.ends) = (from, ends);
                     return self.known_end(start);
                 }
             }
         }
-        match memchr(byte, &bytes[from..]) {
-            Some(skipped) => {
-                from += skipped;
-                match bytes[from..].first_chunk() {
-                    Some(block) if far && skipped < NEAR * BLOCK => {
-                        (self.searched, self.ends) = (from + BLOCK, places_of(byte, block));
-                    }
-                    _ => (self.searched, self.ends) = (from + 1, LAST),
-                }
+        let skipped = memchr(byte, &bytes[from..]);
+        let Some(end) = skipped.map(|skipped| from + skipped) else {
+            (self.searched, self.ends) = (bytes.len(), 0);
+            return None;
+        };
+        (self.searched, self.ends) = match bytes[end..].first_chunk() {
+            Some(block) if expected_far && end - from < BLOCKS * BLOCK => {
+                (end + BLOCK, places_of(byte, block))
             }
-            None => (self.searched, self.ends) = (bytes.len(), 0),
-        }
-        self.known_end(start)
+            _ => (end + 1, LAST),
+        };
+        Some(end - start)
     }
 
     /// Finds two adjacent bytes by the second, which in `\r\n` is the one that also stands alone.
@@ -147,13 +165,18 @@ impl Cursor {
 
 /// The places of `byte` in `block`: the lowest bit is the first byte.
 ///
-/// Written so that the compiler makes whole vectors of it: compare, give each byte its weight in a
-/// group of eight, add each group up.
+/// Written so that the compiler makes whole vectors of it: compare, give each match the bit of its place
+/// in a group of eight, add each group up.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "places are below 64, and the bits of a group differ"
+)]
 fn places_of(byte: u8, block: &[u8; BLOCK]) -> u64 {
-    let weights: [u8; BLOCK] = core::array::from_fn(|place| match block[place] == byte {
+    let bits: [u8; BLOCK] = array::from_fn(|place| match block[place] == byte {
         true => 1 << (place % 8),
         false => 0,
     });
-    let groups = core::array::from_fn(|group| weights[8 * group..][..8].iter().sum());
+    let groups = array::from_fn(|group| bits[8 * group..][..8].iter().sum());
     u64::from_le_bytes(groups)
 }

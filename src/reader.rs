@@ -308,11 +308,9 @@ impl Reader {
     #[inline]
     pub fn read_line(&mut self) -> Result<Step<Frame<'_>>, ReadError> {
         match self.buffer.find_newline() {
-            Some(content) if content <= self.limit => Ok(Step::Ready(self.take(
-                content.wrapping_add(1),
-                1,
-                Some(0),
-            ))),
+            Some(content) if content <= self.limit => {
+                Ok(Step::Ready(self.take(content.wrapping_add(1), 1, Some(0))))
+            }
             found => self.read_line_not_at_hand(found),
         }
     }
