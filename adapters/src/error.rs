@@ -6,29 +6,36 @@ use std::sync::Arc;
 
 use plimsoll::{Loss, ReadError, WriteError};
 
-/// Why an operation of a stream failed.
+/// Why an operation of a stream failed. (asyncio has an exception for each.)
 ///
-/// Errors are sticky where the connection is gone: asked again, an operation fails again.
+/// Errors are sticky where the connection is gone: asked again, an operation fails again. None holds a
+/// byte of what the peer sent. As an [`io::Error`] it keeps the kind of the system's error, or has the
+/// kind that fits best, and holds this one.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A read failed, and the connection goes on. What is left in the buffer, the variant says.
+    /// (asyncio's `IncompleteReadError`, `LimitOverrunError`, and `readline`'s `ValueError`.)
     #[error(transparent)]
     Read(ReadError),
-    /// A write was refused, and nothing of it was queued.
+    /// A write was refused, and nothing of it was queued. What was pending stays pending. (asyncio's
+    /// `RuntimeError` after `write_eof`; otherwise it drops or queues such a write.)
     #[error(transparent)]
     Write(WriteError),
-    /// The connection was lost.
+    /// The connection was lost: what was pending is gone, and what is buffered can still be read.
+    /// (asyncio's `ConnectionResetError`, and other errors of the system.)
     #[error(transparent)]
     Lost(#[from] Lost),
 }
 
-/// How a connection was lost, with the transport's error if there was one.
+/// How a connection was lost, with the transport's error if there was one. (asyncio's
+/// `connection_lost(exc)`, where an abort has no `exc`, as a clean end has none.)
 #[derive(Clone, Debug)]
 pub struct Lost {
     /// What kind of loss it was.
     pub loss: Loss,
-    /// The transport's error. `None` where this side aborted.
+    /// The transport's error. `None` where this side gave the connection up: it aborted, or a close took
+    /// too long.
     pub cause: Option<Arc<io::Error>>,
 }
 

@@ -8,14 +8,15 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::transport::{ReadHalf, WriteHalf};
 
-/// Anything of `futures-io` to read from, as half of a [`Duplex`](crate::Duplex).
+/// Anything of `futures-io` to read from, as half of a [`Duplex`](crate::Duplex): a pipe, half of a TLS
+/// session.
 #[derive(Debug)]
 pub struct Source<R>(pub R);
 
 /// Anything of `futures-io` to write to, as half of a [`Duplex`](crate::Duplex).
 ///
 /// Its write side ends by `poll_close`. For async-std's sockets that would do nothing: they are
-/// transports of their own.
+/// transports of their own. It cannot show an abort to its peer.
 #[derive(Debug)]
 pub struct Sink<W>(pub W);
 

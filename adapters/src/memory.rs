@@ -11,7 +11,8 @@ use std::task::{Context, Poll, Waker};
 use crate::stream::Stream;
 use crate::transport::{ReadHalf, Transport, WriteHalf};
 
-/// One end of a connection in memory.
+/// One end of a connection in memory. Dropping it ends it: the other end reads what is on its way, then the
+/// end of the stream, and its writes fail. (asyncio has none.)
 #[derive(Debug)]
 pub struct Memory {
     read: MemoryRead,
@@ -47,16 +48,12 @@ enum End {
 
 /// Makes two streams that are connected to each other, with the default limits.
 ///
-/// At most `capacity` bytes are on their way in each direction.
+/// At most `capacity` bytes are on their way in each direction; a writer waits while there are as many.
+/// (asyncio has none.)
 ///
 /// ```
 /// # use plimsoll_io::memory;
-/// # fn block_on<F: Future>(future: F) -> F::Output {
-/// #     let mut future = std::pin::pin!(future);
-/// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-/// #     loop { if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut cx) { return output } }
-/// # }
-/// # block_on(async {
+/// # smol::block_on(async {
 /// let (mut client, mut server) = memory::pair(1024);
 /// client.writer.write(b"PING\r\n")?;
 /// client.writer.drain().await?;
@@ -74,7 +71,9 @@ pub fn pair(capacity: usize) -> (Stream<Memory>, Stream<Memory>) {
 }
 
 impl Memory {
-    /// Makes two transports that are connected to each other.
+    /// Makes two transports that are connected to each other, with at most `capacity` bytes on their way in
+    /// each direction. For streams with limits of one's own, see
+    /// [`Stream::with_options`].
     ///
     /// # Panics
     ///

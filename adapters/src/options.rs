@@ -9,12 +9,21 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::stream::CLOSE_WITHIN;
 
-/// The limits that a stream is made with. All are in bytes.
+/// The limits that a stream is made with. All are in bytes. (Of these asyncio has `limit` and the water
+/// marks.)
+///
+/// # Examples
 ///
 /// ```
-/// use plimsoll_io::Options;
+/// # use plimsoll_io::{Error, Options, ReadError, Stream, memory::Memory};
+/// # smol::block_on(async {
+/// let options = Options::new().limit(1 << 20).read_cap(8).write_cap(64 << 20);
 ///
-/// let options = Options::new().limit(1 << 20).write_cap(64 << 20);
+/// let (here, _there) = Memory::pair(1024);
+/// let mut stream = Stream::with_options(here, &options);
+/// let refused = stream.reader.read_exact(9).await;
+/// assert!(matches!(refused, Err(Error::Read(ReadError::CapExceeded { .. }))));
+/// # });
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -42,7 +51,8 @@ impl Options {
         }
     }
 
-    /// Sets the most bytes before a separator. See [`Reader::set_limit`].
+    /// Sets the most bytes before a separator: lines and frames that are longer are errors. Reading pauses
+    /// above twice as much. See [`Reader::set_limit`]. (asyncio's `limit`.)
     ///
     /// # Panics
     ///
@@ -52,12 +62,14 @@ impl Options {
         Self { limit, ..self }
     }
 
-    /// Sets the most bytes that may be asked for by count. See [`Reader::set_cap`].
+    /// Sets the most bytes that [`read_exact`](crate::StreamReader::read_exact) and
+    /// [`peek`](crate::StreamReader::peek) may ask for. See [`Reader::set_cap`]. (asyncio has none.)
     pub fn read_cap(self, read_cap: usize) -> Self {
         Self { read_cap, ..self }
     }
 
-    /// Sets the most bytes that are received at once.
+    /// Sets the most bytes that are received at once, 16 KiB at first. A read that waits may hold as much.
+    /// (asyncio receives up to 256 KiB.)
     ///
     /// # Panics
     ///
@@ -67,7 +79,10 @@ impl Options {
         Self { read_size, ..self }
     }
 
-    /// Sets the water marks of the output. See [`Writer::set_water_marks`].
+    /// Sets the water marks of the output: above the high one the writer is not writable, and
+    /// [`drain`](crate::StreamWriter::drain) waits until no more than the low one is pending. See
+    /// [`Writer::set_water_marks`]. (asyncio's `transport.set_write_buffer_limits`.)
+    #[doc(alias = "set_write_buffer_limits")]
     pub fn water_marks(self, water_marks: WaterMarks) -> Self {
         Self {
             water_marks,
@@ -75,7 +90,8 @@ impl Options {
         }
     }
 
-    /// Sets the most bytes of output that may be pending. See [`Writer::set_cap`].
+    /// Sets the most bytes of output that may be pending: a write beyond is refused whole. See
+    /// [`Writer::set_cap`]. (asyncio has none.)
     pub fn write_cap(self, write_cap: usize) -> Self {
         Self { write_cap, ..self }
     }
@@ -100,7 +116,20 @@ impl Default for Options {
     }
 }
 
-/// How a server listens, and the limits of its streams.
+/// How a server listens, and the limits of its streams. (The arguments of asyncio's `start_server`.)
+///
+/// # Examples
+///
+/// ```
+/// use plimsoll_io::{Options, ServerOptions};
+/// use std::time::Duration;
+///
+/// let options = ServerOptions::new()
+///     .options(Options::new().limit(1024))
+///     .max_connections(1000)
+///     .close_within(Duration::from_secs(5));
+/// # let _ = options;
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ServerOptions {
@@ -130,12 +159,13 @@ impl ServerOptions {
         }
     }
 
-    /// Sets the limits of the streams.
+    /// Sets the limits of the streams. (asyncio's `limit`, and more.)
     pub fn options(self, streams: Options) -> Self {
         Self { streams, ..self }
     }
 
-    /// Sets how many connections may wait to be accepted.
+    /// Sets how many connections may wait to be accepted, on each address; the system may have a bound of
+    /// its own. (asyncio's `backlog`.)
     pub fn backlog(self, backlog: u16) -> Self {
         Self {
             backlog: backlog.into(),
@@ -143,7 +173,8 @@ impl ServerOptions {
         }
     }
 
-    /// Sets whether an address may be listened on whose last connections are not forgotten yet.
+    /// Sets whether an address may be listened on whose last connections are not forgotten yet
+    /// (`SO_REUSEADDR`); on Unix it may at first. TCP only. (asyncio's `reuse_address`.)
     pub fn reuse_address(self, reuse_address: bool) -> Self {
         Self {
             reuse_address,
@@ -151,22 +182,26 @@ impl ServerOptions {
         }
     }
 
-    /// Sets whether several sockets may listen on the same address. Unix only; ignored elsewhere.
+    /// Sets whether several sockets may listen on the same address (`SO_REUSEPORT`); they may not at
+    /// first. TCP on Unix only; ignored elsewhere. (asyncio's `reuse_port`.)
     pub fn reuse_port(self, reuse_port: bool) -> Self {
         Self { reuse_port, ..self }
     }
 
-    /// Sets whether TCP probes peers that are silent for long.
+    /// Sets whether TCP probes peers that are silent for long (`SO_KEEPALIVE`); it does not at first.
+    /// (asyncio's `keep_alive`.)
     pub fn keep_alive(self, keep_alive: bool) -> Self {
         Self { keep_alive, ..self }
     }
 
-    /// Sets whether TCP sends small segments at once.
+    /// Sets whether TCP sends small segments at once (`TCP_NODELAY`); it does at first. (asyncio always
+    /// has it so.)
     pub fn nodelay(self, nodelay: bool) -> Self {
         Self { nodelay, ..self }
     }
 
-    /// Sets how many connections may be open at once. Further ones wait to be accepted.
+    /// Sets how many connections may be open at once, on all addresses together; at first there is no
+    /// bound. Further ones wait to be accepted. (asyncio has none.)
     pub fn max_connections(self, max_connections: usize) -> Self {
         Self {
             max_connections,
@@ -174,7 +209,8 @@ impl ServerOptions {
         }
     }
 
-    /// Sets how long a connection whose handler has ended tries to send what is pending.
+    /// Sets how long a connection whose handler has ended tries to send what is pending, before it is
+    /// aborted; 30 seconds at first. (asyncio has none.)
     pub fn close_within(self, close_within: Duration) -> Self {
         Self {
             close_within,

@@ -38,9 +38,44 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
-/// A server that accepts connections until it is closed or dropped.
+/// A server that accepts connections until it is closed or dropped. (asyncio's `Server`.)
 ///
-/// Dropping it closes it: it stops accepting, and the handlers go on.
+/// It runs a handler for each connection, with the connection's two halves. When the handler has ended,
+/// by return, error or panic, what it wrote is sent within [`ServerOptions::close_within`], then the end
+/// of the stream. (asyncio leaves the connection open until the writer is garbage-collected.) No error of
+/// a connection ends the server.
+///
+/// Dropping it closes it: it stops accepting, and the handlers go on. It is on that account that
+/// [`shutdown`](Self::shutdown) is there.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "smol")]
+/// # smol::block_on(async {
+/// use plimsoll_io::smol::{Smol, StreamReader, StreamWriter, open_connection};
+/// use plimsoll_io::{Error, Server, ServerOptions};
+/// use std::time::Duration;
+///
+/// async fn shout(mut reader: StreamReader, mut writer: StreamWriter) -> Result<(), Error> {
+///     let line = reader.read_line().await?.to_ascii_uppercase();
+///     writer.write(&line) // sent when the handler has ended
+/// }
+///
+/// let options = ServerOptions::new().max_connections(1000);
+/// let server = Server::<Smol>::start(shout, &["127.0.0.1"], 0, &options).await?;
+/// let port = server.local_addrs()[0].port(); // the system has chosen one
+///
+/// let (mut reader, mut writer) = open_connection("127.0.0.1", port).await?;
+/// writer.write(b"hello\n")?;
+/// assert_eq!(reader.read_to_end(100).await?, "HELLO\n");
+///
+/// let shutdown = server.shutdown(Duration::from_secs(5)).await;
+/// assert_eq!(shutdown.aborted, 0);
+/// assert_eq!(server.statistics().accepted, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[must_use = "a server that is dropped stops accepting"]
 pub struct Server<R: Runtime> {
     state: Arc<State>,
@@ -51,9 +86,10 @@ pub struct Server<R: Runtime> {
     runtime: PhantomData<fn() -> R>,
 }
 
-/// What a handler may return: nothing, or a result, of which errors are counted.
+/// What a handler may return: nothing, or a result, of which errors are counted in
+/// [`Statistics::failed`]. (asyncio logs a handler's exception.)
 pub trait Outcome: Send {
-    /// Whether the handler failed.
+    /// Tells whether the handler failed.
     fn is_failure(&self) -> bool;
 }
 
@@ -69,13 +105,13 @@ impl<E: Send> Outcome for Result<(), E> {
     }
 }
 
-/// What a server has seen so far.
+/// What a server has seen so far. See [`Server::statistics`]. (asyncio has none: it logs.)
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Statistics {
     /// Connections accepted.
     pub accepted: u64,
-    /// Times that the system refused to accept.
+    /// Times that the system refused to accept, or to start a task or thread for what was accepted.
     pub accept_errors: u64,
     /// Handlers that returned an error.
     pub failed: u64,
@@ -83,11 +119,11 @@ pub struct Statistics {
     pub panicked: u64,
 }
 
-/// How [`Server::shutdown`] went.
+/// How [`Server::shutdown`] went. (asyncio has none.)
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// Connections that were aborted at the deadline.
+    /// How many connections were aborted at the deadline. Zero if every handler has ended in time.
     pub aborted: usize,
 }
 
@@ -163,15 +199,18 @@ where
 impl<R: Runtime> Server<R> {
     /// Starts a server on every address of several hosts. An empty host stands for all interfaces.
     ///
-    /// Addresses that this machine does not have are left out, as long as one is left.
+    /// With a `port` of zero the system chooses one for each address, which
+    /// [`local_addrs`](Self::local_addrs) tells. Addresses that this machine does not have are left out,
+    /// as long as one is left. (asyncio's `start_server`.)
     ///
     /// # Errors
     ///
-    /// Where a host does not resolve, or an address cannot be listened on; the error names it.
+    /// Where a host does not resolve, or an address cannot be listened on; the error names it. Where there
+    /// is no host. Nothing is listened on then.
     ///
     /// # Cancel safety
     ///
-    /// Safe: no server is left.
+    /// Safe: no server is left, and nothing is listened on.
     ///
     /// # Panics
     ///
@@ -194,11 +233,12 @@ impl<R: Runtime> Server<R> {
     ///
     /// No other file is ever removed: one that is there already, even a socket that nobody listens on
     /// any more, is an error. Who may connect is decided by the file's mode, and so by the process's
-    /// umask at this moment. (asyncio removes a socket that it finds there.)
+    /// umask at this moment. Of the options, those of TCP do not apply. (asyncio's `start_unix_server`,
+    /// which removes a socket that it finds there.)
     ///
     /// # Errors
     ///
-    /// Where the path cannot be listened on; the error names it.
+    /// Where the path cannot be listened on; the error names it. No server is left.
     ///
     /// # Cancel safety
     ///
@@ -223,7 +263,12 @@ impl<R: Runtime> Server<R> {
         Ok(server)
     }
 
-    /// Starts a server on sockets that listen already, of any kind.
+    /// Starts a server on sockets that listen already, of any kind. They are closed when the server is.
+    /// Of the options, those of the listening socket do not apply. (asyncio's `start_server(sock=…)`.)
+    ///
+    /// # Panics
+    ///
+    /// As for [`start`](Self::start).
     pub fn serve<L, H, F>(listeners: Vec<L>, handler: H, options: &ServerOptions) -> Self
     where
         L: Listener,
@@ -255,28 +300,31 @@ impl<R: Runtime> Server<R> {
         server
     }
 
-    /// Returns the addresses that the server listens on, also after it was closed.
+    /// Returns the addresses that the server listens on, also after it was closed; Unix sockets have none.
+    /// (asyncio's `sockets`, which is empty then.)
     #[doc(alias = "sockets")]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
     }
 
-    /// Tells whether the server accepts connections.
+    /// Tells whether the server accepts connections: until it is closed. (As asyncio's.)
     pub fn is_serving(&self) -> bool {
         self.state.lock().phase == Phase::Serving
     }
 
-    /// Returns how many connections are open.
+    /// Returns how many connections are open: from being accepted until the handler has ended and
+    /// everything is sent. (asyncio has none.)
     pub fn connections(&self) -> usize {
         self.state.lock().open()
     }
 
-    /// Returns what the server has seen so far.
+    /// Returns what the server has seen so far. (asyncio has none.)
     pub fn statistics(&self) -> Statistics {
         self.state.lock().statistics
     }
 
-    /// Stops accepting. Open connections go on. Calling it again changes nothing.
+    /// Stops accepting, and removes the file of a Unix socket. Open connections go on. It does not wait,
+    /// and calling it again changes nothing. (As asyncio's.)
     pub fn close(&self) {
         self.state.enter(Phase::Closed);
         #[cfg(unix)]
@@ -287,11 +335,11 @@ impl<R: Runtime> Server<R> {
     /// everything and, for two seconds at most, drop what their peers still send.
     ///
     /// It does not close the server, and nothing bounds how long clients stay: that does
-    /// [`shutdown`](Self::shutdown).
+    /// [`shutdown`](Self::shutdown). (As asyncio's.)
     ///
     /// # Cancel safety
     ///
-    /// Safe; any number of tasks may wait.
+    /// Safe: the server stays as it is. Any number of tasks may wait.
     pub async fn wait_closed(&self) {
         self.state
             .until(|inner| inner.listeners == 0 && inner.open() == 0)
@@ -302,19 +350,21 @@ impl<R: Runtime> Server<R> {
     ///
     /// # Cancel safety
     ///
-    /// Safe. It leaves the server as it is. (asyncio's closes it, and waits for its clients.)
+    /// Safe: the server stays as it is. (asyncio's closes it, and waits for its clients.)
     pub async fn serve_forever(&self) {
         self.state.until(|inner| inner.phase > Phase::Serving).await;
     }
 
     /// Closes all connections: what is pending will be sent, writes fail, and reads see the end of the
-    /// stream once nothing is buffered. Call [`close`](Self::close) first.
+    /// stream once nothing is buffered. Call [`close`](Self::close) first: connections that are accepted
+    /// later are not closed. It does not wait. (As asyncio's.)
     pub fn close_clients(&self) {
         self.state.each_client(|client| client.close());
     }
 
-    /// Aborts all connections: what is pending is dropped, and reads and writes fail. Call
-    /// [`close`](Self::close) first.
+    /// Aborts all connections, as by [`StreamWriter::abort`]: what is pending is dropped, writes fail, and
+    /// so do reads once nothing is buffered. Call [`close`](Self::close) first: connections that are
+    /// accepted later are not aborted. It does not wait. (As asyncio's.)
     pub fn abort_clients(&self) {
         self.state.each_client(|client| client.abort());
     }
@@ -323,11 +373,16 @@ impl<R: Runtime> Server<R> {
     /// connections that are left at the deadline, and their handlers where they wait.
     ///
     /// Reads that find nothing buffered see the end of the stream from now on, so that idle handlers end
-    /// at once, and busy ones after what they have read. (asyncio has no such bound.)
+    /// at once, and busy ones after what they have read. A handler that never waits cannot be stopped.
+    /// Calling it again is another deadline for those that are left. (asyncio has no such bound.)
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it leaves the server closed, and its handlers finishing.
+    /// Dropped, it leaves the server closed, and its handlers finishing, without a deadline.
+    ///
+    /// # Panics
+    ///
+    /// As for [`start`](Self::start).
     pub async fn shutdown(&self, limit: Duration) -> Shutdown {
         self.close();
         self.state.enter(Phase::ShuttingDown);

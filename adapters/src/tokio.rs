@@ -1,4 +1,7 @@
 //! tokio: its sockets as transports, and the functions of asyncio's face.
+//!
+//! All of it has to be used within a tokio runtime that has I/O and time enabled; what needs it panics
+//! elsewhere.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -16,11 +19,15 @@ use tokio::net::{UnixListener, UnixStream, unix};
 use crate::runtime::{Listener, Runtime};
 use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped};
 
-/// Anything that tokio can read from, as half of a [`Duplex`](crate::Duplex).
+/// Anything that tokio can read from, as half of a [`Duplex`](crate::Duplex): standard input, a pipe, half
+/// of a TLS session.
 #[derive(Debug)]
 pub struct Source<R>(pub R);
 
-/// Anything that tokio can write to, as half of a [`Duplex`](crate::Duplex).
+/// Anything that tokio can write to, as half of a [`Duplex`](crate::Duplex): standard output, a pipe, half
+/// of a TLS session.
+///
+/// Its write side ends by `poll_shutdown`. It cannot show an abort to its peer.
 #[derive(Debug)]
 pub struct Sink<W>(pub W);
 
@@ -70,7 +77,8 @@ macro_rules! socket {
             Ok(SockRef::from(socket))
         });
 
-        /// The half of the socket that bytes go into.
+        /// The half of the socket that bytes go into. Dropped, it ends the stream cleanly, unless the
+        /// connection was given up.
         #[derive(Debug)]
         pub struct $write {
             /// `None` only while it is joined or dropped.
@@ -152,7 +160,8 @@ macro_rules! socket {
         }
 
         impl $write {
-            /// Returns the socket.
+            /// Returns the socket, to ask it what it knows and to set its options; always, as long as
+            /// the stream has it.
             pub fn socket(&self) -> Option<&$socket> {
                 self.half.as_ref().map(AsRef::as_ref)
             }

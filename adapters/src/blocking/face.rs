@@ -23,28 +23,33 @@ use crate::stream::{self, Stream};
 use crate::transport::{Endpoint, Transport};
 
 /// The half of a connection to read from. Its methods are those of [`crate::StreamReader`], and block.
+/// Whatever ends a call, no byte is lost: what was received stays buffered.
 #[derive(Debug)]
 pub struct StreamReader<T: Transport = <Blocking as Runtime>::Tcp>(stream::StreamReader<T>);
 
-/// The half of a connection to write to. Its methods are those of [`crate::StreamWriter`], and block.
+/// The half of a connection to write to. Its methods are those of [`crate::StreamWriter`], and those that
+/// send block. Dropping it does not send what is pending.
 #[derive(Debug)]
 pub struct StreamWriter<T: Transport = <Blocking as Runtime>::Tcp>(stream::StreamWriter<T>);
 
-/// A server whose handlers run in a thread each. Its methods are those of [`crate::Server`], and block.
+/// A server whose handlers run in a thread each. Its methods are those of [`crate::Server`], and those that
+/// wait block. Dropping it closes it.
 #[derive(Debug)]
 #[must_use = "a server that is dropped stops accepting"]
 pub struct Server(server::Server<Blocking>);
 
-/// Makes the two halves of a connected transport, with the default limits.
+/// Makes the two halves of a connected transport, with the default limits. (asyncio's
+/// `open_connection(sock=…)`.)
 pub fn streams<T: Transport>(transport: T) -> (StreamReader<T>, StreamWriter<T>) {
     halves(Stream::new(transport).split())
 }
 
-/// Opens a connection. See [`crate::open_connection`].
+/// Opens a connection to the first address of `host` that accepts one, with the default
+/// [`ConnectOptions`]. See [`crate::open_connection`].
 ///
 /// # Errors
 ///
-/// [`ConnectError`], which names every address that was tried.
+/// [`ConnectError`], which names every address that was tried. No socket is left.
 pub fn open_connection(
     host: &str,
     port: u16,
@@ -52,11 +57,12 @@ pub fn open_connection(
     open_connection_with(host, port, &ConnectOptions::new())
 }
 
-/// Opens a connection. See [`crate::open_connection`].
+/// Opens a connection to the first address of `host` that accepts one, as `options` say. See
+/// [`crate::open_connection`].
 ///
 /// # Errors
 ///
-/// [`ConnectError`], which names every address that was tried.
+/// [`ConnectError`], which names every address that was tried. No socket is left.
 pub fn open_connection_with(
     host: &str,
     port: u16,
@@ -66,11 +72,13 @@ pub fn open_connection_with(
     opened.map(halves)
 }
 
-/// Starts a server on every address of `host`. See [`crate::Server::start`].
+/// Starts a server on every address of `host`, with the default [`ServerOptions`]. See
+/// [`crate::Server::start`].
 ///
 /// # Errors
 ///
-/// Where the host does not resolve, or an address cannot be listened on; the error names it.
+/// Where the host does not resolve, or an address cannot be listened on; the error names it. Nothing is
+/// listened on then.
 pub fn start_server<H, O>(handler: H, host: &str, port: u16) -> io::Result<Server>
 where
     H: Fn(StreamReader, StreamWriter) -> O + Send + Sync + 'static,
@@ -79,7 +87,7 @@ where
     start_server_with(handler, &[host], port, &ServerOptions::new())
 }
 
-/// Starts a server on every address of several hosts. See [`crate::Server::start`].
+/// Starts a server on every address of several hosts, as `options` say. See [`crate::Server::start`].
 ///
 /// # Errors
 ///
@@ -107,11 +115,12 @@ where
 #[cfg(unix)]
 type Unix = <Blocking as Runtime>::Unix;
 
-/// Opens a connection to a Unix socket.
+/// Opens a connection to a Unix socket, with the limits in `options`. (As asyncio's
+/// `open_unix_connection`.)
 ///
 /// # Errors
 ///
-/// Those of the system.
+/// Those of the system. No socket is left.
 #[cfg(unix)]
 pub fn open_unix_connection(
     path: impl AsRef<std::path::Path>,
@@ -121,11 +130,12 @@ pub fn open_unix_connection(
     Ok(halves(Stream::with_options(transport, options).split()))
 }
 
-/// Starts a server on a Unix socket. See [`crate::Server::start_unix`].
+/// Starts a server on a Unix socket, whose file it makes, and removes when it is closed. See
+/// [`crate::Server::start_unix`].
 ///
 /// # Errors
 ///
-/// Where the path cannot be listened on; the error names it.
+/// Where the path cannot be listened on; the error names it. No server is left.
 #[cfg(unix)]
 pub fn start_unix_server<H, O>(
     handler: H,
@@ -160,70 +170,75 @@ fn awaited<T: Transport, O: Outcome + 'static>(
 type BoxedOutcome<O> = Pin<Box<dyn Future<Output = O> + Send>>;
 
 impl<T: Transport> StreamReader<T> {
-    /// Takes the reader for the loops that are awaited.
+    /// Gives up this reader for the one whose methods are awaited. What is buffered goes with it.
     pub fn into_inner(self) -> stream::StreamReader<T> {
         self.0
     }
 
-    /// Takes as many bytes as are there, at least one and at most `max`. See [`read`](crate::StreamReader::read).
+    /// Takes as many bytes as are there, at least one and at most `max`. See
+    /// [`read`](crate::StreamReader::read).
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// [`Error::Lost`], only when nothing is buffered.
     pub fn read(&mut self, max: usize) -> Result<Frame<'_>, Error> {
         block_on(self.0.read(max))
     }
 
-    /// Takes one line, with its `\n`. See [`read_line`](crate::StreamReader::read_line).
+    /// Takes one line, with its `\n`.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`read_line`](crate::StreamReader::read_line): a line that is too long is dropped, an
+    /// unfinished one stays buffered.
+    #[doc(alias = "readline")]
     pub fn read_line(&mut self) -> Result<Frame<'_>, Error> {
         block_on(self.0.read_line())
     }
 
-    /// Takes everything through the separator that ends first. See [`read_until`](crate::StreamReader::read_until).
+    /// Takes everything through the separator that ends first.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`read_until`](crate::StreamReader::read_until): nothing is consumed.
+    #[doc(alias = "readuntil")]
     pub fn read_until(&mut self, separator: &Separator) -> Result<Frame<'_>, Error> {
         block_on(self.0.read_until(separator))
     }
 
-    /// Takes exactly `count` bytes. See [`read_exact`](crate::StreamReader::read_exact).
+    /// Takes exactly `count` bytes.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`read_exact`](crate::StreamReader::read_exact): nothing is consumed.
+    #[doc(alias = "readexactly")]
     pub fn read_exact(&mut self, count: usize) -> Result<Frame<'_>, Error> {
         block_on(self.0.read_exact(count))
     }
 
-    /// Takes everything through the end of the stream, at most `max` bytes. See [`read_to_end`](crate::StreamReader::read_to_end).
+    /// Takes everything through the end of the stream, at most `max` bytes.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`read_to_end`](crate::StreamReader::read_to_end): nothing is consumed.
     pub fn read_to_end(&mut self, max: usize) -> Result<Frame<'_>, Error> {
         block_on(self.0.read_to_end(max))
     }
 
-    /// Drops everything through the separator that ends first. See [`skip_until`](crate::StreamReader::skip_until).
+    /// Drops everything through the separator that ends first.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`skip_until`](crate::StreamReader::skip_until): everything is consumed.
     pub fn skip_until(&mut self, separator: &Separator) -> Result<usize, Error> {
         block_on(self.0.skip_until(separator))
     }
 
-    /// Returns the next `count` bytes without taking them. See [`peek`](crate::StreamReader::peek).
+    /// Returns the next `count` bytes without taking them.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`peek`](crate::StreamReader::peek): nothing is consumed.
     pub fn peek(&mut self, count: usize) -> Result<&[u8], Error> {
         block_on(self.0.peek(count))
     }
@@ -233,7 +248,7 @@ impl<T: Transport> StreamReader<T> {
         Lines(self.0.lines())
     }
 
-    /// Changes the limit, in bytes.
+    /// Changes the limit, in bytes. See [`set_limit`](crate::StreamReader::set_limit).
     ///
     /// # Panics
     ///
@@ -242,17 +257,18 @@ impl<T: Transport> StreamReader<T> {
         self.0.set_limit(limit);
     }
 
-    /// Changes the cap, in bytes.
+    /// Changes the cap, in bytes. See [`set_cap`](crate::StreamReader::set_cap).
     pub fn set_cap(&mut self, cap: usize) {
         self.0.set_cap(cap);
     }
 
-    /// Returns the bytes that were received and not taken.
+    /// Returns the bytes that were received and not taken. It receives none.
     pub fn buffered(&self) -> &[u8] {
         self.0.buffered()
     }
 
-    /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have come.
+    /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have come. See
+    /// [`at_eof`](crate::StreamReader::at_eof).
     pub fn at_eof(&self) -> bool {
         self.0.at_eof()
     }
@@ -261,7 +277,8 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// Those of the system.
+    /// Those of the system. They change nothing.
+    #[doc(alias = "get_extra_info")]
     pub fn local_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
     where
         T::Read: Endpoint,
@@ -273,7 +290,8 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// Those of the system, for instance once the connection is gone.
+    /// Those of the system, for instance once the connection is gone. They change nothing.
+    #[doc(alias = "get_extra_info")]
     pub fn peer_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
     where
         T::Read: Endpoint,
@@ -281,7 +299,8 @@ impl<T: Transport> StreamReader<T> {
         self.0.peer_addr()
     }
 
-    /// Returns the transport's read side, to ask it what it knows.
+    /// Returns the transport's read side, to ask it what it knows. Reading from it loses the bytes.
+    #[doc(alias = "get_extra_info")]
     pub fn transport(&self) -> &T::Read {
         self.0.transport()
     }
@@ -301,52 +320,58 @@ impl<T: Transport> Iterator for Lines<'_, T> {
 }
 
 impl<T: Transport> StreamWriter<T> {
-    /// Takes the writer for the loops that are awaited.
+    /// Gives up this writer for the one whose methods are awaited. What is pending goes with it.
     pub fn into_inner(self) -> stream::StreamWriter<T> {
         self.0
     }
 
-    /// Queues a copy of `data`. It is not sent yet. See [`write`](crate::StreamWriter::write).
+    /// Queues a copy of `data`. It is not sent yet.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`write`](crate::StreamWriter::write): nothing of it is queued.
     pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         self.0.write(data)
     }
 
-    /// Queues `data` without a copy. It is not sent yet. See [`write_bytes`](crate::StreamWriter::write_bytes).
+    /// Queues `data` without a copy. It is not sent yet.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`write_bytes`](crate::StreamWriter::write_bytes): nothing of it is queued.
     pub fn write_bytes(&mut self, data: Bytes) -> Result<(), Error> {
         self.0.write_bytes(data)
     }
 
-    /// Queues a copy of all `parts`. It is not sent yet. See [`write_vectored`](crate::StreamWriter::write_vectored).
+    /// Queues a copy of all `parts`. It is not sent yet.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`write_vectored`](crate::StreamWriter::write_vectored): nothing of it is queued.
+    #[doc(alias = "writelines")]
     pub fn write_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
         self.0.write_vectored(parts)
     }
 
-    /// Queues formatted text; it makes `write!` work. See [`write_fmt`](crate::StreamWriter::write_fmt).
+    /// Queues formatted text; it makes `write!` work.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`write_fmt`](crate::StreamWriter::write_fmt): nothing of it is queued.
+    ///
+    /// # Panics
+    ///
+    /// If formatting one of the arguments fails.
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<(), Error> {
         self.0.write_fmt(text)
     }
 
-    /// Offers everything that is pending to the transport, until no more than the low water mark is. See [`drain`](crate::StreamWriter::drain).
+    /// Offers everything that is pending to the transport, until no more than the low water mark is.
+    /// See [`drain`](crate::StreamWriter::drain).
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// [`Error::Lost`]; what was pending is gone.
     pub fn drain(&mut self) -> Result<(), Error> {
         block_on(self.0.drain())
     }
@@ -355,64 +380,72 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// [`Error::Lost`]; what was pending is gone.
     pub fn flush(&mut self) -> Result<(), Error> {
         block_on(self.0.flush())
     }
 
-    /// Sends what is pending, then the end of the stream. Reading goes on. See [`finish`](crate::StreamWriter::finish).
+    /// Sends what is pending, then the end of the stream. Reading goes on. See
+    /// [`finish`](crate::StreamWriter::finish).
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// [`Error::Lost`]; what was pending is gone.
+    #[doc(alias = "write_eof")]
     pub fn finish(&mut self) -> Result<(), Error> {
         block_on(self.0.finish())
     }
 
-    /// Sends what is pending, then the end of the stream, within 30 seconds. See [`close`](crate::StreamWriter::close).
+    /// Sends what is pending, then the end of the stream, within 30 seconds. See
+    /// [`close`](crate::StreamWriter::close).
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// [`Error::Lost`]; what was pending is gone.
+    #[doc(alias = "wait_closed")]
     pub fn close(&mut self) -> Result<(), Error> {
         block_on(self.0.close())
     }
 
-    /// Sends what is pending, then the end of the stream, or gives the connection up. See [`close_within`](crate::StreamWriter::close_within).
+    /// Sends what is pending, then the end of the stream, or gives the connection up. See
+    /// [`close_within`](crate::StreamWriter::close_within).
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// [`Error::Lost`]; what was pending is gone.
     pub fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
         block_on(self.0.close_within(limit))
     }
 
-    /// Ends the connection at once, and drops what is pending.
+    /// Ends the connection at once, and drops what is pending. See
+    /// [`abort`](crate::StreamWriter::abort).
     pub fn abort(&mut self) {
         self.0.abort();
     }
 
-    /// Tells whether writes fail for good.
+    /// Tells whether writes fail for good. See [`is_closing`](crate::StreamWriter::is_closing).
     pub fn is_closing(&self) -> bool {
         self.0.is_closing()
     }
 
-    /// Tells whether the user should write more now.
+    /// Tells whether the user should write more now. See [`is_writable`](crate::StreamWriter::is_writable).
     pub fn is_writable(&self) -> bool {
         self.0.is_writable()
     }
 
-    /// Returns how many bytes are pending: written, and not sent.
+    /// Returns how many bytes are pending: written, and not taken by the transport.
+    #[doc(alias = "get_write_buffer_size")]
     pub fn pending(&self) -> usize {
         self.0.pending()
     }
 
-    /// Changes the water marks.
+    /// Changes the water marks, in bytes. See [`set_water_marks`](crate::StreamWriter::set_water_marks).
+    #[doc(alias = "set_write_buffer_limits")]
     pub fn set_water_marks(&mut self, marks: WaterMarks) {
         self.0.set_water_marks(marks);
     }
 
-    /// Changes the cap, in bytes.
+    /// Changes the cap, in bytes. See [`set_cap`](crate::StreamWriter::set_cap).
     pub fn set_cap(&mut self, cap: usize) {
         self.0.set_cap(cap);
     }
@@ -421,7 +454,8 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// Those of the system.
+    /// Those of the system. They change nothing.
+    #[doc(alias = "get_extra_info")]
     pub fn local_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
     where
         T::Write: Endpoint,
@@ -433,7 +467,8 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// Those of the system, for instance once the connection is gone.
+    /// Those of the system, for instance once the connection is gone. They change nothing.
+    #[doc(alias = "get_extra_info")]
     pub fn peer_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
     where
         T::Write: Endpoint,
@@ -441,7 +476,13 @@ impl<T: Transport> StreamWriter<T> {
         self.0.peer_addr()
     }
 
-    /// Lets `look` see the transport's write side.
+    /// Lets `look` see the transport's write side. See
+    /// [`with_transport`](crate::StreamWriter::with_transport).
+    ///
+    /// # Deadlock
+    ///
+    /// If `look` uses this writer, or waits for one who does.
+    #[doc(alias = "get_extra_info")]
     pub fn with_transport<A>(&self, look: impl FnOnce(&T::Write) -> A) -> A {
         self.0.with_transport(look)
     }
@@ -449,16 +490,17 @@ impl<T: Transport> StreamWriter<T> {
 
 impl Server {
     /// Returns the addresses that the server listens on, also after it was closed.
+    #[doc(alias = "sockets")]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         self.0.local_addrs()
     }
 
-    /// Tells whether the server accepts connections.
+    /// Tells whether the server accepts connections: until it is closed.
     pub fn is_serving(&self) -> bool {
         self.0.is_serving()
     }
 
-    /// Returns how many connections are open.
+    /// Returns how many connections are open. See [`connections`](crate::Server::connections).
     pub fn connections(&self) -> usize {
         self.0.connections()
     }
@@ -483,12 +525,14 @@ impl Server {
         self.0.abort_clients();
     }
 
-    /// Blocks until the server is closed and no connection is left.
+    /// Blocks until the server is closed and no connection is left. See
+    /// [`wait_closed`](crate::Server::wait_closed).
     pub fn wait_closed(&self) {
         block_on(self.0.wait_closed());
     }
 
-    /// Blocks until the server is closed.
+    /// Blocks until the server is closed, by another thread. See
+    /// [`serve_forever`](crate::Server::serve_forever).
     pub fn serve_forever(&self) {
         block_on(self.0.serve_forever());
     }
