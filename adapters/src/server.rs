@@ -45,8 +45,8 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 /// of the stream. (asyncio leaves the connection open until the writer is garbage-collected.) No error of
 /// a connection ends the server.
 ///
-/// Dropping it closes it: it stops accepting, and the handlers go on. It is on that account that
-/// [`shutdown`](Self::shutdown) is there.
+/// Dropping it closes it: it stops accepting, and the handlers go on. [`shutdown`](Self::shutdown) ends
+/// them too, and in time.
 ///
 /// # Examples
 ///

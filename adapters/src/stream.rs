@@ -550,7 +550,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; what was pending is gone. (asyncio's succeeds after an abort.)
+    /// - [`Error::Lost`]; what was pending is gone. (asyncio's succeeds if the abort comes while it waits.)
     ///
     /// # Cancel safety
     ///
@@ -595,6 +595,10 @@ impl<T: Transport> StreamWriter<T> {
     /// # Cancel safety
     ///
     /// Safe: the stream stays finished, and any method that moves bytes goes on with it.
+    ///
+    /// # Deadlock
+    ///
+    /// As for [`drain`](Self::drain).
     #[doc(alias = "write_eof")]
     pub async fn finish(&mut self) -> Result<(), Error> {
         self.shared.queue(|writer| writer.finish());
