@@ -19,11 +19,12 @@ pub struct Memory {
     write: MemoryWrite,
 }
 
-/// The side of a [`Memory`] that bytes come out of.
+/// The side of a [`Memory`] that bytes come out of. Once it is dropped, the other end's writes fail.
 #[derive(Debug)]
 pub struct MemoryRead(Arc<Mutex<Pipe>>);
 
-/// The side of a [`Memory`] that bytes go into.
+/// The side of a [`Memory`] that bytes go into. Once it is dropped, the other end's reads come to the end of
+/// the stream, behind what is on its way; after an abort to a reset, at once.
 #[derive(Debug)]
 pub struct MemoryWrite(Arc<Mutex<Pipe>>);
 

@@ -215,6 +215,7 @@ impl<R: Runtime> Server<R> {
     /// # Panics
     ///
     /// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
+    #[doc(alias = "start_server")]
     pub async fn start<H, F>(
         handler: H,
         hosts: &[&str],
@@ -247,6 +248,7 @@ impl<R: Runtime> Server<R> {
     /// # Panics
     ///
     /// As for [`start`](Self::start).
+    #[doc(alias = "start_unix_server")]
     #[cfg(unix)]
     pub async fn start_unix<H, F>(
         handler: H,
