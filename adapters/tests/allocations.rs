@@ -15,14 +15,14 @@ use std::future::{Future, pending, poll_fn};
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{allow_descriptors, report};
+use common::{allow_descriptors, report, turn};
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;
 use plimsoll_io::memory::Memory;
@@ -65,12 +65,6 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// Lets one test run at a time.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The heap from a moment on.
 struct Heap {

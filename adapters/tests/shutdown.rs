@@ -1,6 +1,7 @@
 //! Shutdowns at random: whatever its clients do, a server ends by its deadline and leaves nothing.
 //!
-//! The seed is fixed. The environment may ask for more of them than the usual few.
+//! One runtime runs at a time, from its making on, since the descriptors are the process's. The seed is
+//! fixed. The environment may ask for more of them than the usual few.
 #![cfg(all(
     feature = "tokio",
     feature = "async-std",
@@ -13,13 +14,13 @@ mod common;
 use std::future::pending;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use common::{Case, Random, report};
+use common::{Case, Random, report, turn};
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;
 use plimsoll_io::smol::Smol;
@@ -218,12 +219,6 @@ async fn shutdowns<R: Runtime>(on: &'static str) {
     report(&format!(
         "shutdowns on {on}: {count}, {clients} clients, {aborted} aborted"
     ));
-}
-
-/// Lets one runtime run at a time, from its making on: the descriptors are the process's.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[test]

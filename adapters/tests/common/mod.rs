@@ -7,6 +7,7 @@ pub mod scripted;
 pub mod session;
 
 use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use plimsoll_io::{Error, StreamReader, StreamWriter, Transport};
 
@@ -40,6 +41,12 @@ pub fn allow_descriptors(count: u64) {
             .map_or(Some(count), |most| Some(count.min(most)));
         setrlimit(Resource::Nofile, limit).unwrap();
     }
+}
+
+/// Lets one test of a process run at a time, where what it counts is the process's.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The generator SplitMix64: small, and the same everywhere.
