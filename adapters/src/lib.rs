@@ -68,6 +68,7 @@ mod connect;
 mod drive;
 mod either;
 mod error;
+mod handover;
 mod listen;
 mod options;
 mod runtime;
@@ -94,6 +95,12 @@ pub mod memory;
 pub mod smol;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+
+/// What `handover` is made of. Its model has a module of this name too, with loom's in their place.
+mod sync {
+    pub(crate) use std::sync::atomic::{AtomicBool, Ordering, fence};
+    pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+}
 
 pub use bytes;
 pub use connect::{ConnectOptions, open_connection};

@@ -6,10 +6,9 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::ops::{Deref, DerefMut};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use plimsoll::{Loss, Writer, WriterState};
 
 use crate::either::either;
 use crate::error::{Lost, loss_of};
+use crate::handover::{Handover, Locked, Refused};
 use crate::transport::{Transport, WriteHalf};
 
 /// How many parts of the output leave in one call at most.
@@ -25,9 +25,8 @@ const SLICES: usize = 64;
 
 /// The shared part of a stream.
 pub(crate) struct Shared<T: Transport> {
-    sending: Mutex<Sending<T::Write>>,
-    /// Whether the reader found `sending` locked, and is to be woken when it no longer is.
-    reader_was_refused: AtomicBool,
+    /// The reader is the side that does not wait for it.
+    sending: Handover<Sending<T::Write>, Arc<Waiters>>,
     /// The transport's read side, once the reader is gone.
     left: Mutex<Option<T::Read>>,
     /// How this side gave the connection up, if it did, however the output had come to its end before.
@@ -58,7 +57,7 @@ pub(crate) enum Half {
 }
 
 #[derive(Default)]
-struct Waiters {
+pub(crate) struct Waiters {
     reader: Mutex<Option<Waker>>,
     writer: Mutex<Option<Waker>>,
 }
@@ -66,14 +65,14 @@ struct Waiters {
 impl<T: Transport> Shared<T> {
     pub(crate) fn new(writer: Writer, transport: T::Write) -> Self {
         let waiters = Arc::new(Waiters::default());
+        let sending = Sending {
+            writer,
+            transport: Some(transport),
+            unflushed: false,
+            cause: None,
+        };
         Self {
-            sending: Mutex::new(Sending {
-                writer,
-                transport: Some(transport),
-                unflushed: false,
-                cause: None,
-            }),
-            reader_was_refused: AtomicBool::new(false),
+            sending: Handover::new(sending, Arc::clone(&waiters)),
             left: Mutex::new(None),
             given_up: OnceLock::new(),
             reading_ended: AtomicBool::new(false),
@@ -82,34 +81,8 @@ impl<T: Transport> Shared<T> {
         }
     }
 
-    pub(crate) fn lock(&self) -> Locked<'_, T> {
-        let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        self.locked(sending)
-    }
-
-    fn try_lock(&self) -> Option<Locked<'_, T>> {
-        match self.sending.try_lock() {
-            Ok(sending) => Some(self.locked(sending)),
-            Err(TryLockError::Poisoned(poisoned)) => Some(self.locked(poisoned.into_inner())),
-            Err(TryLockError::WouldBlock) => None,
-        }
-    }
-
-    /// Locks unless the other half has locked, which then wakes the reader.
-    fn try_lock_for_reader(&self) -> Option<Locked<'_, T>> {
-        self.try_lock().or_else(|| {
-            self.reader_was_refused.store(true, Ordering::Relaxed);
-            // With the fence behind each unlock: that is seen here, or the word left above is seen there.
-            fence(Ordering::SeqCst);
-            self.try_lock()
-        })
-    }
-
-    fn locked<'a>(&'a self, sending: MutexGuard<'a, Sending<T::Write>>) -> Locked<'a, T> {
-        Locked {
-            sending: Some(sending),
-            shared: self,
-        }
+    pub(crate) fn lock(&self) -> Locked<'_, Sending<T::Write>, Arc<Waiters>> {
+        self.sending.lock()
     }
 
     /// Queues output by `write`, and wakes a read that waits, to send it.
@@ -127,7 +100,7 @@ impl<T: Transport> Shared<T> {
     /// business: the transport may still have something to read.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> Option<Lost> {
         self.waiters.register(Half::Reader, cx.waker());
-        let Some(mut sending) = self.try_lock_for_reader() else {
+        let Some(mut sending) = self.sending.lock_or_leave_word() else {
             return self.given_up();
         };
         let before = sending.progress();
@@ -226,39 +199,6 @@ impl<T: Transport> Shared<T> {
         let lost = self.lock().fail(error);
         self.waiters.wake_half(Half::Writer);
         lost
-    }
-}
-
-/// The output while it is locked.
-pub(crate) struct Locked<'a, T: Transport> {
-    /// `None` only while it is dropped.
-    sending: Option<MutexGuard<'a, Sending<T::Write>>>,
-    shared: &'a Shared<T>,
-}
-
-impl<T: Transport> Deref for Locked<'_, T> {
-    type Target = Sending<T::Write>;
-
-    fn deref(&self) -> &Self::Target {
-        self.sending.as_ref().expect("it is locked")
-    }
-}
-
-impl<T: Transport> DerefMut for Locked<'_, T> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        self.sending.as_mut().expect("it is locked")
-    }
-}
-
-/// Unlocks, and then wakes a reader that was refused.
-impl<T: Transport> Drop for Locked<'_, T> {
-    fn drop(&mut self) {
-        self.sending = None;
-        fence(Ordering::SeqCst);
-        let refused = &self.shared.reader_was_refused;
-        if refused.load(Ordering::Relaxed) && refused.swap(false, Ordering::Relaxed) {
-            self.shared.waiters.wake_half(Half::Reader);
-        }
     }
 }
 
@@ -382,6 +322,12 @@ impl Waiters {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+}
+
+impl Refused for Arc<Waiters> {
+    fn try_again(&self) {
+        self.wake_half(Half::Reader);
     }
 }
 

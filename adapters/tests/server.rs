@@ -6,14 +6,17 @@
     feature = "blocking"
 ))]
 
+mod common;
+
 use std::future::{Future, pending};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use common::{allow_descriptors, answer_lines};
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;
 use plimsoll_io::memory::Memory;
@@ -25,20 +28,6 @@ use plimsoll_io::{
 };
 
 const LOCALHOST: &[&str] = &["127.0.0.1"];
-
-/// Answers each line, and ends with the peer's stream.
-async fn answer_lines<T: Transport>(
-    mut reader: StreamReader<T>,
-    mut writer: StreamWriter<T>,
-) -> Result<(), Error> {
-    loop {
-        let line = reader.read_line().await?;
-        if line.is_empty() {
-            return Ok(());
-        }
-        writer.write(&line)?;
-    }
-}
 
 /// Starts a server that answers lines.
 async fn start<R: Runtime>(options: &ServerOptions) -> (Server<R>, SocketAddr) {
@@ -217,18 +206,6 @@ async fn two_thousand_clients_at_once<R: Runtime>() {
     TAKEN.store(false, Ordering::Relaxed);
 }
 
-/// Raises the limit on descriptors, which often is 1024, as far as that is allowed.
-fn allow_descriptors(count: u64) {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < count) {
-        limit.current = limit
-            .maximum
-            .map_or(Some(count), |most| Some(count.min(most)));
-        setrlimit(Resource::Nofile, limit).unwrap();
-    }
-}
-
 async fn connections_above_the_cap_wait<R: Runtime>() {
     let (server, address) = start::<R>(&ServerOptions::new().max_connections(2)).await;
     let (first, second) = (connect(address), connect(address));
@@ -244,11 +221,13 @@ async fn connections_above_the_cap_wait<R: Runtime>() {
     assert_eq!(&answer, b"three\n");
 
     // The cap is the server's, not each listener's.
-    let hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
+    let listeners = (0..3).map(|_| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        R::tcp_listener(listener).unwrap()
+    });
     let options = ServerOptions::new().max_connections(1);
-    let server = Server::<R>::start(answer_lines, &hosts, 0, &options)
-        .await
-        .unwrap();
+    let server = Server::<R>::serve(listeners.collect(), answer_lines, &options);
     let addresses = server.local_addrs().iter();
     let clients: Vec<TcpStream> = addresses.map(|&address| connect(address)).collect();
     eventually::<R>(|| server.connections() == 1).await;
@@ -485,8 +464,10 @@ async fn connecting_says_what_went_wrong<R: Runtime>() {
 
 async fn connecting_uses_what_it_was_told<R: Runtime>() {
     let (server, address) = start::<R>(&ServerOptions::new()).await;
+    // Elsewhere than on Linux the loopback has one address, and it is the one that is taken unasked.
+    let local = Ipv4Addr::new(127, 0, 0, if cfg!(target_os = "linux") { 2 } else { 1 });
     let options = ConnectOptions::new()
-        .local_address("127.0.0.2:0".parse().unwrap())
+        .local_address((local, 0).into())
         .options(Options::new().limit(3));
     let (mut reader, mut writer) = open_connection::<R>("localhost", address.port(), &options)
         .await
@@ -494,7 +475,7 @@ async fn connecting_uses_what_it_was_told<R: Runtime>() {
     assert_eq!(reader.peer_addr().unwrap(), address);
     assert_eq!(writer.peer_addr().unwrap(), address);
     let here = reader.local_addr().unwrap();
-    assert_eq!(here.ip(), std::net::Ipv4Addr::new(127, 0, 0, 2));
+    assert_eq!(here.ip(), local);
     assert_eq!(writer.local_addr().unwrap(), here);
     writer.write(b"long\nok\n").unwrap();
     assert!(reader.read_line().await.is_err());
