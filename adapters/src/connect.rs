@@ -51,7 +51,7 @@ impl ConnectOptions {
     }
 
     /// Sets the limits of the stream.
-    pub fn options(self, streams: Options) -> Self {
+    pub fn streams(self, streams: Options) -> Self {
         Self { streams, ..self }
     }
 

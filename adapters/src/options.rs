@@ -24,6 +24,8 @@ pub struct Options {
     read_size: usize,
     water_marks: WaterMarks,
     write_cap: usize,
+    /// `None` where whoever makes the stream decides.
+    pause_reading_when_full: Option<bool>,
 }
 
 impl Options {
@@ -39,6 +41,7 @@ impl Options {
             read_size: 16 * 1024,
             water_marks: WaterMarks::new(WaterMarks::DEFAULT.high(), 0).unwrap_or_default(),
             write_cap: Writer::DEFAULT_CAP,
+            pause_reading_when_full: None,
         }
     }
 
@@ -80,6 +83,31 @@ impl Options {
         Self { write_cap, ..self }
     }
 
+    /// Sets whether reads leave the peer's bytes with the system while the output is full: while
+    /// [`is_writable`](crate::StreamWriter::is_writable) is false because too much is pending.
+    ///
+    /// A read that has to wait then first waits until the output has moved. What is buffered can still
+    /// be read. So a peer that asks and does not take the answers is not listened to either, and no more
+    /// is pending than the high water mark and the answers to what was received at once. While reading
+    /// pauses, the end of the peer's stream is not seen.
+    ///
+    /// Unless this is set, it is on for the streams of a server, and off for others.
+    ///
+    /// # Deadlock
+    ///
+    /// Where both ends pause, and both write more than the other will buffer, both wait for ever. Leave
+    /// it off at the end that asks.
+    pub fn pause_reading_when_full(self, pause: bool) -> Self {
+        Self {
+            pause_reading_when_full: Some(pause),
+            ..self
+        }
+    }
+
+    pub(crate) fn pauses_when_full(&self) -> bool {
+        self.pause_reading_when_full.unwrap_or(false)
+    }
+
     pub(crate) fn connection(&self) -> Connection {
         let mut connection = Connection::new();
         connection.reader.set_limit(self.limit);
@@ -87,6 +115,12 @@ impl Options {
         connection.writer.set_water_marks(self.water_marks);
         connection.writer.set_cap(self.write_cap);
         connection
+    }
+
+    /// Fills in what is chosen for a server unless it is set.
+    fn of_a_server(mut self) -> Self {
+        self.pause_reading_when_full.get_or_insert(true);
+        self
     }
 
     pub(crate) fn size_of_reads(&self) -> usize {
@@ -119,7 +153,7 @@ impl ServerOptions {
     /// of small segments. Connections are not capped, and closed within 30 seconds.
     pub fn new() -> Self {
         Self {
-            streams: Options::new(),
+            streams: Options::new().of_a_server(),
             backlog: 100,
             reuse_address: cfg!(unix),
             reuse_port: false,
@@ -130,9 +164,13 @@ impl ServerOptions {
         }
     }
 
-    /// Sets the limits of the streams.
-    pub fn options(self, streams: Options) -> Self {
-        Self { streams, ..self }
+    /// Sets the limits of the streams. Reading pauses while output is full unless they say otherwise: see
+    /// [`Options::pause_reading_when_full`].
+    pub fn streams(self, streams: Options) -> Self {
+        Self {
+            streams: streams.of_a_server(),
+            ..self
+        }
     }
 
     /// Sets how many connections may wait to be accepted.
@@ -182,7 +220,7 @@ impl ServerOptions {
         }
     }
 
-    pub(crate) fn streams(&self) -> &Options {
+    pub(crate) fn limits(&self) -> &Options {
         &self.streams
     }
 

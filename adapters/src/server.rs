@@ -396,7 +396,7 @@ impl<H> Acceptor<H> {
             };
             match accepted {
                 Ok(transport) => {
-                    let stream = Stream::with_options(transport, self.options.streams());
+                    let stream = Stream::with_options(transport, self.options.limits());
                     let shared = stream.shared();
                     // Another listener may have taken the last place meanwhile.
                     self.state.until(has_room).await;

@@ -50,6 +50,15 @@ pub(crate) struct Sending<W> {
     cause: Option<Arc<io::Error>>,
 }
 
+/// What a read that has to wait finds when it has sent what it could.
+pub(crate) enum BeforeRead {
+    /// This side gave the connection up.
+    GivenUp(Lost),
+    /// More is pending than the high water mark allows, or the other half is about to find out.
+    Full,
+    NotFull,
+}
+
 /// Which half waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Half {
@@ -121,24 +130,31 @@ impl<T: Transport> Shared<T> {
 
     /// Sends as far as the transport takes it, for a read that has to wait.
     ///
-    /// When this returns, `cx` is woken once there is more to send, or the transport takes more.
+    /// When this returns, `cx` is woken once there is more to send, the transport takes more, or the
+    /// output is no longer [`Full`](BeforeRead::Full).
     ///
-    /// Returns how this side gave the connection up, if it did. That a write failed is none of a read's
-    /// business: the transport may still have something to read.
-    pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> Option<Lost> {
+    /// That a write failed is none of a read's business: the transport may still have something to read.
+    pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> BeforeRead {
         self.waiters.register(Half::Reader, cx.waker());
         let Some(mut sending) = self.try_lock_for_reader() else {
-            return self.given_up();
+            return self
+                .given_up()
+                .map_or(BeforeRead::Full, BeforeRead::GivenUp);
         };
         let before = sending.progress();
         let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
         // A call that did not have to wait is one that the transport wakes nobody for.
         let moved = before != sending.progress();
+        let is_full = sending.writer.is_full();
         drop(sending);
         if moved {
             self.waiters.wake_half(Half::Writer);
         }
-        self.given_up()
+        match self.given_up() {
+            Some(given_up) => BeforeRead::GivenUp(given_up),
+            None if is_full => BeforeRead::Full,
+            None => BeforeRead::NotFull,
+        }
     }
 
     /// Sends until `enough` says so, or nothing is left to do.
@@ -149,9 +165,14 @@ impl<T: Transport> Shared<T> {
     ) -> Poll<Result<(), Lost>> {
         self.waiters.register(Half::Writer, cx.waker());
         let mut sending = self.lock();
+        let was_full = sending.writer.is_full();
         let sent_all = sending
             .poll_send(&mut Context::from_waker(&self.waker))
             .is_ready();
+        if was_full && !sending.writer.is_full() {
+            // A read may have paused until now. The transport has not had to wait, and wakes nobody.
+            self.waiters.wake_half(Half::Reader);
+        }
         if let Some(lost) = sending.lost() {
             drop(sending);
             self.waiters.wake_half(Half::Reader);

@@ -101,11 +101,7 @@ impl<T: Transport> Stream<T> {
         let shared = Arc::new(Shared::new(connection.writer, write));
         Self {
             reader: StreamReader {
-                receiver: Some(Receiver::new(
-                    connection.reader,
-                    read,
-                    options.size_of_reads(),
-                )),
+                receiver: Some(Receiver::new(connection.reader, read, options)),
                 shared: Arc::clone(&shared),
             },
             writer: StreamWriter { shared },

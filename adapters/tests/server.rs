@@ -10,8 +10,8 @@ use std::future::{Future, pending};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use plimsoll_io::async_std::AsyncStd;
@@ -257,6 +257,46 @@ async fn connections_above_the_cap_wait<R: Runtime>() {
     drop(clients);
 }
 
+/// Each byte asks for sixty-four; the client sends what it can before it takes an answer.
+async fn a_client_that_takes_no_answers_is_not_listened_to<R: Runtime>() {
+    const ANSWER: usize = 64;
+    let most_pending = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&most_pending);
+    let handler = move |mut reader: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| {
+        let seen = Arc::clone(&seen);
+        async move {
+            while !reader.read_line().await?.is_empty() {
+                writer.write(&[b'a'; ANSWER])?;
+                seen.fetch_max(writer.pending(), Ordering::Relaxed);
+            }
+            Ok::<(), Error>(())
+        }
+    };
+    // Limits that are chosen do not turn it off.
+    let options = ServerOptions::new().streams(Options::new().read_size(4096));
+    let server = Server::<R>::start(handler, LOCALHOST, 0, &options);
+    let server = server.await.unwrap();
+    let mut client = connect(server.local_addrs()[0]);
+    client
+        .set_write_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    let mut asked = 0;
+    while let Ok(count) = client.write(&[b'\n'; 4096]) {
+        asked += count;
+        if asked > 8 << 20 {
+            break;
+        }
+    }
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let answered = io::copy(&mut client, &mut io::sink()).unwrap();
+    assert_eq!(answered, (asked * ANSWER) as u64);
+    let most_pending = most_pending.load(Ordering::Relaxed);
+    assert!(most_pending > 64 * 1024, "the pause was needed");
+    assert!(most_pending <= 64 * 1024 + 4096 * ANSWER, "{most_pending}");
+    eventually::<R>(|| server.connections() == 0).await;
+    assert_eq!(server.statistics().failed, 0);
+}
+
 /// Idle clients are let go at once, busy ones when they are done, stuck ones at the deadline.
 async fn a_shutdown_ends_in_time<R: Runtime>() {
     async fn handler<R: Runtime, T: Transport>(
@@ -487,7 +527,7 @@ async fn connecting_uses_what_it_was_told<R: Runtime>() {
     let (server, address) = start::<R>(&ServerOptions::new()).await;
     let options = ConnectOptions::new()
         .local_address("127.0.0.2:0".parse().unwrap())
-        .options(Options::new().limit(3));
+        .streams(Options::new().limit(3));
     let (mut reader, mut writer) = open_connection::<R>("localhost", address.port(), &options)
         .await
         .unwrap();
@@ -535,6 +575,7 @@ fn run_all<R: Runtime>(on: &str, block_on: impl Fn(Pin<Box<dyn Future<Output = (
         a_last_answer_is_not_lost_to_a_reset
         two_thousand_clients_at_once
         connections_above_the_cap_wait
+        a_client_that_takes_no_answers_is_not_listened_to
         a_shutdown_ends_in_time
         all_clients_can_be_closed_or_aborted
         accept_errors_do_not_end_the_listener
