@@ -25,6 +25,7 @@ pub enum Error {
 
 /// How a connection was lost, with the transport's error if there was one.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Lost {
     /// What kind of loss it was.
     pub loss: Loss,
@@ -48,20 +49,57 @@ impl std::error::Error for Lost {
     }
 }
 
+/// The kind is what sockets of the standard library would give, or what comes closest.
+///
+/// | error | kind |
+/// | --- | --- |
+/// | the stream has ended too early | `UnexpectedEof` |
+/// | what the peer sent is too long | `InvalidData` |
+/// | more was asked for than the cap of reads | `InvalidInput` |
+/// | a write after `finish` or `close` | `BrokenPipe` |
+/// | a write beyond the cap of writes | `QuotaExceeded` |
+/// | a loss | its cause's; without one `ConnectionReset`, `ConnectionAborted`, `TimedOut` or `Other` |
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::Read(ReadError::Incomplete { .. }) => io::ErrorKind::UnexpectedEof,
-            Error::Read(_) => io::ErrorKind::InvalidData,
-            Error::Write(_) => io::ErrorKind::InvalidInput,
-            Error::Lost(lost) => match (&lost.cause, lost.loss) {
-                (Some(cause), _) => cause.kind(),
-                (None, Loss::Aborted) => io::ErrorKind::ConnectionAborted,
-                (None, Loss::TimedOut) => io::ErrorKind::TimedOut,
-                (None, _) => io::ErrorKind::ConnectionReset,
+            Error::Read(error) => kind_of_read(error),
+            Error::Write(error) => kind_of_write(error),
+            Error::Lost(lost) => match &lost.cause {
+                Some(cause) => cause.kind(),
+                None => kind_of_loss(lost.loss),
             },
         };
         Self::new(kind, error)
+    }
+}
+
+fn kind_of_read(error: &ReadError) -> io::ErrorKind {
+    match error {
+        ReadError::Incomplete { .. } => io::ErrorKind::UnexpectedEof,
+        ReadError::LineTooLong { .. }
+        | ReadError::LimitOverrun { .. }
+        | ReadError::StreamTooLong { .. } => io::ErrorKind::InvalidData,
+        ReadError::CapExceeded { .. } => io::ErrorKind::InvalidInput,
+        ReadError::Lost(loss) => kind_of_loss(*loss),
+        _ => io::ErrorKind::Other,
+    }
+}
+
+fn kind_of_write(error: &WriteError) -> io::ErrorKind {
+    match error {
+        WriteError::Finished | WriteError::Closed => io::ErrorKind::BrokenPipe,
+        WriteError::Full { .. } => io::ErrorKind::QuotaExceeded,
+        WriteError::Lost(loss) => kind_of_loss(*loss),
+        _ => io::ErrorKind::Other,
+    }
+}
+
+fn kind_of_loss(loss: Loss) -> io::ErrorKind {
+    match loss {
+        Loss::Reset => io::ErrorKind::ConnectionReset,
+        Loss::Aborted => io::ErrorKind::ConnectionAborted,
+        Loss::TimedOut => io::ErrorKind::TimedOut,
+        _ => io::ErrorKind::Other,
     }
 }
 
