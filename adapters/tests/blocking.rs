@@ -198,3 +198,40 @@ fn clients_that_do_not_read_do_not_hold_up_the_server() {
         assert_eq!(shutdown.aborted, 50);
     });
 }
+
+#[cfg(unix)]
+#[test]
+fn unix_sockets_have_the_same_face() {
+    use plimsoll_io::blocking::{
+        UnixReader, UnixWriter, open_unix_connection, open_unix_connection_with, start_unix_server,
+        start_unix_server_with,
+    };
+    use plimsoll_io::{Options, ServerOptions};
+
+    fn answer_lines(mut reader: UnixReader, mut writer: UnixWriter) -> Result<(), Error> {
+        loop {
+            let line = reader.read_line()?;
+            if line.is_empty() {
+                return Ok(());
+            }
+            writer.write(&line)?;
+        }
+    }
+
+    let path = std::env::temp_dir().join(format!("plimsoll-{}-blocking", std::process::id()));
+    let server = start_unix_server(answer_lines, &path).unwrap();
+    let (mut reader, mut writer) = open_unix_connection(&path).unwrap();
+    writer.write(b"hello\n").unwrap();
+    assert_eq!(reader.read_line().unwrap(), "hello\n");
+    server.close();
+
+    let limits = Options::new().limit(3);
+    let options = ServerOptions::new().streams(limits.clone());
+    let server = start_unix_server_with(answer_lines, &path, &options).unwrap();
+    let (mut reader, mut writer) = open_unix_connection_with(&path, &limits).unwrap();
+    writer.write(b"abc\nabcd\n").unwrap();
+    assert_eq!(reader.read_line().unwrap(), "abc\n");
+    assert!(reader.read_line().unwrap().is_empty());
+    drop(server);
+    assert!(!path.exists());
+}

@@ -103,11 +103,14 @@ where
     .map(Server)
 }
 
-/// The type of a Unix socket of blocking threads.
+/// The half of a Unix connection to read from.
 #[cfg(unix)]
-type Unix = <Blocking as Runtime>::Unix;
+pub type UnixReader = StreamReader<<Blocking as Runtime>::Unix>;
+/// The half of a Unix connection to write to.
+#[cfg(unix)]
+pub type UnixWriter = StreamWriter<<Blocking as Runtime>::Unix>;
 
-/// Opens a connection to a Unix socket.
+/// Opens a connection to a Unix socket, with the default [`Options`].
 ///
 /// # Errors
 ///
@@ -115,8 +118,20 @@ type Unix = <Blocking as Runtime>::Unix;
 #[cfg(unix)]
 pub fn open_unix_connection(
     path: impl AsRef<std::path::Path>,
+) -> io::Result<(UnixReader, UnixWriter)> {
+    open_unix_connection_with(path, &Options::new())
+}
+
+/// Opens a connection to a Unix socket.
+///
+/// # Errors
+///
+/// Those of the system.
+#[cfg(unix)]
+pub fn open_unix_connection_with(
+    path: impl AsRef<std::path::Path>,
     options: &Options,
-) -> io::Result<(StreamReader<Unix>, StreamWriter<Unix>)> {
+) -> io::Result<(UnixReader, UnixWriter)> {
     let transport = block_on(Blocking::connect_unix(path.as_ref()))?;
     Ok(halves(Stream::with_options(transport, options).split()))
 }
@@ -127,13 +142,27 @@ pub fn open_unix_connection(
 ///
 /// Where the path cannot be listened on; the error names it.
 #[cfg(unix)]
-pub fn start_unix_server<H, O>(
+pub fn start_unix_server<H, O>(handler: H, path: impl AsRef<std::path::Path>) -> io::Result<Server>
+where
+    H: Fn(UnixReader, UnixWriter) -> O + Send + Sync + 'static,
+    O: Outcome + 'static,
+{
+    start_unix_server_with(handler, path, &ServerOptions::new())
+}
+
+/// Starts a server on a Unix socket. See [`crate::Server::start_unix`].
+///
+/// # Errors
+///
+/// As for [`start_unix_server`].
+#[cfg(unix)]
+pub fn start_unix_server_with<H, O>(
     handler: H,
     path: impl AsRef<std::path::Path>,
     options: &ServerOptions,
 ) -> io::Result<Server>
 where
-    H: Fn(StreamReader<Unix>, StreamWriter<Unix>) -> O + Send + Sync + 'static,
+    H: Fn(UnixReader, UnixWriter) -> O + Send + Sync + 'static,
     O: Outcome + 'static,
 {
     block_on(server::Server::start_unix(awaited(handler), path, options)).map(Server)
