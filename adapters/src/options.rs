@@ -205,7 +205,12 @@ impl ServerOptions {
     }
 
     /// Sets how many connections may be open at once. Further ones wait to be accepted.
+    ///
+    /// # Panics
+    ///
+    /// If `max_connections` is zero: nobody would ever be accepted.
     pub fn max_connections(self, max_connections: usize) -> Self {
+        assert!(max_connections > 0, "a server for no connections");
         Self {
             max_connections,
             ..self
@@ -249,19 +254,11 @@ impl ServerOptions {
         socket.set_keepalive(self.keep_alive)?;
         socket.set_tcp_nodelay(self.nodelay)?;
         socket.bind(&address.into())?;
-        socket.listen(self.backlog)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket.into())
+        self.listen_on(socket)
     }
 
-    /// Makes a listening Unix socket, whose file must not exist.
-    #[cfg(unix)]
-    pub(crate) fn listen_unix(
-        &self,
-        path: &std::path::Path,
-    ) -> io::Result<std::os::unix::net::UnixListener> {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        socket.bind(&socket2::SockAddr::unix(path)?)?;
+    /// Makes a socket that is bound listen.
+    pub(crate) fn listen_on<L: From<Socket>>(&self, socket: Socket) -> io::Result<L> {
         socket.listen(self.backlog)?;
         socket.set_nonblocking(true)?;
         Ok(socket.into())

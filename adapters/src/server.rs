@@ -33,6 +33,9 @@ use crate::transport::{ReadHalf, Transport};
 /// descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
+/// How many connections in a row may fail while they are accepted before that waits, too.
+const FAILED_IN_A_ROW: u32 = 32;
+
 /// How much input, and for how long, a closing connection takes and drops, so that its peer is not reset
 /// before it has read the last answer.
 const LINGER_BYTES: usize = 256 * 1024;
@@ -379,6 +382,7 @@ impl<H> Acceptor<H> {
     {
         let most = self.options.most_connections();
         let has_room = |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
+        let mut failed_in_a_row = 0;
         loop {
             self.state.until(has_room).await;
             let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
@@ -396,6 +400,7 @@ impl<H> Acceptor<H> {
             };
             match accepted {
                 Ok(transport) => {
+                    failed_in_a_row = 0;
                     let stream = Stream::with_options(transport, self.options.limits());
                     let shared = stream.shared();
                     // Another listener may have taken the last place meanwhile.
@@ -411,7 +416,9 @@ impl<H> Acceptor<H> {
                 Err(error) => {
                     self.state
                         .change(|inner| inner.statistics.accept_errors += 1);
-                    if !concerns_one_connection(&error) {
+                    failed_in_a_row += 1;
+                    if !concerns_one_connection(&error) || failed_in_a_row >= FAILED_IN_A_ROW {
+                        failed_in_a_row = 0;
                         let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
                         either(closed, R::sleep(ACCEPT_AGAIN)).await;
                     }
@@ -478,6 +485,21 @@ async fn linger<T: Transport>(shared: &Shared<T>) {
 
 /// Whether a failed accept says something of one connection only, and the next may be tried at once.
 fn concerns_one_connection(error: &io::Error) -> bool {
+    // Linux passes on what has happened to the connection in the network; see accept(2).
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(
+        libc::ENETDOWN
+        | libc::EPROTO
+        | libc::ENOPROTOOPT
+        | libc::EHOSTDOWN
+        | libc::ENONET
+        | libc::EHOSTUNREACH
+        | libc::EOPNOTSUPP
+        | libc::ENETUNREACH,
+    ) = error.raw_os_error()
+    {
+        return true;
+    }
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
