@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use plimsoll::{Loss, ReadError, WriteError};
@@ -46,6 +47,47 @@ impl fmt::Display for Lost {
 impl std::error::Error for Lost {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+/// What went wrong in a server, which goes on. See [`ServerOptions::on_error`](crate::ServerOptions::on_error).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The system refused to accept a connection, or to start the task or thread of its handler.
+    #[error("cannot accept a connection: {error}")]
+    #[non_exhaustive]
+    Accept {
+        /// The system's error.
+        error: io::Error,
+    },
+    /// A handler returned an error.
+    #[error("the handler{} failed: {error}", For(.peer))]
+    #[non_exhaustive]
+    Failed {
+        /// The peer's address when it was accepted. `None` where it has none, as over a Unix socket.
+        peer: Option<SocketAddr>,
+        /// What the handler returned.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A handler panicked. What it said, and where, the process's panic hook was told.
+    #[error("the handler{} panicked", For(.peer))]
+    #[non_exhaustive]
+    Panicked {
+        /// As in [`Failed`](Self::Failed).
+        peer: Option<SocketAddr>,
+    },
+}
+
+/// Says whose handler it was.
+struct For<'a>(&'a Option<SocketAddr>);
+
+impl fmt::Display for For<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(peer) => write!(f, " for {peer}"),
+            None => Ok(()),
+        }
     }
 }
 

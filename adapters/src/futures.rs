@@ -170,6 +170,14 @@ macro_rules! listener {
                 Ok(<$listener>::accept(self).await?.0)
             }
 
+            fn peer_addr(accepted: &$socket) -> Option<std::net::SocketAddr> {
+                // That of a Unix socket is none.
+                socket2::SockRef::from(accepted)
+                    .peer_addr()
+                    .ok()?
+                    .as_socket()
+            }
+
             fn socket(&self) -> socket2::SockRef<'_> {
                 self.into()
             }

@@ -1,12 +1,16 @@
 //! What is chosen before a stream or a server is made.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll::{Connection, Reader, WaterMarks, Writer};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::error::ServerError;
 use crate::stream::CLOSE_WITHIN;
 
 /// The limits that a stream is made with. All are in bytes.
@@ -146,6 +150,17 @@ pub struct ServerOptions {
     nodelay: bool,
     max_connections: usize,
     close_within: Duration,
+    on_error: Option<OnError>,
+}
+
+/// Whom a server tells of what went wrong.
+#[derive(Clone)]
+struct OnError(Arc<dyn Fn(&ServerError) + Send + Sync>);
+
+impl fmt::Debug for OnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnError")
+    }
 }
 
 impl ServerOptions {
@@ -161,6 +176,7 @@ impl ServerOptions {
             nodelay: true,
             max_connections: usize::MAX,
             close_within: CLOSE_WITHIN,
+            on_error: None,
         }
     }
 
@@ -222,6 +238,37 @@ impl ServerOptions {
         Self {
             close_within,
             ..self
+        }
+    }
+
+    /// Sets whom to tell of handlers that fail or panic, and of connections that cannot be accepted.
+    ///
+    /// Unless it is set they are only counted, in [`Statistics`](crate::Statistics). It is called in the
+    /// connection's task, or the listener's, and should return soon. A panic in it is caught. A peer that
+    /// goes away in the middle is among the errors, as a [`Lost`](crate::Lost). (asyncio's
+    /// `loop.set_exception_handler`.)
+    ///
+    /// ```
+    /// use plimsoll_io::ServerOptions;
+    ///
+    /// let options = ServerOptions::new().on_error(|error| eprintln!("{error}"));
+    /// ```
+    #[doc(alias = "set_exception_handler")]
+    pub fn on_error(self, tell: impl Fn(&ServerError) + Send + Sync + 'static) -> Self {
+        Self {
+            on_error: Some(OnError(Arc::new(tell))),
+            ..self
+        }
+    }
+
+    pub(crate) fn tells_errors(&self) -> bool {
+        self.on_error.is_some()
+    }
+
+    pub(crate) fn tell(&self, error: ServerError) {
+        if let Some(OnError(tell)) = &self.on_error {
+            // Whoever panics there has told the panic hook, and no one else is left to be told.
+            let _ = catch_unwind(AssertUnwindSafe(|| tell(&error)));
         }
     }
 

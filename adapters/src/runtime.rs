@@ -110,6 +110,13 @@ pub trait Listener: Send + Sync + 'static {
     /// Safe: dropped while it waits, it has accepted none.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Transport>> + Send;
 
+    /// Returns the address of an accepted connection's peer, if it has one, for
+    /// [`ServerError`](crate::ServerError).
+    fn peer_addr(accepted: &Self::Transport) -> Option<SocketAddr> {
+        let _ = accepted;
+        None
+    }
+
     /// The socket, for its options.
     fn socket(&self) -> socket2::SockRef<'_>;
 }

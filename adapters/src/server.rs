@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use plimsoll::Loss;
 
-use crate::either::either;
+use crate::either::{Either, either};
+use crate::error::ServerError;
 use crate::listen;
 #[cfg(unix)]
 use crate::listen::SocketFile;
@@ -54,21 +55,23 @@ pub struct Server<R: Runtime> {
     runtime: PhantomData<fn() -> R>,
 }
 
-/// What a handler may return: nothing, or a result, of which errors are counted.
+/// What a handler may return: nothing, or a result, whose errors are counted, and passed to
+/// [`ServerOptions::on_error`].
 pub trait Outcome: Send {
-    /// Whether the handler failed.
-    fn is_failure(&self) -> bool;
+    /// Returns how the handler failed, if it did.
+    fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>>;
 }
 
 impl Outcome for () {
-    fn is_failure(&self) -> bool {
-        false
+    fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
+        None
     }
 }
 
-impl<E: Send> Outcome for Result<(), E> {
-    fn is_failure(&self) -> bool {
-        self.is_err()
+/// Of any error that `?` makes a boxed one: typed ones, boxed ones, those of `anyhow`, and text.
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>> + Send> Outcome for Result<(), E> {
+    fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
+        self.err().map(Into::into)
     }
 }
 
@@ -336,8 +339,7 @@ impl<R: Runtime> Server<R> {
         self.state.enter(Phase::ShuttingDown);
         self.state.each_client(|client| client.end_reading());
         let all_gone = pin!(self.wait_closed());
-        let deadline = R::sleep(limit);
-        if either(all_gone, deadline).await.is_some() {
+        if let Either::First(()) = either(all_gone, R::sleep(limit)).await {
             return Shutdown { aborted: 0 };
         }
         let aborted = self.connections();
@@ -387,37 +389,32 @@ impl<H> Acceptor<H> {
             self.state.until(has_room).await;
             let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
             // Being closed comes first, so that nobody is accepted after it.
-            let accepted = {
-                let mut accepted = None;
-                {
-                    let accept = pin!(async { accepted = Some(listener.accept().await) });
-                    either(closed, accept).await;
-                }
-                accepted
-            };
-            let Some(accepted) = accepted else {
+            let Either::Second(accepted) = either(closed, pin!(listener.accept())).await else {
                 break;
             };
             match accepted {
                 Ok(transport) => {
                     failed_in_a_row = 0;
+                    let on_error = self.options.tells_errors();
+                    let peer = on_error.then(|| L::peer_addr(&transport)).flatten();
                     let stream = Stream::with_options(transport, self.options.limits());
                     let shared = stream.shared();
                     // Another listener may have taken the last place meanwhile.
                     self.state.until(has_room).await;
                     let registered = State::register(&self.state, Arc::clone(&shared) as _);
-                    if R::spawn(Arc::clone(&self).handle(stream, shared, registered)).is_err() {
+                    let handled = Arc::clone(&self).handle(stream, shared, registered, peer);
+                    if let Err(error) = R::spawn(handled) {
                         // The connection went with its task. There may be room for the next one soon.
-                        self.state
-                            .change(|inner| inner.statistics.accept_errors += 1);
+                        self.refused(error);
                         R::sleep(ACCEPT_AGAIN).await;
                     }
                 }
                 Err(error) => {
-                    self.state
-                        .change(|inner| inner.statistics.accept_errors += 1);
                     failed_in_a_row += 1;
-                    if !concerns_one_connection(&error) || failed_in_a_row >= FAILED_IN_A_ROW {
+                    let goes_on =
+                        concerns_one_connection(&error) && failed_in_a_row < FAILED_IN_A_ROW;
+                    self.refused(error);
+                    if !goes_on {
                         failed_in_a_row = 0;
                         let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
                         either(closed, R::sleep(ACCEPT_AGAIN)).await;
@@ -429,11 +426,19 @@ impl<H> Acceptor<H> {
         drop(listening);
     }
 
+    /// Counts an error of the system, and tells of it.
+    fn refused(&self, error: io::Error) {
+        self.state
+            .change(|inner| inner.statistics.accept_errors += 1);
+        self.options.tell(ServerError::Accept { error });
+    }
+
     async fn handle<T, F>(
         self: Arc<Self>,
         stream: Stream<T>,
         shared: Arc<Shared<T>>,
         registered: Registered,
+        peer: Option<SocketAddr>,
     ) where
         T: Transport,
         H: Fn(StreamReader<T>, StreamWriter<T>) -> F + Send + Sync + 'static,
@@ -442,15 +447,21 @@ impl<H> Acceptor<H> {
         let (reader, writer) = stream.split();
         // The handler is also called within the guard: it may panic before its first wait.
         let handled = NoPanic(Some(Box::pin(async {
-            (self.handler)(reader, writer).await.is_failure()
+            (self.handler)(reader, writer).await.failure()
         })));
         let cancelled = pin!(self.state.cancelled(registered.id));
         match either(handled, cancelled).await {
-            Some(Ok(false)) => {}
+            Either::First(Ok(None)) => {}
+            Either::First(Ok(Some(error))) => {
+                self.state.change(|inner| inner.statistics.failed += 1);
+                self.options.tell(ServerError::Failed { peer, error });
+            }
+            Either::First(Err(Panicked)) => {
+                self.state.change(|inner| inner.statistics.panicked += 1);
+                self.options.tell(ServerError::Panicked { peer });
+            }
             // It may have written while all were aborted.
-            None => drop(shared.abort(Loss::Aborted)),
-            Some(Ok(true)) => self.state.change(|inner| inner.statistics.failed += 1),
-            Some(Err(Panicked)) => self.state.change(|inner| inner.statistics.panicked += 1),
+            Either::Second(()) => drop(shared.abort(Loss::Aborted)),
         }
         if shared
             .close_within(self.options.closes_within())

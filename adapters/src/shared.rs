@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Buf;
 use plimsoll::{Loss, Writer, WriterState};
 
-use crate::either::either;
+use crate::either::{Either, either};
 use crate::error::{Lost, loss_of};
 use crate::transport::{Transport, WriteHalf};
 
@@ -189,8 +189,8 @@ impl<T: Transport> Shared<T> {
         self.queue(|writer| writer.close());
         let sent = pin!(poll_fn(|cx| self.poll_send_until(cx, |_| false)));
         match either(sent, T::sleep(limit)).await {
-            Some(sent) => sent,
-            None => Err(self.abort(Loss::TimedOut)),
+            Either::First(sent) => sent,
+            Either::Second(()) => Err(self.abort(Loss::TimedOut)),
         }
     }
 

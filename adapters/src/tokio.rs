@@ -233,6 +233,10 @@ impl Listener for TcpListener {
         Ok(TcpListener::accept(self).await?.0)
     }
 
+    fn peer_addr(accepted: &TcpStream) -> Option<SocketAddr> {
+        accepted.peer_addr().ok()
+    }
+
     fn socket(&self) -> SockRef<'_> {
         self.into()
     }

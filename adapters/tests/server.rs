@@ -20,8 +20,8 @@ use plimsoll_io::memory::Memory;
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    ConnectError, ConnectOptions, Error, Listener, Options, Runtime, Server, ServerOptions,
-    StreamReader, StreamWriter, Transport, open_connection,
+    ConnectError, ConnectOptions, Error, Listener, Options, Runtime, Server, ServerError,
+    ServerOptions, StreamReader, StreamWriter, Transport, open_connection,
 };
 
 const LOCALHOST: &[&str] = &["127.0.0.1"];
@@ -169,6 +169,51 @@ async fn a_handler_that_panics_at_once_harms_no_one<R: Runtime>() {
         assert_ends(&client);
     }
     eventually::<R>(|| server.statistics().panicked == 3 && server.connections() == 0).await;
+}
+
+/// The server outlives a panic in what it tells.
+async fn failures_are_told_with_the_peers_address<R: Runtime>() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let options = ServerOptions::new().on_error(move |error| {
+        let (peer, is_line_too_long) = match error {
+            ServerError::Failed { peer, error, .. } => (
+                *peer,
+                Some(error.is::<Error>() && error.to_string().contains("longer")),
+            ),
+            ServerError::Panicked { peer, .. } => (*peer, None),
+            other => panic!("{other}"),
+        };
+        tell.lock().unwrap().push((peer.unwrap(), is_line_too_long));
+        panic!("as a careless user's might");
+    });
+    async fn handler<T: Transport>(
+        mut reader: StreamReader<T>,
+        _: StreamWriter<T>,
+    ) -> Result<(), Error> {
+        assert!(reader.read_line().await?.content() != b"panic");
+        Ok(())
+    }
+    let options = options.streams(Options::new().limit(5));
+    let server = Server::<R>::start(handler, LOCALHOST, 0, &options);
+    let server = server.await.unwrap();
+    let mut expected = Vec::new();
+    for (line, is_line_too_long) in [
+        ("much too long\n", Some(Some(true))),
+        ("fine\n", None),
+        ("panic\n", Some(None)),
+        ("much too long\n", Some(Some(true))),
+    ] {
+        let mut client = connect(server.local_addrs()[0]);
+        let address = client.local_addr().unwrap();
+        client.write_all(line.as_bytes()).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_ends(&client);
+        expected.extend(is_line_too_long.map(|failure| (address, failure)));
+    }
+    eventually::<R>(|| server.connections() == 0).await;
+    assert_eq!(*told.lock().unwrap(), expected);
+    assert_eq!(server.shutdown(Duration::from_secs(5)).await.aborted, 0);
 }
 
 /// The peer still sends when it is answered and closed: it must get the answer, not a reset.
@@ -572,6 +617,7 @@ fn run_all<R: Runtime>(on: &str, block_on: impl Fn(Pin<Box<dyn Future<Output = (
         a_dropped_server_stops_accepting
         a_handlers_end_closes_its_connection
         a_handler_that_panics_at_once_harms_no_one
+        failures_are_told_with_the_peers_address
         a_last_answer_is_not_lost_to_a_reset
         two_thousand_clients_at_once
         connections_above_the_cap_wait

@@ -5,15 +5,15 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use plimsoll_io::memory::Memory;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    Error, Listener, Runtime, Server, ServerOptions, Sleep, Stream, StreamReader, StreamWriter,
-    Transport,
+    Error, Listener, Runtime, Server, ServerError, ServerOptions, Sleep, Stream, StreamReader,
+    StreamWriter, Transport,
 };
 
 /// tokio, but for a Unix listener that it cannot watch, and for sleeps that are counted.
@@ -149,12 +149,18 @@ async fn sleeps_over(failures: impl IntoIterator<Item = io::Error>) -> usize {
     let count = given.len();
     given.insert(0, Ok(accepted));
     let before = SLEEPS.load(Ordering::SeqCst);
-    let options = ServerOptions::new();
+    let told = Arc::new(AtomicUsize::new(0));
+    let tell = Arc::clone(&told);
+    let options = ServerOptions::new().on_error(move |error| {
+        assert!(matches!(error, ServerError::Accept { .. }), "{error}");
+        tell.fetch_add(1, Ordering::SeqCst);
+    });
     let server = Server::<Refusing>::serve(vec![Given::new(given)], answer_lines, &options);
     let mut client = Stream::new(client);
     client.writer.write(b"hello\n").unwrap();
     assert_eq!(client.reader.read_line().await.unwrap(), "hello\n");
     assert_eq!(server.statistics().accept_errors, count as u64);
+    assert_eq!(told.load(Ordering::SeqCst), count);
     SLEEPS.load(Ordering::SeqCst) - before
 }
 
