@@ -87,14 +87,17 @@ impl<R: ReadHalf> Receiver<R> {
         T: Transport<Read = R>,
     {
         let received = self.poll_read(cx);
-        // A read that blocked its thread meanwhile ended in one way or another.
+        // Another thread may have given the connection up meanwhile, and that may be why this has ended.
         if let (Poll::Ready(Ok(0) | Err(_)), Some(given_up)) = (&received, shared.given_up()) {
             self.lose(given_up);
             return Poll::Ready(());
         }
         match received {
             Poll::Ready(Ok(0)) => self.reader.feed_eof(),
-            Poll::Ready(Ok(received)) => self.reader.commit(received),
+            Poll::Ready(Ok(received)) => {
+                self.reader.commit(received);
+                shared.note_move();
+            }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Poll::Ready(Err(error)) => {
                 let loss = loss_of(&error);

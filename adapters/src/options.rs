@@ -150,6 +150,7 @@ pub struct ServerOptions {
     nodelay: bool,
     max_connections: usize,
     close_within: Duration,
+    idle_timeout: Option<Duration>,
     on_error: Option<OnError>,
 }
 
@@ -165,7 +166,7 @@ impl fmt::Debug for OnError {
 
 impl ServerOptions {
     /// Chooses asyncio's defaults: a backlog of 100, addresses reused, ports not, no keep-alive, no delay
-    /// of small segments. Connections are not capped, and closed within 30 seconds.
+    /// of small segments. Connections are not capped, may be idle, and are closed within 30 seconds.
     pub fn new() -> Self {
         Self {
             streams: Options::new().of_a_server(),
@@ -176,6 +177,7 @@ impl ServerOptions {
             nodelay: true,
             max_connections: usize::MAX,
             close_within: CLOSE_WITHIN,
+            idle_timeout: None,
             on_error: None,
         }
     }
@@ -241,6 +243,26 @@ impl ServerOptions {
         }
     }
 
+    /// Sets after what time a connection is given up on which nothing is received and nothing sent; it
+    /// may take a quarter longer. Its reads and writes then fail with [`Loss::TimedOut`](crate::Loss).
+    ///
+    /// It lets go of peers that are gone without a word, and of those that neither ask nor take answers.
+    /// A handler that works for so long before it answers is cut off, too. A peer that sends a byte now
+    /// and then is not idle: bound each read, as [`StreamReader`](crate::StreamReader) shows.
+    ///
+    /// Unless this is set, connections may be idle for ever, as in asyncio.
+    ///
+    /// # Panics
+    ///
+    /// If `idle_timeout` is zero.
+    pub fn idle_timeout(self, idle_timeout: Duration) -> Self {
+        assert!(!idle_timeout.is_zero(), "an idle timeout of no time");
+        Self {
+            idle_timeout: Some(idle_timeout),
+            ..self
+        }
+    }
+
     /// Sets whom to tell of handlers that fail or panic, and of connections that cannot be accepted.
     ///
     /// Unless it is set they are only counted, in [`Statistics`](crate::Statistics). It is called in the
@@ -259,6 +281,10 @@ impl ServerOptions {
             on_error: Some(OnError(Arc::new(tell))),
             ..self
         }
+    }
+
+    pub(crate) fn gives_up_idle_after(&self) -> Option<Duration> {
+        self.idle_timeout
     }
 
     pub(crate) fn tells_errors(&self) -> bool {

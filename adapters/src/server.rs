@@ -37,6 +37,9 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How many connections in a row may fail while they are accepted before that waits, too.
 const FAILED_IN_A_ROW: u32 = 32;
 
+/// In how many parts of the idle timeout connections are looked at.
+const LOOKS: u32 = 4;
+
 /// How much input, and for how long, a closing connection takes and drops, so that its peer is not reset
 /// before it has read the last answer.
 const LINGER_BYTES: usize = 256 * 1024;
@@ -126,6 +129,23 @@ struct Accepted {
     handler: Option<Waker>,
     /// Whether the handler has ended and everything is sent.
     lingers: bool,
+    /// Its moves at the last look for idle connections, if there was one, and how often they were the
+    /// same before.
+    moves: Option<usize>,
+    quiet_looks: u32,
+}
+
+impl Accepted {
+    /// Looks whether something has moved since the last look; the client, if nothing has for too long.
+    fn is_idle(&mut self) -> Option<Arc<dyn Client>> {
+        let moves = Some(self.client.moves());
+        self.quiet_looks = match self.moves == moves {
+            true => self.quiet_looks.saturating_add(1),
+            false => 0,
+        };
+        self.moves = moves;
+        (self.quiet_looks == LOOKS && !self.lingers).then(|| Arc::clone(&self.client))
+    }
 }
 
 /// How far the server has come to its end. Each phase includes those before it.
@@ -145,7 +165,8 @@ enum Phase {
 trait Client: Send + Sync {
     fn end_reading(&self);
     fn close(&self);
-    fn abort(&self);
+    fn abort(&self, loss: Loss);
+    fn moves(&self) -> usize;
 }
 
 impl<T: Transport> Client for Shared<T>
@@ -161,8 +182,12 @@ where
         Shared::end_reading(self);
     }
 
-    fn abort(&self) {
-        Shared::abort(self, Loss::Aborted);
+    fn abort(&self, loss: Loss) {
+        Shared::abort(self, loss);
+    }
+
+    fn moves(&self) -> usize {
+        Shared::moves(self)
     }
 }
 
@@ -253,6 +278,11 @@ impl<R: Runtime> Server<R> {
             handler,
             options: options.clone(),
         });
+        if let Some(limit) = options.gives_up_idle_after() {
+            let state = Arc::clone(&acceptor.state);
+            // Where there are no means for this task, there are none for a connection's.
+            let _ = R::spawn(async move { state.give_up_idle::<R>(limit).await });
+        }
         for listener in listeners {
             // If it cannot be started it is dropped, and with it its part in the server.
             let listening = Listening(Arc::clone(&acceptor.state));
@@ -322,7 +352,7 @@ impl<R: Runtime> Server<R> {
     /// Aborts all connections: what is pending is dropped, and reads and writes fail. Call
     /// [`close`](Self::close) first.
     pub fn abort_clients(&self) {
-        self.state.each_client(|client| client.abort());
+        self.state.each_client(|client| client.abort(Loss::Aborted));
     }
 
     /// Ends the server within `limit`: stops accepting, lets handlers finish, and aborts the
@@ -578,6 +608,22 @@ impl State {
         })
     }
 
+    /// Gives up connections that were idle for `limit`, until the server has come to its end.
+    async fn give_up_idle<R: Runtime>(&self, limit: Duration) {
+        let is_over = |inner: &Inner| inner.listeners == 0 && inner.clients.is_empty();
+        loop {
+            let look = R::sleep((limit / LOOKS).max(Duration::from_millis(1)));
+            if let Either::First(()) = either(pin!(self.until(is_over)), look).await {
+                return;
+            }
+            let mut inner = self.lock();
+            let idle = inner.clients.values_mut().filter_map(Accepted::is_idle);
+            let idle: Vec<_> = idle.collect();
+            drop(inner);
+            idle.iter().for_each(|client| client.abort(Loss::TimedOut));
+        }
+    }
+
     fn register(self: &Arc<Self>, client: Arc<dyn Client>) -> Registered {
         let id = self.change(|inner| {
             if inner.phase >= Phase::ShuttingDown {
@@ -589,6 +635,8 @@ impl State {
                 client,
                 handler: None,
                 lingers: false,
+                moves: None,
+                quiet_looks: 0,
             };
             inner.clients.insert(inner.next_client, accepted);
             inner.next_client

@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub(crate) struct Shared<T: Transport> {
     left: Mutex<Option<T::Read>>,
     /// How this side gave the connection up, if it did, however the output had come to its end before.
     given_up: OnceLock<Loss>,
+    /// How often something was received or sent; only that it changes means something.
+    moves: AtomicUsize,
     /// Whether reads that find nothing buffered are told of the end of the stream.
     reading_ended: AtomicBool,
     waiters: Arc<Waiters>,
@@ -85,6 +87,7 @@ impl<T: Transport> Shared<T> {
             reader_was_refused: AtomicBool::new(false),
             left: Mutex::new(None),
             given_up: OnceLock::new(),
+            moves: AtomicUsize::new(0),
             reading_ended: AtomicBool::new(false),
             waker: Arc::clone(&waiters).into(),
             waiters,
@@ -148,6 +151,7 @@ impl<T: Transport> Shared<T> {
         let is_full = sending.writer.is_full();
         drop(sending);
         if moved {
+            self.note_move();
             self.waiters.wake_half(Half::Writer);
         }
         match self.given_up() {
@@ -166,9 +170,13 @@ impl<T: Transport> Shared<T> {
         self.waiters.register(Half::Writer, cx.waker());
         let mut sending = self.lock();
         let was_full = sending.writer.is_full();
+        let before = sending.progress();
         let sent_all = sending
             .poll_send(&mut Context::from_waker(&self.waker))
             .is_ready();
+        if before != sending.progress() {
+            self.note_move();
+        }
         if was_full && !sending.writer.is_full() {
             // A read may have paused until now. The transport has not had to wait, and wakes nobody.
             self.waiters.wake_half(Half::Reader);
@@ -192,6 +200,16 @@ impl<T: Transport> Shared<T> {
             Either::First(sent) => sent,
             Either::Second(()) => Err(self.abort(Loss::TimedOut)),
         }
+    }
+
+    /// Records that something was received or sent.
+    pub(crate) fn note_move(&self) {
+        self.moves.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was received or sent, modulo the size of a `usize`.
+    pub(crate) fn moves(&self) -> usize {
+        self.moves.load(Ordering::Relaxed)
     }
 
     /// Ends a read's wait: output that is queued from now on need not wake it.

@@ -342,6 +342,47 @@ async fn a_client_that_takes_no_answers_is_not_listened_to<R: Runtime>() {
     assert_eq!(server.statistics().failed, 0);
 }
 
+/// Silent clients are given up, and those that take nothing; those that say something are not.
+async fn clients_that_move_nothing_are_given_up<R: Runtime>() {
+    async fn handler<T: Transport>(
+        mut reader: StreamReader<T>,
+        mut writer: StreamWriter<T>,
+    ) -> Result<(), Error> {
+        loop {
+            match reader.read_line().await?.content() {
+                b"" => return Ok(()),
+                b"much" => writer.write(&[b'a'; 15 << 20])?,
+                _ => writer.write(b"still here\n")?,
+            }
+            writer.drain().await?;
+        }
+    }
+    let told = Arc::new(AtomicUsize::new(0));
+    let tell = Arc::clone(&told);
+    let options = ServerOptions::new().idle_timeout(Duration::from_secs(1));
+    let options = options.on_error(move |error| {
+        assert!(error.to_string().contains("timed out"), "{error}");
+        tell.fetch_add(1, Ordering::Relaxed);
+    });
+    let server = Server::<R>::start(handler, LOCALHOST, 0, &options);
+    let server = server.await.unwrap();
+    let address = server.local_addrs()[0];
+    let mut silent = connect(address);
+    let mut deaf = connect(address);
+    deaf.write_all(b"much\n").unwrap();
+    let talking = connect(address);
+    for _ in 0..80 {
+        assert_eq!(ask(&talking, "still here\n"), "still here\n");
+        R::sleep(Duration::from_millis(25)).await;
+    }
+    eventually::<R>(|| told.load(Ordering::Relaxed) == 2).await;
+    assert!(silent.read(&mut [0]).is_err(), "a reset");
+    assert!(io::copy(&mut deaf, &mut io::sink()).is_err(), "a reset");
+    assert_eq!(ask(&talking, "still here\n"), "still here\n");
+    drop(talking);
+    assert_eq!(server.shutdown(Duration::from_secs(5)).await.aborted, 0);
+}
+
 /// Idle clients are let go at once, busy ones when they are done, stuck ones at the deadline.
 async fn a_shutdown_ends_in_time<R: Runtime>() {
     async fn handler<R: Runtime, T: Transport>(
@@ -622,6 +663,7 @@ fn run_all<R: Runtime>(on: &str, block_on: impl Fn(Pin<Box<dyn Future<Output = (
         two_thousand_clients_at_once
         connections_above_the_cap_wait
         a_client_that_takes_no_answers_is_not_listened_to
+        clients_that_move_nothing_are_given_up
         a_shutdown_ends_in_time
         all_clients_can_be_closed_or_aborted
         accept_errors_do_not_end_the_listener

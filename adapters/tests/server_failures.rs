@@ -12,8 +12,8 @@ use std::time::Duration;
 use plimsoll_io::memory::Memory;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    Error, Listener, Runtime, Server, ServerError, ServerOptions, Sleep, Stream, StreamReader,
-    StreamWriter, Transport,
+    Error, Listener, Loss, Runtime, Server, ServerError, ServerOptions, Sleep, Stream,
+    StreamReader, StreamWriter, Transport,
 };
 
 /// tokio, but for a Unix listener that it cannot watch, and for sleeps that are counted.
@@ -194,6 +194,69 @@ async fn an_accept_error_of_one_connection_keeps_no_other_waiting() {
 #[should_panic(expected = "a server for no connections")]
 fn a_server_for_no_connections_is_a_mistake() {
     let _ = ServerOptions::new().max_connections(0);
+}
+
+/// By tokio's clock, which here goes as fast as it can.
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_given_up_within_a_quarter_more_of_its_time() {
+    let limit = Duration::from_secs(600);
+    let since_last_move = Arc::new(Mutex::new(Vec::new()));
+    let measured = Arc::clone(&since_last_move);
+    let handler = move |mut reader: StreamReader<Memory>, writer: StreamWriter<Memory>| {
+        let measured = Arc::clone(&measured);
+        async move {
+            let mut last_move = tokio::time::Instant::now();
+            let lost = loop {
+                match reader.read(1).await {
+                    Ok(byte) => assert_eq!(*byte, *b"."),
+                    Err(error) => break error,
+                }
+                last_move = tokio::time::Instant::now();
+            };
+            assert!(matches!(lost, Error::Lost(lost) if lost.loss == Loss::TimedOut));
+            measured.lock().unwrap().push(last_move.elapsed());
+            drop(writer);
+        }
+    };
+    let (clients, accepted): (Vec<_>, Vec<_>) = (0..10).map(|_| Memory::pair(100)).unzip();
+    let given = Given::new(accepted.into_iter().rev().map(Ok).collect());
+    let options = ServerOptions::new().idle_timeout(limit);
+    let server = Server::<Tokio>::serve(vec![given], handler, &options);
+    let talking = clients
+        .into_iter()
+        .enumerate()
+        .map(|(number, client)| async move {
+            let mut client = Stream::new(client);
+            for _ in 0..5 * number {
+                // Longer than from one look to the next, shorter than the limit.
+                tokio::time::sleep(limit * (number as u32 + 10) / 20).await;
+                client.writer.write(b".").unwrap();
+                client.writer.drain().await.unwrap();
+            }
+            assert!(client.reader.read_line().await.is_err(), "given up");
+        });
+    let talking: Vec<_> = talking.map(tokio::spawn).collect();
+    for client in talking {
+        client.await.unwrap();
+    }
+    while server.connections() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let since_last_move = since_last_move.lock().unwrap();
+    assert_eq!(since_last_move.len(), 10);
+    let slack = Duration::from_millis(10);
+    for time in &*since_last_move {
+        assert!(
+            *time + slack >= limit && *time <= limit * 5 / 4 + slack,
+            "{time:?}"
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "an idle timeout of no time")]
+fn an_idle_timeout_of_no_time_is_a_mistake() {
+    let _ = ServerOptions::new().idle_timeout(Duration::ZERO);
 }
 
 /// asyncio's functions for Unix sockets, with the defaults and with options.
