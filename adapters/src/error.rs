@@ -22,6 +22,10 @@ pub enum Error {
     /// The connection was lost.
     #[error(transparent)]
     Lost(#[from] Lost),
+    /// A call of a blocking stream took longer than its timeout. The connection goes on, and no byte is
+    /// lost: the call may be made again.
+    #[error("timed out")]
+    TimedOut,
 }
 
 /// How a connection was lost, with the transport's error if there was one.
@@ -100,12 +104,14 @@ impl fmt::Display for For<'_> {
 /// | more was asked for than the cap of reads | `InvalidInput` |
 /// | a write after `finish` or `close` | `BrokenPipe` |
 /// | a write beyond the cap of writes | `QuotaExceeded` |
+/// | a timeout of a blocking stream | `TimedOut` |
 /// | a loss | its cause's; without one `ConnectionReset`, `ConnectionAborted`, `TimedOut` or `Other` |
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::Read(error) => kind_of_read(error),
             Error::Write(error) => kind_of_write(error),
+            Error::TimedOut => io::ErrorKind::TimedOut,
             Error::Lost(lost) => match &lost.cause {
                 Some(cause) => cause.kind(),
                 None => kind_of_loss(lost.loss),

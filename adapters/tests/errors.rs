@@ -26,6 +26,9 @@ fn each_error_has_the_kind_that_a_socket_would_give() {
     let cap = ReadError::CapExceeded { requested, cap: 1 };
     assert_eq!(read(cap), ErrorKind::InvalidInput);
 
+    let timed_out = std::io::Error::from(Error::TimedOut);
+    assert_eq!(timed_out.kind(), ErrorKind::TimedOut);
+
     assert_eq!(write(WriteError::Finished), ErrorKind::BrokenPipe);
     assert_eq!(write(WriteError::Closed), ErrorKind::BrokenPipe);
     let full = WriteError::Full {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,21 +14,28 @@ use plimsoll::{Frame, Separator, WaterMarks};
 
 use super::{Blocking, block_on};
 use crate::connect::ConnectOptions;
+use crate::either::{Either, either};
 use crate::error::Error;
 use crate::happy_eyeballs::ConnectError;
 use crate::options::{Options, ServerOptions};
-use crate::runtime::Runtime;
+use crate::runtime::{Listener, Runtime};
 use crate::server::{self, Outcome, Shutdown, Statistics};
 use crate::stream::{self, Stream};
 use crate::transport::{Endpoint, Transport};
 
 /// The half of a connection to read from. Its methods are those of [`crate::StreamReader`], and block.
 #[derive(Debug)]
-pub struct StreamReader<T: Transport = <Blocking as Runtime>::Tcp>(stream::StreamReader<T>);
+pub struct StreamReader<T: Transport = <Blocking as Runtime>::Tcp> {
+    inner: stream::StreamReader<T>,
+    timeout: Option<Duration>,
+}
 
 /// The half of a connection to write to. Its methods are those of [`crate::StreamWriter`], and block.
 #[derive(Debug)]
-pub struct StreamWriter<T: Transport = <Blocking as Runtime>::Tcp>(stream::StreamWriter<T>);
+pub struct StreamWriter<T: Transport = <Blocking as Runtime>::Tcp> {
+    inner: stream::StreamWriter<T>,
+    timeout: Option<Duration>,
+}
 
 /// A server whose handlers run in a thread each. Its methods are those of [`crate::Server`], and block.
 #[derive(Debug)]
@@ -37,7 +44,15 @@ pub struct Server(server::Server<Blocking>);
 
 /// Makes the two halves of a connected transport, with the default limits.
 pub fn streams<T: Transport>(transport: T) -> (StreamReader<T>, StreamWriter<T>) {
-    halves(Stream::new(transport).split())
+    streams_with(transport, &Options::new())
+}
+
+/// Makes the two halves of a connected transport.
+pub fn streams_with<T: Transport>(
+    transport: T,
+    options: &Options,
+) -> (StreamReader<T>, StreamWriter<T>) {
+    halves(Stream::with_options(transport, options).split())
 }
 
 /// Opens a connection. See [`crate::open_connection`].
@@ -133,7 +148,7 @@ pub fn open_unix_connection_with(
     options: &Options,
 ) -> io::Result<(UnixReader, UnixWriter)> {
     let transport = block_on(Blocking::connect_unix(path.as_ref()))?;
-    Ok(halves(Stream::with_options(transport, options).split()))
+    Ok(streams_with(transport, options))
 }
 
 /// Starts a server on a Unix socket. See [`crate::Server::start_unix`].
@@ -171,7 +186,35 @@ where
 fn halves<T: Transport>(
     (reader, writer): (stream::StreamReader<T>, stream::StreamWriter<T>),
 ) -> (StreamReader<T>, StreamWriter<T>) {
-    (StreamReader(reader), StreamWriter(writer))
+    (reader.into(), writer.into())
+}
+
+impl<T: Transport> From<stream::StreamReader<T>> for StreamReader<T> {
+    fn from(inner: stream::StreamReader<T>) -> Self {
+        let timeout = None;
+        Self { inner, timeout }
+    }
+}
+
+impl<T: Transport> From<stream::StreamWriter<T>> for StreamWriter<T> {
+    fn from(inner: stream::StreamWriter<T>) -> Self {
+        let timeout = None;
+        Self { inner, timeout }
+    }
+}
+
+/// Blocks in an operation, for no longer than `timeout`.
+fn block_within<A>(
+    timeout: Option<Duration>,
+    operation: impl Future<Output = Result<A, Error>>,
+) -> Result<A, Error> {
+    let Some(timeout) = timeout else {
+        return block_on(operation);
+    };
+    match block_on(either(pin!(operation), Blocking::sleep(timeout))) {
+        Either::First(result) => result,
+        Either::Second(()) => Err(Error::TimedOut),
+    }
 }
 
 /// Makes a handler that blocks one that is awaited, by a task that has a thread to itself.
@@ -182,16 +225,17 @@ fn awaited<T: Transport, O: Outcome + 'static>(
     let handler = Arc::new(handler);
     move |reader, writer| {
         let handler = Arc::clone(&handler);
-        Box::pin(async move { handler(StreamReader(reader), StreamWriter(writer)) })
+        Box::pin(async move { handler(reader.into(), writer.into()) })
     }
 }
 
 type BoxedOutcome<O> = Pin<Box<dyn Future<Output = O> + Send>>;
 
 impl<T: Transport> StreamReader<T> {
-    /// Takes the reader for the loops that are awaited.
+    /// Takes the reader for what is awaited, and for what needs both halves, as
+    /// [`Stream::join`](crate::Stream::join).
     pub fn into_inner(self) -> stream::StreamReader<T> {
-        self.0
+        self.inner
     }
 
     /// Takes as many bytes as are there, at least one and at most `max`. See [`read`](crate::StreamReader::read).
@@ -200,7 +244,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn read(&mut self, max: usize) -> Result<Frame<'_>, Error> {
-        block_on(self.0.read(max))
+        block_within(self.timeout, self.inner.read(max))
     }
 
     /// Takes one line, with its `\n`. See [`read_line`](crate::StreamReader::read_line).
@@ -209,7 +253,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn read_line(&mut self) -> Result<Frame<'_>, Error> {
-        block_on(self.0.read_line())
+        block_within(self.timeout, self.inner.read_line())
     }
 
     /// Takes everything through the separator that ends first. See [`read_until`](crate::StreamReader::read_until).
@@ -218,7 +262,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn read_until(&mut self, separator: &Separator) -> Result<Frame<'_>, Error> {
-        block_on(self.0.read_until(separator))
+        block_within(self.timeout, self.inner.read_until(separator))
     }
 
     /// Takes exactly `count` bytes. See [`read_exact`](crate::StreamReader::read_exact).
@@ -227,7 +271,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn read_exact(&mut self, count: usize) -> Result<Frame<'_>, Error> {
-        block_on(self.0.read_exact(count))
+        block_within(self.timeout, self.inner.read_exact(count))
     }
 
     /// Takes everything through the end of the stream, at most `max` bytes. See [`read_to_end`](crate::StreamReader::read_to_end).
@@ -236,7 +280,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn read_to_end(&mut self, max: usize) -> Result<Frame<'_>, Error> {
-        block_on(self.0.read_to_end(max))
+        block_within(self.timeout, self.inner.read_to_end(max))
     }
 
     /// Drops everything through the separator that ends first. See [`skip_until`](crate::StreamReader::skip_until).
@@ -245,7 +289,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn skip_until(&mut self, separator: &Separator) -> Result<usize, Error> {
-        block_on(self.0.skip_until(separator))
+        block_within(self.timeout, self.inner.skip_until(separator))
     }
 
     /// Returns the next `count` bytes without taking them. See [`peek`](crate::StreamReader::peek).
@@ -254,12 +298,25 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn peek(&mut self, count: usize) -> Result<&[u8], Error> {
-        block_on(self.0.peek(count))
+        block_within(self.timeout, self.inner.peek(count))
     }
 
     /// Returns the lines, each copied, with its newline. See [`lines`](crate::StreamReader::lines).
     pub fn lines(&mut self) -> Lines<'_, T> {
-        Lines(self.0.lines())
+        Lines {
+            inner: self.inner.lines(),
+            timeout: self.timeout,
+        }
+    }
+
+    /// Sets how long each read may take, however slowly its bytes come; at first `None`, for ever.
+    ///
+    /// A read that takes longer fails with [`Error::TimedOut`], and loses no byte: it may be asked again.
+    /// With zero, reads take what is there. A [`Source`](super::Source) whose reads block is not
+    /// interrupted.
+    #[doc(alias = "set_read_timeout")]
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout;
     }
 
     /// Changes the limit, in bytes.
@@ -268,22 +325,22 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// If `limit` is zero.
     pub fn set_limit(&mut self, limit: usize) {
-        self.0.set_limit(limit);
+        self.inner.set_limit(limit);
     }
 
     /// Changes the cap, in bytes.
     pub fn set_cap(&mut self, cap: usize) {
-        self.0.set_cap(cap);
+        self.inner.set_cap(cap);
     }
 
     /// Returns the bytes that were received and not taken.
     pub fn buffered(&self) -> &[u8] {
-        self.0.buffered()
+        self.inner.buffered()
     }
 
     /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have come.
     pub fn at_eof(&self) -> bool {
-        self.0.at_eof()
+        self.inner.at_eof()
     }
 
     /// Returns the address on this side.
@@ -295,7 +352,7 @@ impl<T: Transport> StreamReader<T> {
     where
         T::Read: Endpoint,
     {
-        self.0.local_addr()
+        self.inner.local_addr()
     }
 
     /// Returns the peer's address.
@@ -307,32 +364,37 @@ impl<T: Transport> StreamReader<T> {
     where
         T::Read: Endpoint,
     {
-        self.0.peer_addr()
+        self.inner.peer_addr()
     }
 
     /// Returns the transport's read side, to ask it what it knows.
     pub fn transport(&self) -> &T::Read {
-        self.0.transport()
+        self.inner.transport()
     }
 }
 
 /// The lines of a [`StreamReader`], one by one. See [`StreamReader::lines`].
 #[derive(Debug)]
 #[must_use = "lines are read when they are asked for"]
-pub struct Lines<'a, T: Transport>(stream::Lines<'a, T>);
+pub struct Lines<'a, T: Transport> {
+    inner: stream::Lines<'a, T>,
+    timeout: Option<Duration>,
+}
 
 impl<T: Transport> Iterator for Lines<'_, T> {
     type Item = Result<Bytes, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        block_on(poll_fn(|cx| Pin::new(&mut self.0).poll_next(cx)))
+        let next = poll_fn(|cx| Pin::new(&mut self.inner).poll_next(cx).map(Ok));
+        block_within(self.timeout, next).unwrap_or_else(|error| Some(Err(error)))
     }
 }
 
 impl<T: Transport> StreamWriter<T> {
-    /// Takes the writer for the loops that are awaited.
+    /// Takes the writer for what is awaited, and for what needs both halves, as
+    /// [`Stream::join`](crate::Stream::join).
     pub fn into_inner(self) -> stream::StreamWriter<T> {
-        self.0
+        self.inner
     }
 
     /// Queues a copy of `data`. It is not sent yet. See [`write`](crate::StreamWriter::write).
@@ -341,7 +403,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
-        self.0.write(data)
+        self.inner.write(data)
     }
 
     /// Queues `data` without a copy. It is not sent yet. See [`write_bytes`](crate::StreamWriter::write_bytes).
@@ -350,7 +412,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn write_bytes(&mut self, data: Bytes) -> Result<(), Error> {
-        self.0.write_bytes(data)
+        self.inner.write_bytes(data)
     }
 
     /// Queues a copy of all `parts`. It is not sent yet. See [`write_vectored`](crate::StreamWriter::write_vectored).
@@ -359,7 +421,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn write_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
-        self.0.write_vectored(parts)
+        self.inner.write_vectored(parts)
     }
 
     /// Queues formatted text; it makes `write!` work. See [`write_fmt`](crate::StreamWriter::write_fmt).
@@ -368,7 +430,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<(), Error> {
-        self.0.write_fmt(text)
+        self.inner.write_fmt(text)
     }
 
     /// Offers everything that is pending to the transport, until no more than the low water mark is. See [`drain`](crate::StreamWriter::drain).
@@ -377,7 +439,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn drain(&mut self) -> Result<(), Error> {
-        block_on(self.0.drain())
+        block_within(self.timeout, self.inner.drain())
     }
 
     /// Sends everything that is pending. See [`flush`](crate::StreamWriter::flush).
@@ -386,7 +448,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn flush(&mut self) -> Result<(), Error> {
-        block_on(self.0.flush())
+        block_within(self.timeout, self.inner.flush())
     }
 
     /// Sends what is pending, then the end of the stream. Reading goes on. See [`finish`](crate::StreamWriter::finish).
@@ -395,7 +457,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn finish(&mut self) -> Result<(), Error> {
-        block_on(self.0.finish())
+        block_within(self.timeout, self.inner.finish())
     }
 
     /// Sends what is pending, then the end of the stream, within 30 seconds. See [`close`](crate::StreamWriter::close).
@@ -404,7 +466,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn close(&mut self) -> Result<(), Error> {
-        block_on(self.0.close())
+        block_on(self.inner.close())
     }
 
     /// Sends what is pending, then the end of the stream, or gives the connection up. See [`close_within`](crate::StreamWriter::close_within).
@@ -413,37 +475,46 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As there, with the same left in the buffer.
     pub fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
-        block_on(self.0.close_within(limit))
+        block_on(self.inner.close_within(limit))
     }
 
     /// Ends the connection at once, and drops what is pending.
     pub fn abort(&mut self) {
-        self.0.abort();
+        self.inner.abort();
     }
 
     /// Tells whether writes fail for good.
     pub fn is_closing(&self) -> bool {
-        self.0.is_closing()
+        self.inner.is_closing()
     }
 
     /// Tells whether the user should write more now.
     pub fn is_writable(&self) -> bool {
-        self.0.is_writable()
+        self.inner.is_writable()
     }
 
     /// Returns how many bytes are pending: written, and not sent.
     pub fn pending(&self) -> usize {
-        self.0.pending()
+        self.inner.pending()
+    }
+
+    /// Sets how long each `drain`, `flush` and `finish` may take; at first `None`, for ever.
+    ///
+    /// One that takes longer fails with [`Error::TimedOut`], and loses no byte: what was not sent stays
+    /// pending. (`close` has [`close_within`](Self::close_within).)
+    #[doc(alias = "set_write_timeout")]
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout;
     }
 
     /// Changes the water marks.
     pub fn set_water_marks(&mut self, marks: WaterMarks) {
-        self.0.set_water_marks(marks);
+        self.inner.set_water_marks(marks);
     }
 
     /// Changes the cap, in bytes.
     pub fn set_cap(&mut self, cap: usize) {
-        self.0.set_cap(cap);
+        self.inner.set_cap(cap);
     }
 
     /// Returns the address on this side.
@@ -455,7 +526,7 @@ impl<T: Transport> StreamWriter<T> {
     where
         T::Write: Endpoint,
     {
-        self.0.local_addr()
+        self.inner.local_addr()
     }
 
     /// Returns the peer's address.
@@ -467,16 +538,26 @@ impl<T: Transport> StreamWriter<T> {
     where
         T::Write: Endpoint,
     {
-        self.0.peer_addr()
+        self.inner.peer_addr()
     }
 
     /// Lets `look` see the transport's write side.
     pub fn with_transport<A>(&self, look: impl FnOnce(&T::Write) -> A) -> A {
-        self.0.with_transport(look)
+        self.inner.with_transport(look)
     }
 }
 
 impl Server {
+    /// Starts a server on sockets that listen already, of any kind. See [`crate::Server::serve`].
+    pub fn serve<L, H, O>(listeners: Vec<L>, handler: H, options: &ServerOptions) -> Self
+    where
+        L: Listener,
+        H: Fn(StreamReader<L::Transport>, StreamWriter<L::Transport>) -> O + Send + Sync + 'static,
+        O: Outcome + 'static,
+    {
+        Self(server::Server::serve(listeners, awaited(handler), options))
+    }
+
     /// Returns the addresses that the server listens on, also after it was closed.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         self.0.local_addrs()
