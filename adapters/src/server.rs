@@ -429,9 +429,14 @@ impl<H> Acceptor<H> {
                     let peer = on_error.then(|| L::peer_addr(&transport)).flatten();
                     let stream = Stream::with_options(transport, self.options.limits());
                     let shared = stream.shared();
-                    // Another listener may have taken the last place meanwhile.
-                    self.state.until(has_room).await;
-                    let registered = State::register(&self.state, Arc::clone(&shared) as _);
+                    // Another listener may take the last place meanwhile.
+                    let registered = loop {
+                        self.state.until(has_room).await;
+                        let client = Arc::clone(&shared) as _;
+                        if let Some(registered) = State::register(&self.state, client, has_room) {
+                            break registered;
+                        }
+                    };
                     let handled = Arc::clone(&self).handle(stream, shared, registered, peer);
                     if let Err(error) = R::spawn(handled) {
                         // The connection went with its task. There may be room for the next one soon.
@@ -624,8 +629,16 @@ impl State {
         }
     }
 
-    fn register(self: &Arc<Self>, client: Arc<dyn Client>) -> Registered {
+    /// Takes a place for a connection, if there is room.
+    fn register(
+        self: &Arc<Self>,
+        client: Arc<dyn Client>,
+        has_room: impl Fn(&Inner) -> bool,
+    ) -> Option<Registered> {
         let id = self.change(|inner| {
+            if !has_room(inner) {
+                return None;
+            }
             if inner.phase >= Phase::ShuttingDown {
                 client.end_reading();
             }
@@ -639,12 +652,12 @@ impl State {
                 quiet_looks: 0,
             };
             inner.clients.insert(inner.next_client, accepted);
-            inner.next_client
-        });
-        Registered {
+            Some(inner.next_client)
+        })?;
+        Some(Registered {
             state: Arc::clone(self),
             id,
-        }
+        })
     }
 
     /// Does something to every connection, with nothing locked.
