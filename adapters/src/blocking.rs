@@ -239,6 +239,10 @@ impl Listener for Async<TcpListener> {
         Ok(Async::<TcpListener>::accept(self).await?.0)
     }
 
+    fn peer_addr(accepted: &Async<TcpStream>) -> Option<SocketAddr> {
+        accepted.get_ref().peer_addr().ok()
+    }
+
     fn socket(&self) -> SockRef<'_> {
         self.into()
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::either::either;
+use crate::either::{Either, either};
 use crate::happy_eyeballs::{
     ATTEMPT_DELAY, Action, ConnectError, Scheduler, Timing, Verdict, interleave,
 };
@@ -29,7 +29,7 @@ use crate::transport::Sleep;
 /// use std::time::Duration;
 ///
 /// let options = ConnectOptions::new()
-///     .options(Options::new().limit(1024))
+///     .streams(Options::new().limit(1024))
 ///     .attempt_timeout(Duration::from_secs(5))
 ///     .total_timeout(Duration::from_secs(20));
 /// # let _ = options;
@@ -65,7 +65,7 @@ impl ConnectOptions {
     }
 
     /// Sets the limits of the stream. (asyncio's `limit`, and more.)
-    pub fn options(self, streams: Options) -> Self {
+    pub fn streams(self, streams: Options) -> Self {
         Self { streams, ..self }
     }
 
@@ -214,9 +214,10 @@ async fn resolve<R: Runtime>(
 ) -> Result<Vec<SocketAddr>, ConnectError> {
     let resolved = Box::pin(R::resolve(host, port));
     let addresses = match options.timing.total_timeout {
-        Some(limit) => either(resolved, R::sleep(limit))
-            .await
-            .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())),
+        Some(limit) => match either(resolved, R::sleep(limit)).await {
+            Either::First(resolved) => resolved,
+            Either::Second(()) => Err(io::ErrorKind::TimedOut.into()),
+        },
         None => resolved.await,
     };
     addresses.map_err(|error| ConnectError::Unresolved {

@@ -107,7 +107,7 @@ macro_rules! face {
             Server::start(handler, hosts, port, options).await
         }
 
-        /// Opens a connection to a Unix socket, with the limits in `options`. (As asyncio's.)
+        /// Opens a connection to a Unix socket, with the default [`Options`](crate::Options). (As asyncio's.)
         ///
         /// # Errors
         ///
@@ -119,13 +119,30 @@ macro_rules! face {
         #[cfg(unix)]
         pub async fn open_unix_connection(
             path: impl AsRef<std::path::Path>,
+        ) -> std::io::Result<(UnixReader, UnixWriter)> {
+            open_unix_connection_with(path, &crate::Options::new()).await
+        }
+
+        /// Opens a connection to a Unix socket.
+        ///
+        /// # Errors
+        ///
+        /// Those of the system.
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: no connection is left.
+        #[cfg(unix)]
+        pub async fn open_unix_connection_with(
+            path: impl AsRef<std::path::Path>,
             options: &crate::Options,
         ) -> std::io::Result<(UnixReader, UnixWriter)> {
             let transport = <$runtime as Runtime>::connect_unix(path.as_ref()).await?;
             Ok(crate::Stream::with_options(transport, options).split())
         }
 
-        /// Starts a server on a Unix socket, whose file it makes, and removes when it is closed. See
+        /// Starts a server on a Unix socket, whose file it makes, and removes when it is closed, with the
+        /// default [`ServerOptions`](crate::ServerOptions). See
         /// [`Server::start_unix`](crate::Server::start_unix), also for panics.
         ///
         /// (As asyncio's, but that it removes no socket that is there already.)
@@ -139,6 +156,27 @@ macro_rules! face {
         /// Safe: it does not wait.
         #[cfg(unix)]
         pub async fn start_unix_server<H, F>(
+            handler: H,
+            path: impl AsRef<std::path::Path>,
+        ) -> std::io::Result<Server>
+        where
+            H: Fn(UnixReader, UnixWriter) -> F + Send + Sync + 'static,
+            F: Future<Output: crate::Outcome> + Send + 'static,
+        {
+            start_unix_server_with(handler, path, &crate::ServerOptions::new()).await
+        }
+
+        /// Starts a server on a Unix socket. See [`Server::start_unix`](crate::Server::start_unix).
+        ///
+        /// # Errors
+        ///
+        /// As for [`start_unix_server`].
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: it does not wait.
+        #[cfg(unix)]
+        pub async fn start_unix_server_with<H, F>(
             handler: H,
             path: impl AsRef<std::path::Path>,
             options: &crate::ServerOptions,

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::transport::{ReadHalf, WriteHalf};
+use crate::transport::{ReadHalf, WriteHalf, sink};
 
 /// Anything of `futures-io` to read from, as half of a [`Duplex`](crate::Duplex): a pipe, half of a TLS
 /// session.
@@ -26,23 +26,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> ReadHalf for Source<R> {
     }
 }
 
-impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for Sink<W> {
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_close(cx)
-    }
-}
+sink!(poll_close);
 
 /// Implements the transport for a socket that can be cloned, each half being a clone.
 macro_rules! socket {
@@ -169,6 +153,14 @@ macro_rules! listener {
 
             async fn accept(&self) -> std::io::Result<$socket> {
                 Ok(<$listener>::accept(self).await?.0)
+            }
+
+            fn peer_addr(accepted: &$socket) -> Option<std::net::SocketAddr> {
+                // That of a Unix socket is none.
+                socket2::SockRef::from(accepted)
+                    .peer_addr()
+                    .ok()?
+                    .as_socket()
             }
 
             fn socket(&self) -> socket2::SockRef<'_> {

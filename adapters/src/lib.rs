@@ -59,6 +59,7 @@
 //! | `transport.abort` | [`abort`](StreamWriter::abort) |
 //! | `get_extra_info` | [`peer_addr`](StreamWriter::peer_addr), [`local_addr`](StreamWriter::local_addr), [`with_transport`](StreamWriter::with_transport) |
 //! | `Server.sockets`, `is_serving`, `close`, `wait_closed` | [`local_addrs`](Server::local_addrs), [`is_serving`](Server::is_serving), [`close`](Server::close), [`wait_closed`](Server::wait_closed) |
+//! | `loop.set_exception_handler` | [`ServerOptions::on_error`] |
 //! | `start_tls`, `ssl=` | not yet |
 
 #![forbid(unsafe_code)]
@@ -104,7 +105,7 @@ mod sync {
 
 pub use bytes;
 pub use connect::{ConnectOptions, open_connection};
-pub use error::{Error, Lost};
+pub use error::{Error, Lost, ServerError};
 pub use happy_eyeballs::{AttemptError, ConnectError};
 pub use options::{Options, ServerOptions};
 pub use plimsoll::{

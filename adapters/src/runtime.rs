@@ -129,6 +129,13 @@ pub trait Listener: Send + Sync + 'static {
     /// Safe: dropped while it waits, it has accepted none. The server drops it when it is closed.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Transport>> + Send;
 
+    /// Returns the address of an accepted connection's peer, if it has one, for
+    /// [`ServerError`](crate::ServerError).
+    fn peer_addr(accepted: &Self::Transport) -> Option<SocketAddr> {
+        let _ = accepted;
+        None
+    }
+
     /// The socket, to ask it for its address, and for its options.
     fn socket(&self) -> socket2::SockRef<'_>;
 }

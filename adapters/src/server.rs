@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use plimsoll::Loss;
 
-use crate::either::either;
+use crate::either::{Either, either};
+use crate::error::ServerError;
 use crate::listen;
 #[cfg(unix)]
 use crate::listen::SocketFile;
@@ -32,6 +33,12 @@ use crate::transport::{ReadHalf, Transport};
 /// How long to wait before accepting again when the system has refused, for instance for want of
 /// descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// How many connections in a row may fail while they are accepted before that waits, too.
+const FAILED_IN_A_ROW: u32 = 32;
+
+/// In how many parts of the idle timeout connections are looked at.
+const LOOKS: u32 = 4;
 
 /// How much input, and for how long, a closing connection takes and drops, so that its peer is not reset
 /// before it has read the last answer.
@@ -86,22 +93,23 @@ pub struct Server<R: Runtime> {
     runtime: PhantomData<fn() -> R>,
 }
 
-/// What a handler may return: nothing, or a result, of which errors are counted in
-/// [`Statistics::failed`]. (asyncio logs a handler's exception.)
+/// What a handler may return: nothing, or a result, whose errors are counted in
+/// [`Statistics::failed`], and passed to [`ServerOptions::on_error`]. (asyncio logs a handler's exception.)
 pub trait Outcome: Send {
-    /// Tells whether the handler failed.
-    fn is_failure(&self) -> bool;
+    /// Returns how the handler failed, if it did.
+    fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>>;
 }
 
 impl Outcome for () {
-    fn is_failure(&self) -> bool {
-        false
+    fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
+        None
     }
 }
 
-impl<E: Send> Outcome for Result<(), E> {
-    fn is_failure(&self) -> bool {
-        self.is_err()
+/// Of any error that `?` makes a boxed one: typed ones, boxed ones, those of `anyhow`, and text.
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>> + Send> Outcome for Result<(), E> {
+    fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
+        self.err().map(Into::into)
     }
 }
 
@@ -156,6 +164,23 @@ struct Accepted {
     handler: Option<Waker>,
     /// Whether the handler has ended and everything is sent.
     lingers: bool,
+    /// Its moves at the last look for idle connections, if there was one, and how often they were the
+    /// same before.
+    moves: Option<usize>,
+    quiet_looks: u32,
+}
+
+impl Accepted {
+    /// Looks whether something has moved since the last look; the client, if nothing has for too long.
+    fn is_idle(&mut self) -> Option<Arc<dyn Client>> {
+        let moves = Some(self.client.moves());
+        self.quiet_looks = match self.moves == moves {
+            true => self.quiet_looks.saturating_add(1),
+            false => 0,
+        };
+        self.moves = moves;
+        (self.quiet_looks == LOOKS && !self.lingers).then(|| Arc::clone(&self.client))
+    }
 }
 
 /// How far the server has come to its end. Each phase includes those before it.
@@ -175,7 +200,8 @@ enum Phase {
 trait Client: Send + Sync {
     fn end_reading(&self);
     fn close(&self);
-    fn abort(&self);
+    fn abort(&self, loss: Loss);
+    fn moves(&self) -> usize;
 }
 
 impl<T: Transport> Client for Shared<T>
@@ -191,8 +217,12 @@ where
         Shared::end_reading(self);
     }
 
-    fn abort(&self) {
-        Shared::abort(self, Loss::Aborted);
+    fn abort(&self, loss: Loss) {
+        Shared::abort(self, loss);
+    }
+
+    fn moves(&self) -> usize {
+        Shared::moves(self)
     }
 }
 
@@ -294,6 +324,11 @@ impl<R: Runtime> Server<R> {
             handler,
             options: options.clone(),
         });
+        if let Some(limit) = options.gives_up_idle_after() {
+            let state = Arc::clone(&acceptor.state);
+            // Where there are no means for this task, there are none for a connection's.
+            let _ = R::spawn(async move { state.give_up_idle::<R>(limit).await });
+        }
         for listener in listeners {
             // If it cannot be started it is dropped, and with it its part in the server.
             let listening = Listening(Arc::clone(&acceptor.state));
@@ -368,7 +403,7 @@ impl<R: Runtime> Server<R> {
     /// so do reads once nothing is buffered. Call [`close`](Self::close) first: connections that are
     /// accepted later are not aborted. It does not wait. (As asyncio's.)
     pub fn abort_clients(&self) {
-        self.state.each_client(|client| client.abort());
+        self.state.each_client(|client| client.abort(Loss::Aborted));
     }
 
     /// Ends the server within `limit`: stops accepting, lets handlers finish, and aborts the
@@ -390,8 +425,7 @@ impl<R: Runtime> Server<R> {
         self.state.enter(Phase::ShuttingDown);
         self.state.each_client(|client| client.end_reading());
         let all_gone = pin!(self.wait_closed());
-        let deadline = R::sleep(limit);
-        if either(all_gone, deadline).await.is_some() {
+        if let Either::First(()) = either(all_gone, R::sleep(limit)).await {
             return Shutdown { aborted: 0 };
         }
         let aborted = self.connections();
@@ -436,39 +470,43 @@ impl<H> Acceptor<H> {
     {
         let most = self.options.most_connections();
         let has_room = |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
+        let mut failed_in_a_row = 0;
         loop {
             self.state.until(has_room).await;
             let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
             // Being closed comes first, so that nobody is accepted after it.
-            let accepted = {
-                let mut accepted = None;
-                {
-                    let accept = pin!(async { accepted = Some(listener.accept().await) });
-                    either(closed, accept).await;
-                }
-                accepted
-            };
-            let Some(accepted) = accepted else {
+            let Either::Second(accepted) = either(closed, pin!(listener.accept())).await else {
                 break;
             };
             match accepted {
                 Ok(transport) => {
-                    let stream = Stream::with_options(transport, self.options.streams());
+                    failed_in_a_row = 0;
+                    let on_error = self.options.tells_errors();
+                    let peer = on_error.then(|| L::peer_addr(&transport)).flatten();
+                    let stream = Stream::with_options(transport, self.options.limits());
                     let shared = stream.shared();
-                    // Another listener may have taken the last place meanwhile.
-                    self.state.until(has_room).await;
-                    let registered = State::register(&self.state, Arc::clone(&shared) as _);
-                    if R::spawn(Arc::clone(&self).handle(stream, shared, registered)).is_err() {
+                    // Another listener may take the last place meanwhile.
+                    let registered = loop {
+                        self.state.until(has_room).await;
+                        let client = Arc::clone(&shared) as _;
+                        if let Some(registered) = State::register(&self.state, client, has_room) {
+                            break registered;
+                        }
+                    };
+                    let handled = Arc::clone(&self).handle(stream, shared, registered, peer);
+                    if let Err(error) = R::spawn(handled) {
                         // The connection went with its task. There may be room for the next one soon.
-                        self.state
-                            .change(|inner| inner.statistics.accept_errors += 1);
+                        self.refused(error);
                         R::sleep(ACCEPT_AGAIN).await;
                     }
                 }
                 Err(error) => {
-                    self.state
-                        .change(|inner| inner.statistics.accept_errors += 1);
-                    if !concerns_one_connection(&error) {
+                    failed_in_a_row += 1;
+                    let goes_on =
+                        concerns_one_connection(&error) && failed_in_a_row < FAILED_IN_A_ROW;
+                    self.refused(error);
+                    if !goes_on {
+                        failed_in_a_row = 0;
                         let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
                         either(closed, R::sleep(ACCEPT_AGAIN)).await;
                     }
@@ -479,11 +517,19 @@ impl<H> Acceptor<H> {
         drop(listening);
     }
 
+    /// Counts an error of the system, and tells of it.
+    fn refused(&self, error: io::Error) {
+        self.state
+            .change(|inner| inner.statistics.accept_errors += 1);
+        self.options.tell(ServerError::Accept { error });
+    }
+
     async fn handle<T, F>(
         self: Arc<Self>,
         stream: Stream<T>,
         shared: Arc<Shared<T>>,
         registered: Registered,
+        peer: Option<SocketAddr>,
     ) where
         T: Transport,
         H: Fn(StreamReader<T>, StreamWriter<T>) -> F + Send + Sync + 'static,
@@ -492,15 +538,21 @@ impl<H> Acceptor<H> {
         let (reader, writer) = stream.split();
         // The handler is also called within the guard: it may panic before its first wait.
         let handled = NoPanic(Some(Box::pin(async {
-            (self.handler)(reader, writer).await.is_failure()
+            (self.handler)(reader, writer).await.failure()
         })));
         let cancelled = pin!(self.state.cancelled(registered.id));
         match either(handled, cancelled).await {
-            Some(Ok(false)) => {}
+            Either::First(Ok(None)) => {}
+            Either::First(Ok(Some(error))) => {
+                self.state.change(|inner| inner.statistics.failed += 1);
+                self.options.tell(ServerError::Failed { peer, error });
+            }
+            Either::First(Err(Panicked)) => {
+                self.state.change(|inner| inner.statistics.panicked += 1);
+                self.options.tell(ServerError::Panicked { peer });
+            }
             // It may have written while all were aborted.
-            None => drop(shared.abort(Loss::Aborted)),
-            Some(Ok(true)) => self.state.change(|inner| inner.statistics.failed += 1),
-            Some(Err(Panicked)) => self.state.change(|inner| inner.statistics.panicked += 1),
+            Either::Second(()) => drop(shared.abort(Loss::Aborted)),
         }
         if shared
             .close_within(self.options.closes_within())
@@ -535,6 +587,21 @@ async fn linger<T: Transport>(shared: &Shared<T>) {
 
 /// Whether a failed accept says something of one connection only, and the next may be tried at once.
 fn concerns_one_connection(error: &io::Error) -> bool {
+    // Linux passes on what has happened to the connection in the network; see accept(2).
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(
+        libc::ENETDOWN
+        | libc::EPROTO
+        | libc::ENOPROTOOPT
+        | libc::EHOSTDOWN
+        | libc::ENONET
+        | libc::EHOSTUNREACH
+        | libc::EOPNOTSUPP
+        | libc::ENETUNREACH,
+    ) = error.raw_os_error()
+    {
+        return true;
+    }
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
@@ -602,8 +669,32 @@ impl State {
         })
     }
 
-    fn register(self: &Arc<Self>, client: Arc<dyn Client>) -> Registered {
+    /// Gives up connections that were idle for `limit`, until the server has come to its end.
+    async fn give_up_idle<R: Runtime>(&self, limit: Duration) {
+        let is_over = |inner: &Inner| inner.listeners == 0 && inner.clients.is_empty();
+        loop {
+            let look = R::sleep((limit / LOOKS).max(Duration::from_millis(1)));
+            if let Either::First(()) = either(pin!(self.until(is_over)), look).await {
+                return;
+            }
+            let mut inner = self.lock();
+            let idle = inner.clients.values_mut().filter_map(Accepted::is_idle);
+            let idle: Vec<_> = idle.collect();
+            drop(inner);
+            idle.iter().for_each(|client| client.abort(Loss::TimedOut));
+        }
+    }
+
+    /// Takes a place for a connection, if there is room.
+    fn register(
+        self: &Arc<Self>,
+        client: Arc<dyn Client>,
+        has_room: impl Fn(&Inner) -> bool,
+    ) -> Option<Registered> {
         let id = self.change(|inner| {
+            if !has_room(inner) {
+                return None;
+            }
             if inner.phase >= Phase::ShuttingDown {
                 client.end_reading();
             }
@@ -613,14 +704,16 @@ impl State {
                 client,
                 handler: None,
                 lingers: false,
+                moves: None,
+                quiet_looks: 0,
             };
             inner.clients.insert(inner.next_client, accepted);
-            inner.next_client
-        });
-        Registered {
+            Some(inner.next_client)
+        })?;
+        Some(Registered {
             state: Arc::clone(self),
             id,
-        }
+        })
     }
 
     /// Does something to every connection, with nothing locked.

@@ -7,7 +7,7 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Buf;
 use plimsoll::{Loss, Writer, WriterState};
 
-use crate::either::either;
+use crate::either::{Either, either};
 use crate::error::{Lost, loss_of};
 use crate::handover::{Handover, Locked, Refused};
 use crate::transport::{Transport, WriteHalf};
@@ -31,6 +31,8 @@ pub(crate) struct Shared<T: Transport> {
     left: Mutex<Option<T::Read>>,
     /// How this side gave the connection up, if it did, however the output had come to its end before.
     given_up: OnceLock<Loss>,
+    /// How often something was received or sent; only that it changes means something.
+    moves: AtomicUsize,
     /// Whether reads that find nothing buffered are told of the end of the stream.
     reading_ended: AtomicBool,
     waiters: Arc<Waiters>,
@@ -47,6 +49,15 @@ pub(crate) struct Sending<W> {
     unflushed: bool,
     /// The transport's first error.
     cause: Option<Arc<io::Error>>,
+}
+
+/// What a read that has to wait finds when it has sent what it could.
+pub(crate) enum BeforeRead {
+    /// This side gave the connection up.
+    GivenUp(Lost),
+    /// More is pending than the high water mark allows, or the other half is about to find out.
+    Full,
+    NotFull,
 }
 
 /// Which half waits.
@@ -75,6 +86,7 @@ impl<T: Transport> Shared<T> {
             sending: Handover::new(sending, Arc::clone(&waiters)),
             left: Mutex::new(None),
             given_up: OnceLock::new(),
+            moves: AtomicUsize::new(0),
             reading_ended: AtomicBool::new(false),
             waker: Arc::clone(&waiters).into(),
             waiters,
@@ -94,24 +106,32 @@ impl<T: Transport> Shared<T> {
 
     /// Sends as far as the transport takes it, for a read that has to wait.
     ///
-    /// When this returns, `cx` is woken once there is more to send, or the transport takes more.
+    /// When this returns, `cx` is woken once there is more to send, the transport takes more, or the
+    /// output is no longer [`Full`](BeforeRead::Full).
     ///
-    /// Returns how this side gave the connection up, if it did. That a write failed is none of a read's
-    /// business: the transport may still have something to read.
-    pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> Option<Lost> {
+    /// That a write failed is none of a read's business: the transport may still have something to read.
+    pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> BeforeRead {
         self.waiters.register(Half::Reader, cx.waker());
         let Some(mut sending) = self.sending.lock_or_leave_word() else {
-            return self.given_up();
+            return self
+                .given_up()
+                .map_or(BeforeRead::Full, BeforeRead::GivenUp);
         };
         let before = sending.progress();
         let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
         // A call that did not have to wait is one that the transport wakes nobody for.
         let moved = before != sending.progress();
+        let is_full = sending.writer.is_full();
         drop(sending);
         if moved {
+            self.note_move();
             self.waiters.wake_half(Half::Writer);
         }
-        self.given_up()
+        match self.given_up() {
+            Some(given_up) => BeforeRead::GivenUp(given_up),
+            None if is_full => BeforeRead::Full,
+            None => BeforeRead::NotFull,
+        }
     }
 
     /// Sends until `enough` says so, or nothing is left to do.
@@ -122,9 +142,18 @@ impl<T: Transport> Shared<T> {
     ) -> Poll<Result<(), Lost>> {
         self.waiters.register(Half::Writer, cx.waker());
         let mut sending = self.lock();
+        let was_full = sending.writer.is_full();
+        let before = sending.progress();
         let sent_all = sending
             .poll_send(&mut Context::from_waker(&self.waker))
             .is_ready();
+        if before != sending.progress() {
+            self.note_move();
+        }
+        if was_full && !sending.writer.is_full() {
+            // A read may have paused until now. The transport has not had to wait, and wakes nobody.
+            self.waiters.wake_half(Half::Reader);
+        }
         if let Some(lost) = sending.lost() {
             drop(sending);
             self.waiters.wake_half(Half::Reader);
@@ -141,9 +170,19 @@ impl<T: Transport> Shared<T> {
         self.queue(|writer| writer.close());
         let sent = pin!(poll_fn(|cx| self.poll_send_until(cx, |_| false)));
         match either(sent, T::sleep(limit)).await {
-            Some(sent) => sent,
-            None => Err(self.abort(Loss::TimedOut)),
+            Either::First(sent) => sent,
+            Either::Second(()) => Err(self.abort(Loss::TimedOut)),
         }
+    }
+
+    /// Records that something was received or sent.
+    pub(crate) fn note_move(&self) {
+        self.moves.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was received or sent, modulo the size of a `usize`.
+    pub(crate) fn moves(&self) -> usize {
+        self.moves.load(Ordering::Relaxed)
     }
 
     /// Ends a read's wait: output that is queued from now on need not wake it.

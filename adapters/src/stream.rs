@@ -87,6 +87,29 @@ pub struct Stream<T: Transport> {
 /// # Ok::<(), Error>(())
 /// # }).unwrap();
 /// ```
+///
+/// # Timeouts
+///
+/// So any timeout of the runtime bounds a read: `tokio::time::timeout`, `async_std::future::timeout`,
+/// `smol::future::or` with a timer; over blocking sockets, `set_timeout`. It bounds the whole line,
+/// however slowly its bytes come. What is there when it has passed stays buffered.
+///
+/// ```
+/// # #[cfg(feature = "tokio")] fn main() {
+/// use plimsoll_io::{Error, tokio::{StreamReader, StreamWriter}};
+/// use std::time::Duration;
+/// use tokio::time::timeout;
+///
+/// async fn greet(mut reader: StreamReader, mut writer: StreamWriter) -> Result<(), Error> {
+///     match timeout(Duration::from_secs(5), reader.read_line()).await {
+///         Ok(name) => writer.write_vectored(&[b"hello, ", &name?]),
+///         Err(_elapsed) => writer.write(b"too slow\n"), // half a line is still in the buffer
+///     }
+/// }
+/// # let _ = greet;
+/// # }
+/// # #[cfg(not(feature = "tokio"))] fn main() {}
+/// ```
 pub struct StreamReader<T: Transport> {
     /// `None` only while the reader is taken apart, or dropped.
     receiver: Option<Receiver<T::Read>>,
@@ -160,11 +183,7 @@ impl<T: Transport> Stream<T> {
         let shared = Arc::new(Shared::new(connection.writer, write));
         Self {
             reader: StreamReader {
-                receiver: Some(Receiver::new(
-                    connection.reader,
-                    read,
-                    options.size_of_reads(),
-                )),
+                receiver: Some(Receiver::new(connection.reader, read, options)),
                 shared: Arc::clone(&shared),
             },
             writer: StreamWriter { shared },

@@ -212,6 +212,33 @@ macro_rules! endpoint {
 ))]
 pub(crate) use endpoint;
 
+/// Implements [`WriteHalf`] for the `Sink` of a runtime's `AsyncWrite`, whose write side ends by `$end`.
+#[cfg(any(feature = "tokio", feature = "async-std", feature = "smol"))]
+macro_rules! sink {
+    ($end:ident) => {
+        impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for Sink<W> {
+            fn poll_write(
+                &mut self,
+                cx: &mut Context<'_>,
+                slices: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+            }
+
+            fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.0).poll_flush(cx)
+            }
+
+            fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.0).$end(cx)
+            }
+        }
+    };
+}
+
+#[cfg(any(feature = "tokio", feature = "async-std", feature = "smol"))]
+pub(crate) use sink;
+
 /// Two things to read from and to write to, as one transport: pipes, standard streams, a TLS session
 /// that was taken apart. Each runtime's module has a `Source` and a `Sink` for its kind of things.
 /// (asyncio's `connect_read_pipe` and `connect_write_pipe`.)

@@ -344,7 +344,7 @@ async fn a_thousand_peers_that_never_read<R: Runtime>(on: &'static str) {
     let heap = Heap::counted();
     REFUSED.store(0, Ordering::Relaxed);
     let (listener, address) = listen::<R>(small_socket());
-    let options = ServerOptions::new().options(Options::new().write_cap(CAP));
+    let options = ServerOptions::new().streams(Options::new().write_cap(CAP));
     let server = Server::<R>::serve(vec![listener], handler::<R, R::Tcp>, &options);
     let clients: Vec<Socket> = (0..PEERS)
         .map(|_| connect(small_socket(), address))
