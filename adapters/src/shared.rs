@@ -169,7 +169,9 @@ impl<T: Transport> Shared<T> {
     pub(crate) async fn close_within(&self, limit: Duration) -> Result<(), Lost> {
         self.queue(|writer| writer.close());
         let sent = pin!(poll_fn(|cx| self.poll_send_until(cx, |_| false)));
-        match either(sent, T::sleep(limit)).await {
+        // Only a close that has to wait needs a clock.
+        let late = pin!(async { T::sleep(limit).await });
+        match either(sent, late).await {
             Either::First(sent) => sent,
             Either::Second(()) => Err(self.abort(Loss::TimedOut)),
         }

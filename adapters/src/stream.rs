@@ -662,7 +662,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Panics
     ///
-    /// Where [`Transport::sleep`] does: over tokio's sockets, outside of its runtime.
+    /// Where [`Transport::sleep`] does, if it has to wait: over tokio's sockets, outside of its runtime.
     pub async fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
         Ok(self.shared.close_within(limit).await?)
     }

@@ -73,12 +73,11 @@ pub trait Transport: Sized + Send + 'static {
     fn join(read: Self::Read, write: Self::Write) -> Self;
 
     /// Waits for `duration`, by the runtime's clock; by a thread of its own where there is none, which
-    /// ends when the wait is dropped.
+    /// ends when the wait is dropped. If the system has no thread for it, the wait is over at once.
     ///
     /// # Panics
     ///
-    /// Outside of its runtime, where the runtime is one that has to be entered, as tokio is. When it is
-    /// polled, if the system has no thread for a wait that needs one.
+    /// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
     fn sleep(duration: Duration) -> Sleep {
         Box::pin(ThreadSleep::new(duration))
     }
@@ -306,7 +305,7 @@ impl Future for ThreadSleep {
             let alarm = Arc::new(Mutex::new(Alarm::default()));
             let ringing = Arc::clone(&alarm);
             let (awaited, dropped) = mpsc::channel();
-            std::thread::spawn(move || {
+            let waiting = std::thread::Builder::new().spawn(move || {
                 if dropped.recv_timeout(duration) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
@@ -318,6 +317,10 @@ impl Future for ThreadSleep {
                     waker.wake();
                 }
             });
+            if waiting.is_err() {
+                // Nobody is left to wait. To be early is better than to wait for ever.
+                alarm.lock().unwrap_or_else(PoisonError::into_inner).rung = true;
+            }
             (alarm, awaited)
         });
         let mut alarm = alarm.lock().unwrap_or_else(PoisonError::into_inner);

@@ -304,3 +304,19 @@ fn a_read_that_pauses_receives_nothing_while_the_output_is_in_use() {
     assert!(read.as_mut().poll(&mut cx).is_ready());
     assert_eq!(transport.lock().peer.received(), b"output");
 }
+
+#[test]
+fn a_close_that_need_not_wait_needs_no_clock() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    near.set_nonblocking(true).unwrap();
+    let mut stream = runtime.block_on(async {
+        let near = tokio::net::UnixStream::from_std(near).unwrap();
+        near.writable().await.unwrap();
+        Stream::new(near)
+    });
+    // Outside of its runtime tokio has no clock, and says so by a panic.
+    stream.writer.write(b"bye").unwrap();
+    smol::block_on(stream.writer.close()).unwrap();
+    assert_eq!(std::io::read_to_string(far).unwrap(), "bye");
+}
