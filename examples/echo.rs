@@ -8,15 +8,13 @@
 //! The program is here twice: once for the runtimes whose functions are awaited, and once for blocking
 //! sockets, where it is the same without `await`.
 
+#[macro_use]
 mod common;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use common::{AsyncRuntime, Chosen, Result};
-use plimsoll_io::async_std::AsyncStd;
-use plimsoll_io::smol::Smol;
-use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
     ConnectOptions, Error, Server, ServerOptions, StreamReader, StreamWriter, Transport, blocking,
     open_connection,
@@ -30,23 +28,13 @@ const AT_MOST: Duration = Duration::from_secs(5);
 fn main() -> ExitCode {
     let (chosen, rest) = common::arguments();
     common::exit(match rest.as_slice() {
-        [] => run(chosen),
+        [] => common::on_each(chosen, run),
         _ => Err("usage: echo [tokio|async-std|smol|blocking]".into()),
     })
 }
 
-fn run(chosen: Option<Chosen>) -> Result<()> {
-    let chosen = chosen.map_or(Chosen::ALL.to_vec(), |chosen| vec![chosen]);
-    for runtime in chosen {
-        println!("{}:", runtime.name());
-        match runtime {
-            Chosen::Tokio => Tokio::block_on(client_and_server::<Tokio>())?,
-            Chosen::AsyncStd => AsyncStd::block_on(client_and_server::<AsyncStd>())?,
-            Chosen::Smol => Smol::block_on(client_and_server::<Smol>())?,
-            Chosen::Blocking => client_and_server_blocking()?,
-        }
-    }
-    Ok(())
+fn run(runtime: Chosen) -> Result<()> {
+    run_on!(runtime, client_and_server(), client_and_server_blocking())
 }
 
 async fn client_and_server<R: AsyncRuntime>() -> Result<()> {

@@ -5,14 +5,12 @@
 //! cargo run --example echo_client -- smol 127.0.0.1:9000       # on one, to another address
 //! ```
 
+#[macro_use]
 mod common;
 
 use std::process::ExitCode;
 
 use common::{AsyncRuntime, Chosen, Result};
-use plimsoll_io::async_std::AsyncStd;
-use plimsoll_io::smol::Smol;
-use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{ConnectOptions, blocking, open_connection};
 
 const MESSAGE: &str = "Hello World!";
@@ -28,11 +26,8 @@ fn main() -> ExitCode {
 
 fn run(chosen: Option<Chosen>, address: &str) -> Result<()> {
     let (host, port) = common::host_and_port(address)?;
-    common::on_each(chosen, |runtime| match runtime {
-        Chosen::Tokio => Tokio::block_on(echo::<Tokio>(host, port)),
-        Chosen::AsyncStd => AsyncStd::block_on(echo::<AsyncStd>(host, port)),
-        Chosen::Smol => Smol::block_on(echo::<Smol>(host, port)),
-        Chosen::Blocking => echo_blocking(host, port),
+    common::on_each(chosen, |runtime| {
+        run_on!(runtime, echo(host, port), echo_blocking(host, port))
     })
 }
 

@@ -5,15 +5,13 @@
 //! cargo run --example echo_server -- smol 127.0.0.1:9000       # on another runtime and address
 //! ```
 
+#[macro_use]
 mod common;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use common::{AsyncRuntime, Chosen, Result, as_in_python};
-use plimsoll_io::async_std::AsyncStd;
-use plimsoll_io::smol::Smol;
-use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{Server, ServerOptions, StreamReader, StreamWriter, blocking};
 
 fn main() -> ExitCode {
@@ -28,17 +26,11 @@ fn main() -> ExitCode {
 
 fn run(runtime: Chosen, address: &str) -> Result<()> {
     let (host, port) = common::host_and_port(address)?;
-    match runtime {
-        Chosen::Tokio => Tokio::block_on(serve::<Tokio>(host, port)),
-        Chosen::AsyncStd => AsyncStd::block_on(serve::<AsyncStd>(host, port)),
-        Chosen::Smol => Smol::block_on(serve::<Smol>(host, port)),
-        Chosen::Blocking => serve_blocking(host, port),
-    }
+    run_on!(runtime, serve(host, port), serve_blocking(host, port))
 }
 
 async fn serve<R: AsyncRuntime>(host: &str, port: u16) -> Result<()> {
-    let options = ServerOptions::new();
-    let server = Server::<R>::start(handle_echo::<R>, &[host], port, &options).await?;
+    let server = Server::<R>::start(handle_echo::<R>, &[host], port, &options()).await?;
     print_addresses(server.local_addrs());
     server.serve_forever().await;
     Ok(())
@@ -63,7 +55,7 @@ async fn handle_echo<R: AsyncRuntime>(
 }
 
 fn serve_blocking(host: &str, port: u16) -> Result<()> {
-    let server = blocking::start_server(handle_echo_blocking, host, port)?;
+    let server = blocking::start_server_with(handle_echo_blocking, &[host], port, &options())?;
     print_addresses(server.local_addrs());
     server.serve_forever();
     Ok(())
@@ -85,6 +77,11 @@ fn handle_echo_blocking(
     println!("Close the connection");
     writer.close()?;
     Ok(())
+}
+
+/// The defaults, and a word on standard error about each handler that fails.
+fn options() -> ServerOptions {
+    ServerOptions::new().on_error(|error| eprintln!("{error}"))
 }
 
 fn print_addresses(addresses: &[SocketAddr]) {

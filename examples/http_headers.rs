@@ -5,14 +5,12 @@
 //! cargo run --example http_headers -- smol http://example.com/
 //! ```
 
+#[macro_use]
 mod common;
 
 use std::process::ExitCode;
 
 use common::{AsyncRuntime, Chosen, Result};
-use plimsoll_io::async_std::AsyncStd;
-use plimsoll_io::smol::Smol;
-use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{ConnectOptions, blocking, open_connection};
 
 fn main() -> ExitCode {
@@ -25,12 +23,7 @@ fn main() -> ExitCode {
 
 fn run(runtime: Chosen, url: &str) -> Result<()> {
     let url = Url::parse(url)?;
-    match runtime {
-        Chosen::Tokio => Tokio::block_on(print_headers::<Tokio>(&url)),
-        Chosen::AsyncStd => AsyncStd::block_on(print_headers::<AsyncStd>(&url)),
-        Chosen::Smol => Smol::block_on(print_headers::<Smol>(&url)),
-        Chosen::Blocking => print_headers_blocking(&url),
-    }
+    run_on!(runtime, print_headers(&url), print_headers_blocking(&url))
 }
 
 async fn print_headers<R: AsyncRuntime>(url: &Url<'_>) -> Result<()> {

@@ -9,6 +9,7 @@
 //! is no longer read from. It prints the addresses that it listens on, one in a line; port 0 lets the
 //! system choose.
 
+#[macro_use]
 mod common;
 
 use std::io::{Write, stdout};
@@ -16,9 +17,6 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use common::{AsyncRuntime, Chosen, Result};
-use plimsoll_io::async_std::AsyncStd;
-use plimsoll_io::smol::Smol;
-use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
     Error, ReadError, Server, ServerOptions, StreamReader, StreamWriter, Transport, blocking,
 };
@@ -33,12 +31,7 @@ fn main() -> ExitCode {
 
 fn run(runtime: Chosen, address: &str) -> Result<()> {
     let (host, port) = common::host_and_port(address)?;
-    match runtime {
-        Chosen::Tokio => Tokio::block_on(serve::<Tokio>(host, port)),
-        Chosen::AsyncStd => AsyncStd::block_on(serve::<AsyncStd>(host, port)),
-        Chosen::Smol => Smol::block_on(serve::<Smol>(host, port)),
-        Chosen::Blocking => serve_blocking(host, port),
-    }
+    run_on!(runtime, serve(host, port), serve_blocking(host, port))
 }
 
 async fn serve<R: AsyncRuntime>(host: &str, port: u16) -> Result<()> {

@@ -25,6 +25,7 @@ pub enum ReadError {
     ///
     /// Nothing was consumed. Go on with [`skip_until`](crate::Reader::skip_until), with a larger
     /// limit, or by taking the bytes with another read. (asyncio's `LimitOverrunError`.)
+    #[doc(alias = "LimitOverrunError")]
     #[error("frame is longer than the limit of {limit} bytes")]
     LimitOverrun {
         /// The limit in force, in bytes.
@@ -41,6 +42,7 @@ pub enum ReadError {
     ///
     /// What did arrive stays buffered, for any other read to take. (asyncio's
     /// `IncompleteReadError` takes these bytes along as `partial`.)
+    #[doc(alias = "IncompleteReadError")]
     #[error("stream ended with {buffered} bytes left, {}", Expected(*.expected))]
     Incomplete {
         /// How many bytes are buffered.

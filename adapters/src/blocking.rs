@@ -6,6 +6,35 @@
 //! threads that share a connection would wait for each other's locks.
 //!
 //! Anything else that blocks, as standard input does, can be a [`Source`] or a [`Sink`].
+//!
+//! A call that blocks cannot be dropped. What ends it before its time is a loss: an abort by whoever has
+//! the other half or the server, or the deadline of [`StreamWriter::close_within`]. It then leaves behind
+//! what every loss does. [`Server::shutdown`] ends reads that wait, as at the end of the stream.
+//!
+//! # Examples
+//!
+//! ```
+//! use plimsoll_io::{Error, blocking::*};
+//! use std::time::Duration;
+//!
+//! fn echo(mut reader: StreamReader, mut writer: StreamWriter) -> Result<(), Error> {
+//!     for line in reader.lines() {
+//!         writer.write_bytes(line?)?;
+//!         if !writer.is_writable() {
+//!             writer.drain()?;
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//!
+//! let server = start_server(echo, "127.0.0.1", 0)?;
+//! let (mut reader, mut writer) = open_connection("127.0.0.1", server.local_addrs()[0].port())?;
+//! writer.write(b"hello\n")?;
+//! assert_eq!(reader.read_line()?, "hello\n"); // sends what was written, then waits
+//! writer.close()?;
+//! server.shutdown(Duration::from_secs(5));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod face;
 
@@ -30,18 +59,33 @@ use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_wh
 
 pub use face::*;
 
-/// Runs a future to its end in this thread, which sleeps while the future waits.
+/// Runs a future to its end in this thread, which sleeps while the future waits. (`asyncio.run`, without a
+/// loop of its own.)
 pub fn block_on<F: Future>(future: F) -> F::Output {
     async_io::block_on(future)
 }
 
 /// Anything that can be read from, as half of a [`Duplex`](crate::Duplex): standard input, a pipe.
+///
+/// A read that blocks in it is ended by nobody, and holds up whatever shares its thread.
+///
+/// ```
+/// use plimsoll_io::{Duplex, blocking::{Sink, Source, streams}};
+///
+/// let transport = Duplex { read: Source(&b"one\ntwo\n"[..]), write: Sink(Vec::new()) };
+/// let (mut reader, mut writer) = streams(transport);
+/// assert_eq!(reader.read_line()?, "one\n");
+/// writer.write(b"seen\n")?;
+/// writer.flush()?;
+/// # Ok::<(), plimsoll_io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Source<R>(pub R);
 
 /// Anything that can be written to, as half of a [`Duplex`](crate::Duplex): standard output, a pipe.
 ///
-/// Its write side ends by a flush, and when it is dropped.
+/// Its write side ends by a flush, and when it is dropped. A write that blocks in it is ended by nobody,
+/// not even by the deadline of a close; and it cannot show an abort to its peer.
 #[derive(Debug)]
 pub struct Sink<W>(pub W);
 
@@ -73,7 +117,7 @@ impl<W: Write + Send + 'static> WriteHalf for Sink<W> {
 #[derive(Debug)]
 pub struct Half<S>(Arc<Async<S>>);
 
-/// To look at the socket, or to set its options.
+/// To ask the socket what it knows, or to set its options.
 impl<S> AsRef<S> for Half<S> {
     fn as_ref(&self) -> &S {
         (*self.0).as_ref()
@@ -193,6 +237,10 @@ impl Listener for Async<TcpListener> {
 
     async fn accept(&self) -> io::Result<Async<TcpStream>> {
         Ok(Async::<TcpListener>::accept(self).await?.0)
+    }
+
+    fn peer_addr(accepted: &Async<TcpStream>) -> Option<SocketAddr> {
+        accepted.get_ref().peer_addr().ok()
     }
 
     fn socket(&self) -> SockRef<'_> {

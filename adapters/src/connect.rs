@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::either::either;
+use crate::either::{Either, either};
 use crate::happy_eyeballs::{
     ATTEMPT_DELAY, Action, ConnectError, Scheduler, Timing, Verdict, interleave,
 };
@@ -19,7 +19,21 @@ use crate::runtime::Runtime;
 use crate::stream::{Stream, StreamReader, StreamWriter};
 use crate::transport::Sleep;
 
-/// How a connection is opened, and the limits of its stream.
+/// How a connection is opened, and the limits of its stream. (The arguments of asyncio's
+/// `open_connection`.)
+///
+/// # Examples
+///
+/// ```
+/// use plimsoll_io::{ConnectOptions, Options};
+/// use std::time::Duration;
+///
+/// let options = ConnectOptions::new()
+///     .streams(Options::new().limit(1024))
+///     .attempt_timeout(Duration::from_secs(5))
+///     .total_timeout(Duration::from_secs(20));
+/// # let _ = options;
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConnectOptions {
@@ -50,52 +64,57 @@ impl ConnectOptions {
         }
     }
 
-    /// Sets the limits of the stream.
-    pub fn options(self, streams: Options) -> Self {
+    /// Sets the limits of the stream. (asyncio's `limit`, and more.)
+    pub fn streams(self, streams: Options) -> Self {
         Self { streams, ..self }
     }
 
     /// Adds an address to connect from, for peers of its family.
     ///
-    /// Once there is one, peers of a family that has none are not tried.
+    /// Once there is one, peers of a family that has none are not tried; of several of a family the first
+    /// counts. A port of zero lets the system choose. (asyncio's `local_addr`.)
     #[doc(alias = "local_addr")]
     pub fn local_address(mut self, local_address: SocketAddr) -> Self {
         self.local_addresses.push(local_address);
         self
     }
 
-    /// Sets after what time the next address is tried while an attempt goes on. `None` tries one after
-    /// the other.
+    /// Sets after what time the next address is tried while an attempt goes on: 250 ms at first. `None`
+    /// tries one after the other. (asyncio's `happy_eyeballs_delay`, which is `None` at first.)
     #[doc(alias = "happy_eyeballs_delay")]
     pub fn attempt_delay(mut self, attempt_delay: Option<Duration>) -> Self {
         self.timing.attempt_delay = attempt_delay;
         self
     }
 
-    /// Sets how long a single attempt may take.
+    /// Sets how long a single attempt may take; at first, as long as the system lets it. (asyncio has
+    /// none.)
     pub fn attempt_timeout(mut self, attempt_timeout: Duration) -> Self {
         self.timing.attempt_timeout = Some(attempt_timeout);
         self
     }
 
-    /// Sets how long everything may take, resolving the name included.
+    /// Sets how long everything may take, resolving the name included; at first there is no bound. (asyncio
+    /// has none.)
     pub fn total_timeout(mut self, total_timeout: Duration) -> Self {
         self.timing.total_timeout = Some(total_timeout);
         self
     }
 
-    /// Sets how many addresses of the first family come before the families alternate; zero keeps the
-    /// resolver's order.
+    /// Sets how many addresses of the first family come before the families alternate, one at first; zero
+    /// keeps the resolver's order. (asyncio's `interleave`.)
     pub fn interleave(self, interleave: usize) -> Self {
         Self { interleave, ..self }
     }
 
-    /// Sets whether TCP probes peers that are silent for long.
+    /// Sets whether TCP probes peers that are silent for long (`SO_KEEPALIVE`); it does not at first.
+    /// (asyncio has none for clients.)
     pub fn keep_alive(self, keep_alive: bool) -> Self {
         Self { keep_alive, ..self }
     }
 
-    /// Sets whether TCP sends small segments at once.
+    /// Sets whether TCP sends small segments at once (`TCP_NODELAY`); it does at first. (asyncio always
+    /// has it so.)
     pub fn nodelay(self, nodelay: bool) -> Self {
         Self { nodelay, ..self }
     }
@@ -128,13 +147,36 @@ impl Default for ConnectOptions {
 
 /// Opens a connection to the first address of `host` that accepts one, on any runtime.
 ///
+/// (asyncio's `open_connection`, which tries one address after the other unless told otherwise.)
+///
 /// # Errors
 ///
-/// [`ConnectError`], which names every address that was tried.
+/// [`ConnectError`], which names every address that was tried. No socket is left.
 ///
 /// # Cancel safety
 ///
-/// Safe: what was opened so far is closed.
+/// Safe: what was opened so far is closed. A thread that resolves the name may go on for a while.
+///
+/// # Panics
+///
+/// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "smol")]
+/// # smol::block_on(async {
+/// use plimsoll_io::{ConnectOptions, open_connection, smol::Smol};
+///
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// let options = ConnectOptions::new();
+/// let (reader, writer) = open_connection::<Smol>("127.0.0.1", address.port(), &options).await?;
+/// assert_eq!(writer.peer_addr()?, address);
+/// # drop(reader);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub async fn open_connection<R: Runtime>(
     host: &str,
     port: u16,
@@ -172,9 +214,10 @@ async fn resolve<R: Runtime>(
 ) -> Result<Vec<SocketAddr>, ConnectError> {
     let resolved = Box::pin(R::resolve(host, port));
     let addresses = match options.timing.total_timeout {
-        Some(limit) => either(resolved, R::sleep(limit))
-            .await
-            .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())),
+        Some(limit) => match either(resolved, R::sleep(limit)).await {
+            Either::First(resolved) => resolved,
+            Either::Second(()) => Err(io::ErrorKind::TimedOut.into()),
+        },
         None => resolved.await,
     };
     addresses.map_err(|error| ConnectError::Unresolved {

@@ -6,7 +6,8 @@ use std::task::{Context, Poll, ready};
 use plimsoll::{ReadError, Reader, Step};
 
 use crate::error::{Error, Lost, loss_of};
-use crate::shared::Shared;
+use crate::options::Options;
+use crate::shared::{BeforeRead, Shared};
 use crate::transport::{ReadHalf, Transport};
 
 /// How often the loop goes round without waiting before it lets other tasks have their turn.
@@ -18,6 +19,8 @@ pub(crate) struct Receiver<R> {
     pub(crate) transport: R,
     /// The most bytes to receive at once.
     read_size: usize,
+    /// Whether nothing is received while the output is full.
+    pauses_when_full: bool,
     /// How the transport failed, if it did.
     lost: Option<Lost>,
     /// How many turns are left before other tasks have theirs.
@@ -25,11 +28,12 @@ pub(crate) struct Receiver<R> {
 }
 
 impl<R: ReadHalf> Receiver<R> {
-    pub(crate) fn new(reader: Reader, transport: R, read_size: usize) -> Self {
+    pub(crate) fn new(reader: Reader, transport: R, options: &Options) -> Self {
         Self {
             reader,
             transport,
-            read_size,
+            read_size: options.size_of_reads(),
+            pauses_when_full: options.pauses_when_full(),
             lost: None,
             turns: TURNS_IN_A_ROW,
         }
@@ -60,11 +64,15 @@ impl<R: ReadHalf> Receiver<R> {
             }
             waited = true;
             match shared.send_before_read(cx) {
-                Some(given_up) => self.lose(given_up),
-                None if shared.has_ended_reading() && self.reader.buffered().is_empty() => {
+                BeforeRead::GivenUp(given_up) => self.lose(given_up),
+                _ if shared.has_ended_reading() && self.reader.buffered().is_empty() => {
                     self.reader.feed_eof();
                 }
-                None => ready!(self.poll_receive(shared, cx)),
+                BeforeRead::Full if self.pauses_when_full => {
+                    self.turns = TURNS_IN_A_ROW;
+                    return Poll::Pending;
+                }
+                _ => ready!(self.poll_receive(shared, cx)),
             }
         };
         if waited {
@@ -79,14 +87,17 @@ impl<R: ReadHalf> Receiver<R> {
         T: Transport<Read = R>,
     {
         let received = self.poll_read(cx);
-        // A read that blocked its thread meanwhile ended in one way or another.
+        // Another thread may have given the connection up meanwhile, and that may be why this has ended.
         if let (Poll::Ready(Ok(0) | Err(_)), Some(given_up)) = (&received, shared.given_up()) {
             self.lose(given_up);
             return Poll::Ready(());
         }
         match received {
             Poll::Ready(Ok(0)) => self.reader.feed_eof(),
-            Poll::Ready(Ok(received)) => self.reader.commit(received),
+            Poll::Ready(Ok(received)) => {
+                self.reader.commit(received);
+                shared.note_move();
+            }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Poll::Ready(Err(error)) => {
                 let loss = loss_of(&error);

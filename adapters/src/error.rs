@@ -2,33 +2,46 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use plimsoll::{Loss, ReadError, WriteError};
 
-/// Why an operation of a stream failed.
+/// Why an operation of a stream failed. (asyncio has an exception for each.)
 ///
-/// Errors are sticky where the connection is gone: asked again, an operation fails again.
+/// Errors are sticky where the connection is gone: asked again, an operation fails again. None holds a
+/// byte of what the peer sent. As an [`io::Error`] it keeps the kind of the system's error, or has the
+/// kind that fits best, and holds this one.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A read failed, and the connection goes on. What is left in the buffer, the variant says.
+    /// (asyncio's `IncompleteReadError`, `LimitOverrunError`, and `readline`'s `ValueError`.)
     #[error(transparent)]
     Read(ReadError),
-    /// A write was refused, and nothing of it was queued.
+    /// A write was refused, and nothing of it was queued. What was pending stays pending. (asyncio's
+    /// `RuntimeError` after `write_eof`; otherwise it drops or queues such a write.)
     #[error(transparent)]
     Write(WriteError),
-    /// The connection was lost.
+    /// The connection was lost: what was pending is gone, and what is buffered can still be read.
+    /// (asyncio's `ConnectionResetError`, and other errors of the system.)
     #[error(transparent)]
     Lost(#[from] Lost),
+    /// A call of a blocking stream took longer than its timeout. The connection goes on, and no byte is
+    /// lost: the call may be made again.
+    #[error("timed out")]
+    TimedOut,
 }
 
-/// How a connection was lost, with the transport's error if there was one.
+/// How a connection was lost, with the transport's error if there was one. (asyncio's
+/// `connection_lost(exc)`, where an abort has no `exc`, as a clean end has none.)
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Lost {
     /// What kind of loss it was.
     pub loss: Loss,
-    /// The transport's error. `None` where this side aborted.
+    /// The transport's error. `None` where this side gave the connection up: it aborted, or a close took
+    /// too long.
     pub cause: Option<Arc<io::Error>>,
 }
 
@@ -48,20 +61,100 @@ impl std::error::Error for Lost {
     }
 }
 
+/// What went wrong in a server, which goes on. See [`ServerOptions::on_error`](crate::ServerOptions::on_error).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The system refused to accept a connection, or to start the task or thread of its handler.
+    #[error("cannot accept a connection: {error}")]
+    #[non_exhaustive]
+    Accept {
+        /// The system's error.
+        error: io::Error,
+    },
+    /// A handler returned an error.
+    #[error("the handler{} failed: {error}", For(.peer))]
+    #[non_exhaustive]
+    Failed {
+        /// The peer's address when it was accepted. `None` where it has none, as over a Unix socket.
+        peer: Option<SocketAddr>,
+        /// What the handler returned.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A handler panicked. What it said, and where, the process's panic hook was told.
+    #[error("the handler{} panicked", For(.peer))]
+    #[non_exhaustive]
+    Panicked {
+        /// As in [`Failed`](Self::Failed).
+        peer: Option<SocketAddr>,
+    },
+}
+
+/// Says whose handler it was.
+struct For<'a>(&'a Option<SocketAddr>);
+
+impl fmt::Display for For<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(peer) => write!(f, " for {peer}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The kind is what sockets of the standard library would give, or what comes closest.
+///
+/// | error | kind |
+/// | --- | --- |
+/// | the stream has ended too early | `UnexpectedEof` |
+/// | what the peer sent is too long | `InvalidData` |
+/// | more was asked for than the cap of reads | `InvalidInput` |
+/// | a write after `finish` or `close` | `BrokenPipe` |
+/// | a write beyond the cap of writes | `QuotaExceeded` |
+/// | a timeout of a blocking stream | `TimedOut` |
+/// | a loss | its cause's; without one `ConnectionReset`, `ConnectionAborted`, `TimedOut` or `Other` |
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::Read(ReadError::Incomplete { .. }) => io::ErrorKind::UnexpectedEof,
-            Error::Read(_) => io::ErrorKind::InvalidData,
-            Error::Write(_) => io::ErrorKind::InvalidInput,
-            Error::Lost(lost) => match (&lost.cause, lost.loss) {
-                (Some(cause), _) => cause.kind(),
-                (None, Loss::Aborted) => io::ErrorKind::ConnectionAborted,
-                (None, Loss::TimedOut) => io::ErrorKind::TimedOut,
-                (None, _) => io::ErrorKind::ConnectionReset,
+            Error::Read(error) => kind_of_read(error),
+            Error::Write(error) => kind_of_write(error),
+            Error::TimedOut => io::ErrorKind::TimedOut,
+            Error::Lost(lost) => match &lost.cause {
+                Some(cause) => cause.kind(),
+                None => kind_of_loss(lost.loss),
             },
         };
         Self::new(kind, error)
+    }
+}
+
+fn kind_of_read(error: &ReadError) -> io::ErrorKind {
+    match error {
+        ReadError::Incomplete { .. } => io::ErrorKind::UnexpectedEof,
+        ReadError::LineTooLong { .. }
+        | ReadError::LimitOverrun { .. }
+        | ReadError::StreamTooLong { .. } => io::ErrorKind::InvalidData,
+        ReadError::CapExceeded { .. } => io::ErrorKind::InvalidInput,
+        ReadError::Lost(loss) => kind_of_loss(*loss),
+        _ => io::ErrorKind::Other,
+    }
+}
+
+fn kind_of_write(error: &WriteError) -> io::ErrorKind {
+    match error {
+        WriteError::Finished | WriteError::Closed => io::ErrorKind::BrokenPipe,
+        WriteError::Full { .. } => io::ErrorKind::QuotaExceeded,
+        WriteError::Lost(loss) => kind_of_loss(*loss),
+        _ => io::ErrorKind::Other,
+    }
+}
+
+fn kind_of_loss(loss: Loss) -> io::ErrorKind {
+    match loss {
+        Loss::Reset => io::ErrorKind::ConnectionReset,
+        Loss::Aborted => io::ErrorKind::ConnectionAborted,
+        Loss::TimedOut => io::ErrorKind::TimedOut,
+        _ => io::ErrorKind::Other,
     }
 }
 

@@ -6,16 +6,17 @@ use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::transport::{ReadHalf, WriteHalf};
+use crate::transport::{ReadHalf, WriteHalf, sink};
 
-/// Anything of `futures-io` to read from, as half of a [`Duplex`](crate::Duplex).
+/// Anything of `futures-io` to read from, as half of a [`Duplex`](crate::Duplex): a pipe, half of a TLS
+/// session.
 #[derive(Debug)]
 pub struct Source<R>(pub R);
 
 /// Anything of `futures-io` to write to, as half of a [`Duplex`](crate::Duplex).
 ///
 /// Its write side ends by `poll_close`. For async-std's sockets that would do nothing: they are
-/// transports of their own.
+/// transports of their own. It cannot show an abort to its peer.
 #[derive(Debug)]
 pub struct Sink<W>(pub W);
 
@@ -25,23 +26,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> ReadHalf for Source<R> {
     }
 }
 
-impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for Sink<W> {
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_close(cx)
-    }
-}
+sink!(poll_close);
 
 /// Implements the transport for a socket that can be cloned, each half being a clone.
 macro_rules! socket {
@@ -168,6 +153,14 @@ macro_rules! listener {
 
             async fn accept(&self) -> std::io::Result<$socket> {
                 Ok(<$listener>::accept(self).await?.0)
+            }
+
+            fn peer_addr(accepted: &$socket) -> Option<std::net::SocketAddr> {
+                // That of a Unix socket is none.
+                socket2::SockRef::from(accepted)
+                    .peer_addr()
+                    .ok()?
+                    .as_socket()
             }
 
             fn socket(&self) -> socket2::SockRef<'_> {

@@ -64,9 +64,10 @@ pub struct Timing {
     ///
     /// [`ATTEMPT_DELAY`] is a good choice. (asyncio's `happy_eyeballs_delay`.)
     pub attempt_delay: Option<Duration>,
-    /// How long one attempt may take.
+    /// How long one attempt may take; `None` for as long as it likes. (asyncio has none.)
     pub attempt_timeout: Option<Duration>,
-    /// How long all attempts together may take, from the start time of the scheduler.
+    /// How long all attempts together may take, from the start time of the scheduler; `None` for as long
+    /// as they like. (asyncio has none.)
     pub total_timeout: Option<Duration>,
 }
 
@@ -109,7 +110,8 @@ pub enum Verdict {
     Drop,
 }
 
-/// Why no connection was made. Addresses and host are those that the caller asked for.
+/// Why no connection was made. Addresses and host are those that the caller asked for. (asyncio raises an
+/// `OSError` of their texts, or with `all_errors` an `ExceptionGroup`.)
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ConnectError {

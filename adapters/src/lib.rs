@@ -59,6 +59,7 @@
 //! | `transport.abort` | [`abort`](StreamWriter::abort) |
 //! | `get_extra_info` | [`peer_addr`](StreamWriter::peer_addr), [`local_addr`](StreamWriter::local_addr), [`with_transport`](StreamWriter::with_transport) |
 //! | `Server.sockets`, `is_serving`, `close`, `wait_closed` | [`local_addrs`](Server::local_addrs), [`is_serving`](Server::is_serving), [`close`](Server::close), [`wait_closed`](Server::wait_closed) |
+//! | `loop.set_exception_handler` | [`ServerOptions::on_error`] |
 //! | `start_tls`, `ssl=` | not yet |
 
 #![forbid(unsafe_code)]
@@ -68,6 +69,7 @@ mod connect;
 mod drive;
 mod either;
 mod error;
+mod handover;
 mod listen;
 mod options;
 mod runtime;
@@ -95,9 +97,15 @@ pub mod smol;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+/// What `handover` is made of. Its model has a module of this name too, with loom's in their place.
+mod sync {
+    pub(crate) use std::sync::atomic::{AtomicBool, Ordering, fence};
+    pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+}
+
 pub use bytes;
 pub use connect::{ConnectOptions, open_connection};
-pub use error::{Error, Lost};
+pub use error::{Error, Lost, ServerError};
 pub use happy_eyeballs::{AttemptError, ConnectError};
 pub use options::{Options, ServerOptions};
 pub use plimsoll::{

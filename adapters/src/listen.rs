@@ -3,6 +3,9 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+#[cfg(unix)]
+use socket2::{Domain, SockAddr, Socket, Type};
+
 use crate::options::ServerOptions;
 use crate::runtime::Runtime;
 
@@ -73,14 +76,17 @@ impl SocketFile {
         path: &std::path::Path,
         options: &ServerOptions,
     ) -> io::Result<(R::UnixListener, Self)> {
-        let listener = options
-            .listen_unix(path)
-            .map_err(|error| named(path.display(), error))?;
-        let file = Self {
-            identity: identity(path)?,
-            path: path.to_owned(),
+        let listen = || {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            socket.bind(&SockAddr::unix(path)?)?;
+            // From here on a failure drops the file.
+            let file = Self {
+                identity: identity(path)?,
+                path: path.to_owned(),
+            };
+            Ok((R::unix_listener(options.listen_on(socket)?)?, file))
         };
-        Ok((R::unix_listener(listener)?, file))
+        listen().map_err(|error| named(path.display(), error))
     }
 }
 

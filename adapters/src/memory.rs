@@ -11,18 +11,20 @@ use std::task::{Context, Poll, Waker};
 use crate::stream::Stream;
 use crate::transport::{ReadHalf, Transport, WriteHalf};
 
-/// One end of a connection in memory.
+/// One end of a connection in memory. Dropping it ends it: the other end reads what is on its way, then the
+/// end of the stream, and its writes fail. (asyncio has none.)
 #[derive(Debug)]
 pub struct Memory {
     read: MemoryRead,
     write: MemoryWrite,
 }
 
-/// The side of a [`Memory`] that bytes come out of.
+/// The side of a [`Memory`] that bytes come out of. Once it is dropped, the other end's writes fail.
 #[derive(Debug)]
 pub struct MemoryRead(Arc<Mutex<Pipe>>);
 
-/// The side of a [`Memory`] that bytes go into.
+/// The side of a [`Memory`] that bytes go into. Once it is dropped, the other end's reads come to the end of
+/// the stream, behind what is on its way; after an abort to a reset, at once.
 #[derive(Debug)]
 pub struct MemoryWrite(Arc<Mutex<Pipe>>);
 
@@ -47,16 +49,12 @@ enum End {
 
 /// Makes two streams that are connected to each other, with the default limits.
 ///
-/// At most `capacity` bytes are on their way in each direction.
+/// At most `capacity` bytes are on their way in each direction; a writer waits while there are as many.
+/// (asyncio has none.)
 ///
 /// ```
 /// # use plimsoll_io::memory;
-/// # fn block_on<F: Future>(future: F) -> F::Output {
-/// #     let mut future = std::pin::pin!(future);
-/// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-/// #     loop { if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut cx) { return output } }
-/// # }
-/// # block_on(async {
+/// # smol::block_on(async {
 /// let (mut client, mut server) = memory::pair(1024);
 /// client.writer.write(b"PING\r\n")?;
 /// client.writer.drain().await?;
@@ -74,7 +72,9 @@ pub fn pair(capacity: usize) -> (Stream<Memory>, Stream<Memory>) {
 }
 
 impl Memory {
-    /// Makes two transports that are connected to each other.
+    /// Makes two transports that are connected to each other, with at most `capacity` bytes on their way in
+    /// each direction. For streams with limits of one's own, see
+    /// [`Stream::with_options`].
     ///
     /// # Panics
     ///

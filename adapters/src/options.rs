@@ -1,20 +1,33 @@
 //! What is chosen before a stream or a server is made.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll::{Connection, Reader, WaterMarks, Writer};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::error::ServerError;
 use crate::stream::CLOSE_WITHIN;
 
-/// The limits that a stream is made with. All are in bytes.
+/// The limits that a stream is made with. All are in bytes. (Of these asyncio has `limit` and the water
+/// marks.)
+///
+/// # Examples
 ///
 /// ```
-/// use plimsoll_io::Options;
+/// # use plimsoll_io::{Error, Options, ReadError, Stream, memory::Memory};
+/// # smol::block_on(async {
+/// let options = Options::new().limit(1 << 20).read_cap(8).write_cap(64 << 20);
 ///
-/// let options = Options::new().limit(1 << 20).write_cap(64 << 20);
+/// let (here, _there) = Memory::pair(1024);
+/// let mut stream = Stream::with_options(here, &options);
+/// let refused = stream.reader.read_exact(9).await;
+/// assert!(matches!(refused, Err(Error::Read(ReadError::CapExceeded { .. }))));
+/// # });
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -24,6 +37,8 @@ pub struct Options {
     read_size: usize,
     water_marks: WaterMarks,
     write_cap: usize,
+    /// `None` where whoever makes the stream decides.
+    pause_reading_when_full: Option<bool>,
 }
 
 impl Options {
@@ -39,10 +54,12 @@ impl Options {
             read_size: 16 * 1024,
             water_marks: WaterMarks::new(WaterMarks::DEFAULT.high(), 0).unwrap_or_default(),
             write_cap: Writer::DEFAULT_CAP,
+            pause_reading_when_full: None,
         }
     }
 
-    /// Sets the most bytes before a separator. See [`Reader::set_limit`].
+    /// Sets the most bytes before a separator: lines and frames that are longer are errors. Reading pauses
+    /// above twice as much. See [`Reader::set_limit`]. (asyncio's `limit`.)
     ///
     /// # Panics
     ///
@@ -52,12 +69,14 @@ impl Options {
         Self { limit, ..self }
     }
 
-    /// Sets the most bytes that may be asked for by count. See [`Reader::set_cap`].
+    /// Sets the most bytes that [`read_exact`](crate::StreamReader::read_exact) and
+    /// [`peek`](crate::StreamReader::peek) may ask for. See [`Reader::set_cap`]. (asyncio has none.)
     pub fn read_cap(self, read_cap: usize) -> Self {
         Self { read_cap, ..self }
     }
 
-    /// Sets the most bytes that are received at once.
+    /// Sets the most bytes that are received at once, 16 KiB at first. A read that waits may hold as much.
+    /// (asyncio receives up to 256 KiB.)
     ///
     /// # Panics
     ///
@@ -67,7 +86,10 @@ impl Options {
         Self { read_size, ..self }
     }
 
-    /// Sets the water marks of the output. See [`Writer::set_water_marks`].
+    /// Sets the water marks of the output: above the high one the writer is not writable, and
+    /// [`drain`](crate::StreamWriter::drain) waits until no more than the low one is pending. See
+    /// [`Writer::set_water_marks`]. (asyncio's `transport.set_write_buffer_limits`.)
+    #[doc(alias = "set_write_buffer_limits")]
     pub fn water_marks(self, water_marks: WaterMarks) -> Self {
         Self {
             water_marks,
@@ -75,9 +97,35 @@ impl Options {
         }
     }
 
-    /// Sets the most bytes of output that may be pending. See [`Writer::set_cap`].
+    /// Sets the most bytes of output that may be pending: a write beyond is refused whole. See
+    /// [`Writer::set_cap`]. (asyncio has none.)
     pub fn write_cap(self, write_cap: usize) -> Self {
         Self { write_cap, ..self }
+    }
+
+    /// Sets whether reads leave the peer's bytes with the system while the output is full: while
+    /// [`is_writable`](crate::StreamWriter::is_writable) is false because too much is pending.
+    ///
+    /// A read that has to wait then first waits until the output has moved. What is buffered can still
+    /// be read. So a peer that asks and does not take the answers is not listened to either, and no more
+    /// is pending than the high water mark and the answers to what was received at once. While reading
+    /// pauses, the end of the peer's stream is not seen.
+    ///
+    /// Unless this is set, it is on for the streams of a server, and off for others.
+    ///
+    /// # Deadlock
+    ///
+    /// Where both ends pause, and both write more than the other will buffer, both wait for ever. Leave
+    /// it off at the end that asks.
+    pub fn pause_reading_when_full(self, pause: bool) -> Self {
+        Self {
+            pause_reading_when_full: Some(pause),
+            ..self
+        }
+    }
+
+    pub(crate) fn pauses_when_full(&self) -> bool {
+        self.pause_reading_when_full.unwrap_or(false)
     }
 
     pub(crate) fn connection(&self) -> Connection {
@@ -87,6 +135,12 @@ impl Options {
         connection.writer.set_water_marks(self.water_marks);
         connection.writer.set_cap(self.write_cap);
         connection
+    }
+
+    /// Fills in what is chosen for a server unless it is set.
+    fn of_a_server(mut self) -> Self {
+        self.pause_reading_when_full.get_or_insert(true);
+        self
     }
 
     pub(crate) fn size_of_reads(&self) -> usize {
@@ -100,7 +154,20 @@ impl Default for Options {
     }
 }
 
-/// How a server listens, and the limits of its streams.
+/// How a server listens, and the limits of its streams. (The arguments of asyncio's `start_server`.)
+///
+/// # Examples
+///
+/// ```
+/// use plimsoll_io::{Options, ServerOptions};
+/// use std::time::Duration;
+///
+/// let options = ServerOptions::new()
+///     .streams(Options::new().limit(1024))
+///     .max_connections(1000)
+///     .close_within(Duration::from_secs(5));
+/// # let _ = options;
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ServerOptions {
@@ -112,14 +179,26 @@ pub struct ServerOptions {
     nodelay: bool,
     max_connections: usize,
     close_within: Duration,
+    idle_timeout: Option<Duration>,
+    on_error: Option<OnError>,
+}
+
+/// Whom a server tells of what went wrong.
+#[derive(Clone)]
+struct OnError(Arc<dyn Fn(&ServerError) + Send + Sync>);
+
+impl fmt::Debug for OnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnError")
+    }
 }
 
 impl ServerOptions {
     /// Chooses asyncio's defaults: a backlog of 100, addresses reused, ports not, no keep-alive, no delay
-    /// of small segments. Connections are not capped, and closed within 30 seconds.
+    /// of small segments. Connections are not capped, may be idle, and are closed within 30 seconds.
     pub fn new() -> Self {
         Self {
-            streams: Options::new(),
+            streams: Options::new().of_a_server(),
             backlog: 100,
             reuse_address: cfg!(unix),
             reuse_port: false,
@@ -127,15 +206,22 @@ impl ServerOptions {
             nodelay: true,
             max_connections: usize::MAX,
             close_within: CLOSE_WITHIN,
+            idle_timeout: None,
+            on_error: None,
         }
     }
 
-    /// Sets the limits of the streams.
-    pub fn options(self, streams: Options) -> Self {
-        Self { streams, ..self }
+    /// Sets the limits of the streams. (asyncio's `limit`, and more.) Reading pauses while output is full
+    /// unless they say otherwise: see [`Options::pause_reading_when_full`].
+    pub fn streams(self, streams: Options) -> Self {
+        Self {
+            streams: streams.of_a_server(),
+            ..self
+        }
     }
 
-    /// Sets how many connections may wait to be accepted.
+    /// Sets how many connections may wait to be accepted, on each address; the system may have a bound of
+    /// its own. (asyncio's `backlog`.)
     pub fn backlog(self, backlog: u16) -> Self {
         Self {
             backlog: backlog.into(),
@@ -143,7 +229,8 @@ impl ServerOptions {
         }
     }
 
-    /// Sets whether an address may be listened on whose last connections are not forgotten yet.
+    /// Sets whether an address may be listened on whose last connections are not forgotten yet
+    /// (`SO_REUSEADDR`); on Unix it may at first. TCP only. (asyncio's `reuse_address`.)
     pub fn reuse_address(self, reuse_address: bool) -> Self {
         Self {
             reuse_address,
@@ -151,30 +238,40 @@ impl ServerOptions {
         }
     }
 
-    /// Sets whether several sockets may listen on the same address. Unix only; ignored elsewhere.
+    /// Sets whether several sockets may listen on the same address (`SO_REUSEPORT`); they may not at
+    /// first. TCP on Unix only; ignored elsewhere. (asyncio's `reuse_port`.)
     pub fn reuse_port(self, reuse_port: bool) -> Self {
         Self { reuse_port, ..self }
     }
 
-    /// Sets whether TCP probes peers that are silent for long.
+    /// Sets whether TCP probes peers that are silent for long (`SO_KEEPALIVE`); it does not at first.
+    /// (asyncio's `keep_alive`.)
     pub fn keep_alive(self, keep_alive: bool) -> Self {
         Self { keep_alive, ..self }
     }
 
-    /// Sets whether TCP sends small segments at once.
+    /// Sets whether TCP sends small segments at once (`TCP_NODELAY`); it does at first. (asyncio always
+    /// has it so.)
     pub fn nodelay(self, nodelay: bool) -> Self {
         Self { nodelay, ..self }
     }
 
-    /// Sets how many connections may be open at once. Further ones wait to be accepted.
+    /// Sets how many connections may be open at once, on all addresses together; at first there is no
+    /// bound. Further ones wait to be accepted. (asyncio has none.)
+    ///
+    /// # Panics
+    ///
+    /// If `max_connections` is zero: nobody would ever be accepted.
     pub fn max_connections(self, max_connections: usize) -> Self {
+        assert!(max_connections > 0, "a server for no connections");
         Self {
             max_connections,
             ..self
         }
     }
 
-    /// Sets how long a connection whose handler has ended tries to send what is pending.
+    /// Sets how long a connection whose handler has ended tries to send what is pending, before it is
+    /// aborted; 30 seconds at first. (asyncio has none.)
     pub fn close_within(self, close_within: Duration) -> Self {
         Self {
             close_within,
@@ -182,7 +279,62 @@ impl ServerOptions {
         }
     }
 
-    pub(crate) fn streams(&self) -> &Options {
+    /// Sets after what time a connection is given up on which nothing is received and nothing sent; it
+    /// may take a quarter longer. Its reads and writes then fail with [`Loss::TimedOut`](crate::Loss).
+    ///
+    /// It lets go of peers that are gone without a word, and of those that neither ask nor take answers.
+    /// A handler that works for so long before it answers is cut off, too. A peer that sends a byte now
+    /// and then is not idle: bound each read, as [`StreamReader`](crate::StreamReader) shows.
+    ///
+    /// Unless this is set, connections may be idle for ever, as in asyncio.
+    ///
+    /// # Panics
+    ///
+    /// If `idle_timeout` is zero.
+    pub fn idle_timeout(self, idle_timeout: Duration) -> Self {
+        assert!(!idle_timeout.is_zero(), "an idle timeout of no time");
+        Self {
+            idle_timeout: Some(idle_timeout),
+            ..self
+        }
+    }
+
+    /// Sets whom to tell of handlers that fail or panic, and of connections that cannot be accepted.
+    ///
+    /// Unless it is set they are only counted, in [`Statistics`](crate::Statistics). It is called in the
+    /// connection's task, or the listener's, and should return soon. A panic in it is caught. A peer that
+    /// goes away in the middle is among the errors, as a [`Lost`](crate::Lost). (asyncio's
+    /// `loop.set_exception_handler`.)
+    ///
+    /// ```
+    /// use plimsoll_io::ServerOptions;
+    ///
+    /// let options = ServerOptions::new().on_error(|error| eprintln!("{error}"));
+    /// ```
+    #[doc(alias = "set_exception_handler")]
+    pub fn on_error(self, tell: impl Fn(&ServerError) + Send + Sync + 'static) -> Self {
+        Self {
+            on_error: Some(OnError(Arc::new(tell))),
+            ..self
+        }
+    }
+
+    pub(crate) fn gives_up_idle_after(&self) -> Option<Duration> {
+        self.idle_timeout
+    }
+
+    pub(crate) fn tells_errors(&self) -> bool {
+        self.on_error.is_some()
+    }
+
+    pub(crate) fn tell(&self, error: ServerError) {
+        if let Some(OnError(tell)) = &self.on_error {
+            // Whoever panics there has told the panic hook, and no one else is left to be told.
+            let _ = catch_unwind(AssertUnwindSafe(|| tell(&error)));
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Options {
         &self.streams
     }
 
@@ -211,19 +363,11 @@ impl ServerOptions {
         socket.set_keepalive(self.keep_alive)?;
         socket.set_tcp_nodelay(self.nodelay)?;
         socket.bind(&address.into())?;
-        socket.listen(self.backlog)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket.into())
+        self.listen_on(socket)
     }
 
-    /// Makes a listening Unix socket, whose file must not exist.
-    #[cfg(unix)]
-    pub(crate) fn listen_unix(
-        &self,
-        path: &std::path::Path,
-    ) -> io::Result<std::os::unix::net::UnixListener> {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        socket.bind(&socket2::SockAddr::unix(path)?)?;
+    /// Makes a socket that is bound listen.
+    pub(crate) fn listen_on<L: From<Socket>>(&self, socket: Socket) -> io::Result<L> {
         socket.listen(self.backlog)?;
         socket.set_nonblocking(true)?;
         Ok(socket.into())

@@ -23,7 +23,7 @@ pub(crate) async fn connect(
 /// Whether a connection attempt goes on in the background.
 fn is_in_progress(error: &io::Error) -> bool {
     #[cfg(unix)]
-    if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) {
+    if error.raw_os_error() == Some(libc::EINPROGRESS) {
         return true;
     }
     error.kind() == io::ErrorKind::WouldBlock

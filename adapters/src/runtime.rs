@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use crate::transport::{Endpoint, Sleep, Transport};
 
-/// A runtime: its sockets, its tasks, its clock.
+/// A runtime: its sockets, its tasks, its clock. (asyncio's event loop.)
+///
+/// Each runtime's module has a type that implements it, to be named in what is generic over runtimes:
+/// [`Server`](crate::Server) and [`open_connection`](crate::open_connection).
 pub trait Runtime: Send + Sync + 'static {
     /// A connected TCP socket.
     type Tcp: Transport<Read: Endpoint<Address = SocketAddr>, Write: Endpoint<Address = SocketAddr>>;
@@ -23,11 +26,11 @@ pub trait Runtime: Send + Sync + 'static {
     #[cfg(unix)]
     type UnixListener: Listener<Transport = Self::Unix>;
 
-    /// Resolves a host name, in the order of the system's preference. (`getaddrinfo`.)
+    /// Resolves a host name, in the order of the system's preference. (`loop.getaddrinfo`.)
     ///
     /// # Errors
     ///
-    /// Where the name does not resolve.
+    /// Where the name does not resolve. That it resolves to no address is none.
     ///
     /// # Cancel safety
     ///
@@ -37,11 +40,11 @@ pub trait Runtime: Send + Sync + 'static {
         port: u16,
     ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static;
 
-    /// Connects a socket that does not block and whose options are set.
+    /// Connects a socket that does not block and whose options are set. (`loop.sock_connect`.)
     ///
     /// # Errors
     ///
-    /// Those of the system.
+    /// Those of the system. The socket is closed.
     ///
     /// # Cancel safety
     ///
@@ -51,11 +54,11 @@ pub trait Runtime: Send + Sync + 'static {
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::Tcp>> + Send + 'static;
 
-    /// Connects to a Unix socket.
+    /// Connects to a Unix socket. (`loop.create_unix_connection`.)
     ///
     /// # Errors
     ///
-    /// Those of the system.
+    /// Those of the system. The socket is closed.
     ///
     /// # Cancel safety
     ///
@@ -65,40 +68,56 @@ pub trait Runtime: Send + Sync + 'static {
         path: &std::path::Path,
     ) -> impl Future<Output = io::Result<Self::Unix>> + Send + 'static;
 
-    /// Takes over a listening socket that does not block.
+    /// Takes over a listening socket that does not block. (`loop.create_server(sock=…)`.)
     ///
     /// # Errors
     ///
-    /// Where the runtime cannot watch it.
+    /// Where the runtime cannot watch it. The socket is closed.
+    ///
+    /// # Panics
+    ///
+    /// As for [`spawn`](Self::spawn).
     fn tcp_listener(listener: std::net::TcpListener) -> io::Result<Self::TcpListener>;
 
-    /// Takes over a listening socket that does not block.
+    /// Takes over a listening socket that does not block. (`loop.create_unix_server(sock=…)`.)
     ///
     /// # Errors
     ///
-    /// Where the runtime cannot watch it.
+    /// Where the runtime cannot watch it. The socket is closed; its file stays.
+    ///
+    /// # Panics
+    ///
+    /// As for [`spawn`](Self::spawn).
     #[cfg(unix)]
     fn unix_listener(listener: std::os::unix::net::UnixListener) -> io::Result<Self::UnixListener>;
 
-    /// Starts a task that nobody waits for.
+    /// Starts a task that nobody waits for. (`loop.create_task`.)
     ///
     /// # Errors
     ///
     /// Where the system has no means for another one; the task is dropped.
+    ///
+    /// # Panics
+    ///
+    /// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()>;
 
-    /// Waits for `duration`, by the runtime's clock.
+    /// Waits for `duration`, by the runtime's clock. It may be dropped at any time. (`asyncio.sleep`.)
+    ///
+    /// # Panics
+    ///
+    /// As for [`spawn`](Self::spawn).
     fn sleep(duration: Duration) -> Sleep {
         Self::Tcp::sleep(duration)
     }
 }
 
-/// A listening socket.
+/// A listening socket, for [`Server::serve`](crate::Server::serve). (asyncio takes sockets only.)
 pub trait Listener: Send + Sync + 'static {
     /// What it accepts.
     type Transport: Transport;
 
-    /// Accepts a connection.
+    /// Accepts a connection. (`loop.sock_accept`.)
     ///
     /// # Errors
     ///
@@ -107,9 +126,16 @@ pub trait Listener: Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// Safe: dropped while it waits, it has accepted none.
+    /// Safe: dropped while it waits, it has accepted none. The server drops it when it is closed.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Transport>> + Send;
 
-    /// The socket, for its options.
+    /// Returns the address of an accepted connection's peer, if it has one, for
+    /// [`ServerError`](crate::ServerError).
+    fn peer_addr(accepted: &Self::Transport) -> Option<SocketAddr> {
+        let _ = accepted;
+        None
+    }
+
+    /// The socket, to ask it for its address, and for its options.
     fn socket(&self) -> socket2::SockRef<'_>;
 }

@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use plimsoll::Loss;
 
-use crate::either::either;
+use crate::either::{Either, either};
+use crate::error::ServerError;
 use crate::listen;
 #[cfg(unix)]
 use crate::listen::SocketFile;
@@ -33,14 +34,55 @@ use crate::transport::{ReadHalf, Transport};
 /// descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
+/// How many connections in a row may fail while they are accepted before that waits, too.
+const FAILED_IN_A_ROW: u32 = 32;
+
+/// In how many parts of the idle timeout connections are looked at.
+const LOOKS: u32 = 4;
+
 /// How much input, and for how long, a closing connection takes and drops, so that its peer is not reset
 /// before it has read the last answer.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
-/// A server that accepts connections until it is closed or dropped.
+/// A server that accepts connections until it is closed or dropped. (asyncio's `Server`.)
 ///
-/// Dropping it closes it: it stops accepting, and the handlers go on.
+/// It runs a handler for each connection, with the connection's two halves. When the handler has ended,
+/// by return, error or panic, what it wrote is sent within [`ServerOptions::close_within`], then the end
+/// of the stream. (asyncio leaves the connection open until the writer is garbage-collected.) No error of
+/// a connection ends the server.
+///
+/// Dropping it closes it: it stops accepting, and the handlers go on. [`shutdown`](Self::shutdown) ends
+/// them too, and in time.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "smol")]
+/// # smol::block_on(async {
+/// use plimsoll_io::smol::{Smol, StreamReader, StreamWriter, open_connection};
+/// use plimsoll_io::{Error, Server, ServerOptions};
+/// use std::time::Duration;
+///
+/// async fn shout(mut reader: StreamReader, mut writer: StreamWriter) -> Result<(), Error> {
+///     let line = reader.read_line().await?.to_ascii_uppercase();
+///     writer.write(&line) // sent when the handler has ended
+/// }
+///
+/// let options = ServerOptions::new().max_connections(1000);
+/// let server = Server::<Smol>::start(shout, &["127.0.0.1"], 0, &options).await?;
+/// let port = server.local_addrs()[0].port(); // the system has chosen one
+///
+/// let (mut reader, mut writer) = open_connection("127.0.0.1", port).await?;
+/// writer.write(b"hello\n")?;
+/// assert_eq!(reader.read_to_end(100).await?, "HELLO\n");
+///
+/// let shutdown = server.shutdown(Duration::from_secs(5)).await;
+/// assert_eq!(shutdown.aborted, 0);
+/// assert_eq!(server.statistics().accepted, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[must_use = "a server that is dropped stops accepting"]
 pub struct Server<R: Runtime> {
     state: Arc<State>,
@@ -51,31 +93,33 @@ pub struct Server<R: Runtime> {
     runtime: PhantomData<fn() -> R>,
 }
 
-/// What a handler may return: nothing, or a result, of which errors are counted.
+/// What a handler may return: nothing, or a result, whose errors are counted in
+/// [`Statistics::failed`], and passed to [`ServerOptions::on_error`]. (asyncio logs a handler's exception.)
 pub trait Outcome: Send {
-    /// Whether the handler failed.
-    fn is_failure(&self) -> bool;
+    /// Returns how the handler failed, if it did.
+    fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>>;
 }
 
 impl Outcome for () {
-    fn is_failure(&self) -> bool {
-        false
+    fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
+        None
     }
 }
 
-impl<E: Send> Outcome for Result<(), E> {
-    fn is_failure(&self) -> bool {
-        self.is_err()
+/// Of any error that `?` makes a boxed one: typed ones, boxed ones, those of `anyhow`, and text.
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>> + Send> Outcome for Result<(), E> {
+    fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
+        self.err().map(Into::into)
     }
 }
 
-/// What a server has seen so far.
+/// What a server has seen so far. See [`Server::statistics`]. (asyncio has none: it logs.)
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Statistics {
     /// Connections accepted.
     pub accepted: u64,
-    /// Times that the system refused to accept.
+    /// Times that the system refused to accept, or to start a task or thread for what was accepted.
     pub accept_errors: u64,
     /// Handlers that returned an error.
     pub failed: u64,
@@ -83,11 +127,11 @@ pub struct Statistics {
     pub panicked: u64,
 }
 
-/// How [`Server::shutdown`] went.
+/// How [`Server::shutdown`] went. (asyncio has none.)
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// Connections that were aborted at the deadline.
+    /// How many connections were aborted at the deadline. Zero if every handler has ended in time.
     pub aborted: usize,
 }
 
@@ -120,6 +164,23 @@ struct Accepted {
     handler: Option<Waker>,
     /// Whether the handler has ended and everything is sent.
     lingers: bool,
+    /// Its moves at the last look for idle connections, if there was one, and how often they were the
+    /// same before.
+    moves: Option<usize>,
+    quiet_looks: u32,
+}
+
+impl Accepted {
+    /// Looks whether something has moved since the last look; the client, if nothing has for too long.
+    fn is_idle(&mut self) -> Option<Arc<dyn Client>> {
+        let moves = Some(self.client.moves());
+        self.quiet_looks = match self.moves == moves {
+            true => self.quiet_looks.saturating_add(1),
+            false => 0,
+        };
+        self.moves = moves;
+        (self.quiet_looks == LOOKS && !self.lingers).then(|| Arc::clone(&self.client))
+    }
 }
 
 /// How far the server has come to its end. Each phase includes those before it.
@@ -139,7 +200,8 @@ enum Phase {
 trait Client: Send + Sync {
     fn end_reading(&self);
     fn close(&self);
-    fn abort(&self);
+    fn abort(&self, loss: Loss);
+    fn moves(&self) -> usize;
 }
 
 impl<T: Transport> Client for Shared<T>
@@ -155,27 +217,35 @@ where
         Shared::end_reading(self);
     }
 
-    fn abort(&self) {
-        Shared::abort(self, Loss::Aborted);
+    fn abort(&self, loss: Loss) {
+        Shared::abort(self, loss);
+    }
+
+    fn moves(&self) -> usize {
+        Shared::moves(self)
     }
 }
 
 impl<R: Runtime> Server<R> {
     /// Starts a server on every address of several hosts. An empty host stands for all interfaces.
     ///
-    /// Addresses that this machine does not have are left out, as long as one is left.
+    /// With a `port` of zero the system chooses one for each address, which
+    /// [`local_addrs`](Self::local_addrs) tells. Addresses that this machine does not have are left out,
+    /// as long as one is left. (asyncio's `start_server`.)
     ///
     /// # Errors
     ///
-    /// Where a host does not resolve, or an address cannot be listened on; the error names it.
+    /// Where a host does not resolve, or an address cannot be listened on; the error names it. Where there
+    /// is no host. Nothing is listened on then.
     ///
     /// # Cancel safety
     ///
-    /// Safe: no server is left.
+    /// Safe: no server is left, and nothing is listened on.
     ///
     /// # Panics
     ///
     /// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
+    #[doc(alias = "start_server")]
     pub async fn start<H, F>(
         handler: H,
         hosts: &[&str],
@@ -194,11 +264,12 @@ impl<R: Runtime> Server<R> {
     ///
     /// No other file is ever removed: one that is there already, even a socket that nobody listens on
     /// any more, is an error. Who may connect is decided by the file's mode, and so by the process's
-    /// umask at this moment. (asyncio removes a socket that it finds there.)
+    /// umask at this moment. Of the options, those of TCP do not apply. (asyncio's `start_unix_server`,
+    /// which removes a socket that it finds there.)
     ///
     /// # Errors
     ///
-    /// Where the path cannot be listened on; the error names it.
+    /// Where the path cannot be listened on; the error names it. No server is left.
     ///
     /// # Cancel safety
     ///
@@ -207,6 +278,7 @@ impl<R: Runtime> Server<R> {
     /// # Panics
     ///
     /// As for [`start`](Self::start).
+    #[doc(alias = "start_unix_server")]
     #[cfg(unix)]
     pub async fn start_unix<H, F>(
         handler: H,
@@ -223,7 +295,12 @@ impl<R: Runtime> Server<R> {
         Ok(server)
     }
 
-    /// Starts a server on sockets that listen already, of any kind.
+    /// Starts a server on sockets that listen already, of any kind. They are closed when the server is.
+    /// Of the options, those of the listening socket do not apply. (asyncio's `start_server(sock=…)`.)
+    ///
+    /// # Panics
+    ///
+    /// As for [`start`](Self::start).
     pub fn serve<L, H, F>(listeners: Vec<L>, handler: H, options: &ServerOptions) -> Self
     where
         L: Listener,
@@ -247,6 +324,11 @@ impl<R: Runtime> Server<R> {
             handler,
             options: options.clone(),
         });
+        if let Some(limit) = options.gives_up_idle_after() {
+            let state = Arc::clone(&acceptor.state);
+            // Where there are no means for this task, there are none for a connection's.
+            let _ = R::spawn(async move { state.give_up_idle::<R>(limit).await });
+        }
         for listener in listeners {
             // If it cannot be started it is dropped, and with it its part in the server.
             let listening = Listening(Arc::clone(&acceptor.state));
@@ -255,28 +337,31 @@ impl<R: Runtime> Server<R> {
         server
     }
 
-    /// Returns the addresses that the server listens on, also after it was closed.
+    /// Returns the addresses that the server listens on, also after it was closed; Unix sockets have none.
+    /// (asyncio's `sockets`, which is empty then.)
     #[doc(alias = "sockets")]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
     }
 
-    /// Tells whether the server accepts connections.
+    /// Tells whether the server accepts connections: until it is closed. (As asyncio's.)
     pub fn is_serving(&self) -> bool {
         self.state.lock().phase == Phase::Serving
     }
 
-    /// Returns how many connections are open.
+    /// Returns how many connections are open: from being accepted until the handler has ended and
+    /// everything is sent. (asyncio has none.)
     pub fn connections(&self) -> usize {
         self.state.lock().open()
     }
 
-    /// Returns what the server has seen so far.
+    /// Returns what the server has seen so far. (asyncio has none.)
     pub fn statistics(&self) -> Statistics {
         self.state.lock().statistics
     }
 
-    /// Stops accepting. Open connections go on. Calling it again changes nothing.
+    /// Stops accepting, and removes the file of a Unix socket. Open connections go on. It does not wait,
+    /// and calling it again changes nothing. (As asyncio's.)
     pub fn close(&self) {
         self.state.enter(Phase::Closed);
         #[cfg(unix)]
@@ -287,11 +372,11 @@ impl<R: Runtime> Server<R> {
     /// everything and, for two seconds at most, drop what their peers still send.
     ///
     /// It does not close the server, and nothing bounds how long clients stay: that does
-    /// [`shutdown`](Self::shutdown).
+    /// [`shutdown`](Self::shutdown). (As asyncio's.)
     ///
     /// # Cancel safety
     ///
-    /// Safe; any number of tasks may wait.
+    /// Safe: the server stays as it is. Any number of tasks may wait.
     pub async fn wait_closed(&self) {
         self.state
             .until(|inner| inner.listeners == 0 && inner.open() == 0)
@@ -302,39 +387,45 @@ impl<R: Runtime> Server<R> {
     ///
     /// # Cancel safety
     ///
-    /// Safe. It leaves the server as it is. (asyncio's closes it, and waits for its clients.)
+    /// Safe: the server stays as it is. (asyncio's closes it, and waits for its clients.)
     pub async fn serve_forever(&self) {
         self.state.until(|inner| inner.phase > Phase::Serving).await;
     }
 
     /// Closes all connections: what is pending will be sent, writes fail, and reads see the end of the
-    /// stream once nothing is buffered. Call [`close`](Self::close) first.
+    /// stream once nothing is buffered. Call [`close`](Self::close) first: connections that are accepted
+    /// later are not closed. It does not wait. (As asyncio's.)
     pub fn close_clients(&self) {
         self.state.each_client(|client| client.close());
     }
 
-    /// Aborts all connections: what is pending is dropped, and reads and writes fail. Call
-    /// [`close`](Self::close) first.
+    /// Aborts all connections, as by [`StreamWriter::abort`]: what is pending is dropped, writes fail, and
+    /// so do reads once nothing is buffered. Call [`close`](Self::close) first: connections that are
+    /// accepted later are not aborted. It does not wait. (As asyncio's.)
     pub fn abort_clients(&self) {
-        self.state.each_client(|client| client.abort());
+        self.state.each_client(|client| client.abort(Loss::Aborted));
     }
 
     /// Ends the server within `limit`: stops accepting, lets handlers finish, and aborts the
     /// connections that are left at the deadline, and their handlers where they wait.
     ///
     /// Reads that find nothing buffered see the end of the stream from now on, so that idle handlers end
-    /// at once, and busy ones after what they have read. (asyncio has no such bound.)
+    /// at once, and busy ones after what they have read. A handler that never waits cannot be stopped.
+    /// Calling it again is another deadline for those that are left. (asyncio has no such bound.)
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it leaves the server closed, and its handlers finishing.
+    /// Dropped, it leaves the server closed, and its handlers finishing, without a deadline.
+    ///
+    /// # Panics
+    ///
+    /// As for [`start`](Self::start).
     pub async fn shutdown(&self, limit: Duration) -> Shutdown {
         self.close();
         self.state.enter(Phase::ShuttingDown);
         self.state.each_client(|client| client.end_reading());
         let all_gone = pin!(self.wait_closed());
-        let deadline = R::sleep(limit);
-        if either(all_gone, deadline).await.is_some() {
+        if let Either::First(()) = either(all_gone, R::sleep(limit)).await {
             return Shutdown { aborted: 0 };
         }
         let aborted = self.connections();
@@ -379,39 +470,43 @@ impl<H> Acceptor<H> {
     {
         let most = self.options.most_connections();
         let has_room = |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
+        let mut failed_in_a_row = 0;
         loop {
             self.state.until(has_room).await;
             let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
             // Being closed comes first, so that nobody is accepted after it.
-            let accepted = {
-                let mut accepted = None;
-                {
-                    let accept = pin!(async { accepted = Some(listener.accept().await) });
-                    either(closed, accept).await;
-                }
-                accepted
-            };
-            let Some(accepted) = accepted else {
+            let Either::Second(accepted) = either(closed, pin!(listener.accept())).await else {
                 break;
             };
             match accepted {
                 Ok(transport) => {
-                    let stream = Stream::with_options(transport, self.options.streams());
+                    failed_in_a_row = 0;
+                    let on_error = self.options.tells_errors();
+                    let peer = on_error.then(|| L::peer_addr(&transport)).flatten();
+                    let stream = Stream::with_options(transport, self.options.limits());
                     let shared = stream.shared();
-                    // Another listener may have taken the last place meanwhile.
-                    self.state.until(has_room).await;
-                    let registered = State::register(&self.state, Arc::clone(&shared) as _);
-                    if R::spawn(Arc::clone(&self).handle(stream, shared, registered)).is_err() {
+                    // Another listener may take the last place meanwhile.
+                    let registered = loop {
+                        self.state.until(has_room).await;
+                        let client = Arc::clone(&shared) as _;
+                        if let Some(registered) = State::register(&self.state, client, has_room) {
+                            break registered;
+                        }
+                    };
+                    let handled = Arc::clone(&self).handle(stream, shared, registered, peer);
+                    if let Err(error) = R::spawn(handled) {
                         // The connection went with its task. There may be room for the next one soon.
-                        self.state
-                            .change(|inner| inner.statistics.accept_errors += 1);
+                        self.refused(error);
                         R::sleep(ACCEPT_AGAIN).await;
                     }
                 }
                 Err(error) => {
-                    self.state
-                        .change(|inner| inner.statistics.accept_errors += 1);
-                    if !concerns_one_connection(&error) {
+                    failed_in_a_row += 1;
+                    let goes_on =
+                        concerns_one_connection(&error) && failed_in_a_row < FAILED_IN_A_ROW;
+                    self.refused(error);
+                    if !goes_on {
+                        failed_in_a_row = 0;
                         let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
                         either(closed, R::sleep(ACCEPT_AGAIN)).await;
                     }
@@ -422,11 +517,19 @@ impl<H> Acceptor<H> {
         drop(listening);
     }
 
+    /// Counts an error of the system, and tells of it.
+    fn refused(&self, error: io::Error) {
+        self.state
+            .change(|inner| inner.statistics.accept_errors += 1);
+        self.options.tell(ServerError::Accept { error });
+    }
+
     async fn handle<T, F>(
         self: Arc<Self>,
         stream: Stream<T>,
         shared: Arc<Shared<T>>,
         registered: Registered,
+        peer: Option<SocketAddr>,
     ) where
         T: Transport,
         H: Fn(StreamReader<T>, StreamWriter<T>) -> F + Send + Sync + 'static,
@@ -435,15 +538,21 @@ impl<H> Acceptor<H> {
         let (reader, writer) = stream.split();
         // The handler is also called within the guard: it may panic before its first wait.
         let handled = NoPanic(Some(Box::pin(async {
-            (self.handler)(reader, writer).await.is_failure()
+            (self.handler)(reader, writer).await.failure()
         })));
         let cancelled = pin!(self.state.cancelled(registered.id));
         match either(handled, cancelled).await {
-            Some(Ok(false)) => {}
+            Either::First(Ok(None)) => {}
+            Either::First(Ok(Some(error))) => {
+                self.state.change(|inner| inner.statistics.failed += 1);
+                self.options.tell(ServerError::Failed { peer, error });
+            }
+            Either::First(Err(Panicked)) => {
+                self.state.change(|inner| inner.statistics.panicked += 1);
+                self.options.tell(ServerError::Panicked { peer });
+            }
             // It may have written while all were aborted.
-            None => drop(shared.abort(Loss::Aborted)),
-            Some(Ok(true)) => self.state.change(|inner| inner.statistics.failed += 1),
-            Some(Err(Panicked)) => self.state.change(|inner| inner.statistics.panicked += 1),
+            Either::Second(()) => drop(shared.abort(Loss::Aborted)),
         }
         if shared
             .close_within(self.options.closes_within())
@@ -478,6 +587,21 @@ async fn linger<T: Transport>(shared: &Shared<T>) {
 
 /// Whether a failed accept says something of one connection only, and the next may be tried at once.
 fn concerns_one_connection(error: &io::Error) -> bool {
+    // Linux passes on what has happened to the connection in the network; see accept(2).
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(
+        libc::ENETDOWN
+        | libc::EPROTO
+        | libc::ENOPROTOOPT
+        | libc::EHOSTDOWN
+        | libc::ENONET
+        | libc::EHOSTUNREACH
+        | libc::EOPNOTSUPP
+        | libc::ENETUNREACH,
+    ) = error.raw_os_error()
+    {
+        return true;
+    }
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
@@ -545,8 +669,32 @@ impl State {
         })
     }
 
-    fn register(self: &Arc<Self>, client: Arc<dyn Client>) -> Registered {
+    /// Gives up connections that were idle for `limit`, until the server has come to its end.
+    async fn give_up_idle<R: Runtime>(&self, limit: Duration) {
+        let is_over = |inner: &Inner| inner.listeners == 0 && inner.clients.is_empty();
+        loop {
+            let look = R::sleep((limit / LOOKS).max(Duration::from_millis(1)));
+            if let Either::First(()) = either(pin!(self.until(is_over)), look).await {
+                return;
+            }
+            let mut inner = self.lock();
+            let idle = inner.clients.values_mut().filter_map(Accepted::is_idle);
+            let idle: Vec<_> = idle.collect();
+            drop(inner);
+            idle.iter().for_each(|client| client.abort(Loss::TimedOut));
+        }
+    }
+
+    /// Takes a place for a connection, if there is room.
+    fn register(
+        self: &Arc<Self>,
+        client: Arc<dyn Client>,
+        has_room: impl Fn(&Inner) -> bool,
+    ) -> Option<Registered> {
         let id = self.change(|inner| {
+            if !has_room(inner) {
+                return None;
+            }
             if inner.phase >= Phase::ShuttingDown {
                 client.end_reading();
             }
@@ -556,14 +704,16 @@ impl State {
                 client,
                 handler: None,
                 lingers: false,
+                moves: None,
+                quiet_looks: 0,
             };
             inner.clients.insert(inner.next_client, accepted);
-            inner.next_client
-        });
-        Registered {
+            Some(inner.next_client)
+        })?;
+        Some(Registered {
             state: Arc::clone(self),
             id,
-        }
+        })
     }
 
     /// Does something to every connection, with nothing locked.

@@ -6,18 +6,18 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::ops::{Deref, DerefMut};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Buf;
 use plimsoll::{Loss, Writer, WriterState};
 
-use crate::either::either;
+use crate::either::{Either, either};
 use crate::error::{Lost, loss_of};
+use crate::handover::{Handover, Locked, Refused};
 use crate::transport::{Transport, WriteHalf};
 
 /// How many parts of the output leave in one call at most.
@@ -25,13 +25,14 @@ const SLICES: usize = 64;
 
 /// The shared part of a stream.
 pub(crate) struct Shared<T: Transport> {
-    sending: Mutex<Sending<T::Write>>,
-    /// Whether the reader found `sending` locked, and is to be woken when it no longer is.
-    reader_was_refused: AtomicBool,
+    /// The reader is the side that does not wait for it.
+    sending: Handover<Sending<T::Write>, Arc<Waiters>>,
     /// The transport's read side, once the reader is gone.
     left: Mutex<Option<T::Read>>,
     /// How this side gave the connection up, if it did, however the output had come to its end before.
     given_up: OnceLock<Loss>,
+    /// How often something was received or sent; only that it changes means something.
+    moves: AtomicUsize,
     /// Whether reads that find nothing buffered are told of the end of the stream.
     reading_ended: AtomicBool,
     waiters: Arc<Waiters>,
@@ -50,6 +51,15 @@ pub(crate) struct Sending<W> {
     cause: Option<Arc<io::Error>>,
 }
 
+/// What a read that has to wait finds when it has sent what it could.
+pub(crate) enum BeforeRead {
+    /// This side gave the connection up.
+    GivenUp(Lost),
+    /// More is pending than the high water mark allows, or the other half is about to find out.
+    Full,
+    NotFull,
+}
+
 /// Which half waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Half {
@@ -58,7 +68,7 @@ pub(crate) enum Half {
 }
 
 #[derive(Default)]
-struct Waiters {
+pub(crate) struct Waiters {
     reader: Mutex<Option<Waker>>,
     writer: Mutex<Option<Waker>>,
 }
@@ -66,50 +76,25 @@ struct Waiters {
 impl<T: Transport> Shared<T> {
     pub(crate) fn new(writer: Writer, transport: T::Write) -> Self {
         let waiters = Arc::new(Waiters::default());
+        let sending = Sending {
+            writer,
+            transport: Some(transport),
+            unflushed: false,
+            cause: None,
+        };
         Self {
-            sending: Mutex::new(Sending {
-                writer,
-                transport: Some(transport),
-                unflushed: false,
-                cause: None,
-            }),
-            reader_was_refused: AtomicBool::new(false),
+            sending: Handover::new(sending, Arc::clone(&waiters)),
             left: Mutex::new(None),
             given_up: OnceLock::new(),
+            moves: AtomicUsize::new(0),
             reading_ended: AtomicBool::new(false),
             waker: Arc::clone(&waiters).into(),
             waiters,
         }
     }
 
-    pub(crate) fn lock(&self) -> Locked<'_, T> {
-        let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        self.locked(sending)
-    }
-
-    fn try_lock(&self) -> Option<Locked<'_, T>> {
-        match self.sending.try_lock() {
-            Ok(sending) => Some(self.locked(sending)),
-            Err(TryLockError::Poisoned(poisoned)) => Some(self.locked(poisoned.into_inner())),
-            Err(TryLockError::WouldBlock) => None,
-        }
-    }
-
-    /// Locks unless the other half has locked, which then wakes the reader.
-    fn try_lock_for_reader(&self) -> Option<Locked<'_, T>> {
-        self.try_lock().or_else(|| {
-            self.reader_was_refused.store(true, Ordering::Relaxed);
-            // With the fence behind each unlock: that is seen here, or the word left above is seen there.
-            fence(Ordering::SeqCst);
-            self.try_lock()
-        })
-    }
-
-    fn locked<'a>(&'a self, sending: MutexGuard<'a, Sending<T::Write>>) -> Locked<'a, T> {
-        Locked {
-            sending: Some(sending),
-            shared: self,
-        }
+    pub(crate) fn lock(&self) -> Locked<'_, Sending<T::Write>, Arc<Waiters>> {
+        self.sending.lock()
     }
 
     /// Queues output by `write`, and wakes a read that waits, to send it.
@@ -121,24 +106,32 @@ impl<T: Transport> Shared<T> {
 
     /// Sends as far as the transport takes it, for a read that has to wait.
     ///
-    /// When this returns, `cx` is woken once there is more to send, or the transport takes more.
+    /// When this returns, `cx` is woken once there is more to send, the transport takes more, or the
+    /// output is no longer [`Full`](BeforeRead::Full).
     ///
-    /// Returns how this side gave the connection up, if it did. That a write failed is none of a read's
-    /// business: the transport may still have something to read.
-    pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> Option<Lost> {
+    /// That a write failed is none of a read's business: the transport may still have something to read.
+    pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> BeforeRead {
         self.waiters.register(Half::Reader, cx.waker());
-        let Some(mut sending) = self.try_lock_for_reader() else {
-            return self.given_up();
+        let Some(mut sending) = self.sending.lock_or_leave_word() else {
+            return self
+                .given_up()
+                .map_or(BeforeRead::Full, BeforeRead::GivenUp);
         };
         let before = sending.progress();
         let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
         // A call that did not have to wait is one that the transport wakes nobody for.
         let moved = before != sending.progress();
+        let is_full = sending.writer.is_full();
         drop(sending);
         if moved {
+            self.note_move();
             self.waiters.wake_half(Half::Writer);
         }
-        self.given_up()
+        match self.given_up() {
+            Some(given_up) => BeforeRead::GivenUp(given_up),
+            None if is_full => BeforeRead::Full,
+            None => BeforeRead::NotFull,
+        }
     }
 
     /// Sends until `enough` says so, or nothing is left to do.
@@ -149,9 +142,18 @@ impl<T: Transport> Shared<T> {
     ) -> Poll<Result<(), Lost>> {
         self.waiters.register(Half::Writer, cx.waker());
         let mut sending = self.lock();
+        let was_full = sending.writer.is_full();
+        let before = sending.progress();
         let sent_all = sending
             .poll_send(&mut Context::from_waker(&self.waker))
             .is_ready();
+        if before != sending.progress() {
+            self.note_move();
+        }
+        if was_full && !sending.writer.is_full() {
+            // A read may have paused until now. The transport has not had to wait, and wakes nobody.
+            self.waiters.wake_half(Half::Reader);
+        }
         if let Some(lost) = sending.lost() {
             drop(sending);
             self.waiters.wake_half(Half::Reader);
@@ -167,10 +169,22 @@ impl<T: Transport> Shared<T> {
     pub(crate) async fn close_within(&self, limit: Duration) -> Result<(), Lost> {
         self.queue(|writer| writer.close());
         let sent = pin!(poll_fn(|cx| self.poll_send_until(cx, |_| false)));
-        match either(sent, T::sleep(limit)).await {
-            Some(sent) => sent,
-            None => Err(self.abort(Loss::TimedOut)),
+        // Only a close that has to wait needs a clock.
+        let late = pin!(async { T::sleep(limit).await });
+        match either(sent, late).await {
+            Either::First(sent) => sent,
+            Either::Second(()) => Err(self.abort(Loss::TimedOut)),
         }
+    }
+
+    /// Records that something was received or sent.
+    pub(crate) fn note_move(&self) {
+        self.moves.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was received or sent, modulo the size of a `usize`.
+    pub(crate) fn moves(&self) -> usize {
+        self.moves.load(Ordering::Relaxed)
     }
 
     /// Ends a read's wait: output that is queued from now on need not wake it.
@@ -226,39 +240,6 @@ impl<T: Transport> Shared<T> {
         let lost = self.lock().fail(error);
         self.waiters.wake_half(Half::Writer);
         lost
-    }
-}
-
-/// The output while it is locked.
-pub(crate) struct Locked<'a, T: Transport> {
-    /// `None` only while it is dropped.
-    sending: Option<MutexGuard<'a, Sending<T::Write>>>,
-    shared: &'a Shared<T>,
-}
-
-impl<T: Transport> Deref for Locked<'_, T> {
-    type Target = Sending<T::Write>;
-
-    fn deref(&self) -> &Self::Target {
-        self.sending.as_ref().expect("it is locked")
-    }
-}
-
-impl<T: Transport> DerefMut for Locked<'_, T> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        self.sending.as_mut().expect("it is locked")
-    }
-}
-
-/// Unlocks, and then wakes a reader that was refused.
-impl<T: Transport> Drop for Locked<'_, T> {
-    fn drop(&mut self) {
-        self.sending = None;
-        fence(Ordering::SeqCst);
-        let refused = &self.shared.reader_was_refused;
-        if refused.load(Ordering::Relaxed) && refused.swap(false, Ordering::Relaxed) {
-            self.shared.waiters.wake_half(Half::Reader);
-        }
     }
 }
 
@@ -382,6 +363,12 @@ impl Waiters {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+}
+
+impl Refused for Arc<Waiters> {
+    fn try_again(&self) {
+        self.wake_half(Half::Reader);
     }
 }
 

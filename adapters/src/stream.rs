@@ -22,19 +22,31 @@ use crate::options::Options;
 use crate::shared::Shared;
 use crate::transport::{Endpoint, Transport};
 
-/// How long [`StreamWriter::close`] tries to send what is pending.
+/// How long [`StreamWriter::close`] tries to send what is pending: 30 seconds. (asyncio's `wait_closed`
+/// waits as long as the peer likes.)
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(30);
 
-/// The two halves of a connection, together.
+/// The two halves of a connection, together. (asyncio hands out a pair, and has no type for it.)
+///
+/// # Examples
 ///
 /// ```
 /// # use plimsoll_io::{Stream, memory};
-/// let (here, _there) = memory::pair(1024);
-/// let (mut reader, mut writer) = here.split();
-/// # let _ = (&mut reader, &mut writer);
-/// let stream = Stream::join(reader, writer).expect("halves of the same connection");
-/// let parts = stream.into_parts();
-/// assert!(parts.unread.is_empty());
+/// # smol::block_on(async {
+/// let (mut here, mut there) = memory::pair(1024);
+/// here.writer.write(b"UPGRADE\nearly")?;
+/// here.writer.drain().await?;
+/// assert_eq!(there.reader.read_line().await?, "UPGRADE\n");
+///
+/// // The halves may go to two tasks, and come back.
+/// let (reader, writer) = there.split();
+/// let there = Stream::join(reader, writer).expect("halves of the same connection");
+///
+/// // Another protocol takes over, with every byte that this one has not read.
+/// let parts = there.into_parts();
+/// assert_eq!(parts.unread, "early");
+/// # Ok::<(), plimsoll_io::Error>(())
+/// # }).unwrap();
 /// ```
 pub struct Stream<T: Transport> {
     /// The half to read from.
@@ -43,21 +55,70 @@ pub struct Stream<T: Transport> {
     pub writer: StreamWriter<T>,
 }
 
-/// The half of a connection to read from.
+/// The half of a connection to read from. (asyncio's `StreamReader`.)
+///
+/// Sizes are in bytes. A read that has to wait first sends what was written; that this fails does not
+/// fail the read, which may still find the peer's last words. Reading may go on after the writer has
+/// finished or closed. Dropping the reader leaves the connection to the writer.
 ///
 /// # Cancel safety
 ///
 /// Every read may be dropped while it waits, and loses no byte: what was received stays buffered, for
 /// this read or another to take. ([`skip_until`](Self::skip_until) has dropped what it has dropped.)
+/// (asyncio's reads are safe too, but for `read(-1)`.)
+///
+/// # Examples
+///
+/// ```
+/// # use plimsoll_io::{Error, ReadError, memory};
+/// # smol::block_on(async {
+/// let (mut client, mut server) = memory::pair(1024);
+/// client.writer.write(b"PUT 5\nhelloa line that is too long\nQUIT\n")?;
+/// client.writer.close().await?;
+///
+/// let reader = &mut server.reader;
+/// reader.set_limit(10);
+/// assert_eq!(reader.read_line().await?, "PUT 5\n");
+/// assert_eq!(reader.read_exact(5).await?, "hello");
+/// let too_long = reader.read_line().await;
+/// assert!(matches!(too_long, Err(Error::Read(ReadError::LineTooLong { limit: 10 }))));
+/// assert_eq!(reader.read_line().await?.content(), b"QUIT");
+/// assert!(reader.read_line().await?.is_empty(), "the end of the stream");
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
+///
+/// # Timeouts
+///
+/// So any timeout of the runtime bounds a read: `tokio::time::timeout`, `async_std::future::timeout`,
+/// `smol::future::or` with a timer; over blocking sockets, `set_timeout`. It bounds the whole line,
+/// however slowly its bytes come. What is there when it has passed stays buffered.
+///
+/// ```
+/// # #[cfg(feature = "tokio")] fn main() {
+/// use plimsoll_io::{Error, tokio::{StreamReader, StreamWriter}};
+/// use std::time::Duration;
+/// use tokio::time::timeout;
+///
+/// async fn greet(mut reader: StreamReader, mut writer: StreamWriter) -> Result<(), Error> {
+///     match timeout(Duration::from_secs(5), reader.read_line()).await {
+///         Ok(name) => writer.write_vectored(&[b"hello, ", &name?]),
+///         Err(_elapsed) => writer.write(b"too slow\n"), // half a line is still in the buffer
+///     }
+/// }
+/// # let _ = greet;
+/// # }
+/// # #[cfg(not(feature = "tokio"))] fn main() {}
+/// ```
 pub struct StreamReader<T: Transport> {
     /// `None` only while the reader is taken apart, or dropped.
     receiver: Option<Receiver<T::Read>>,
     shared: Arc<Shared<T>>,
 }
 
-/// The half of a connection to write to.
+/// The half of a connection to write to. (asyncio's `StreamWriter`.)
 ///
-/// Writes queue, and never wait. Dropping the writer does not send what is pending:
+/// Sizes are in bytes. Writes queue, and never wait. Dropping the writer does not send what is pending:
 /// [`close`](Self::close) does. If something is pending when the last half is dropped, the connection
 /// ends as if [aborted](Self::abort).
 ///
@@ -65,15 +126,34 @@ pub struct StreamReader<T: Transport> {
 ///
 /// Every method may be dropped while it waits, and loses no byte: what was not sent stays pending, and
 /// an end of the stream that was asked for stays asked for.
+///
+/// # Examples
+///
+/// ```
+/// # use plimsoll_io::{Error, WriteError, memory};
+/// # smol::block_on(async {
+/// let (mut client, mut server) = memory::pair(1024);
+/// client.writer.write(b"HELO ")?;
+/// write!(client.writer, "{}\r\n", "example.org")?;
+/// assert_eq!(client.writer.pending(), 18);
+///
+/// client.writer.finish().await?;
+/// assert_eq!(client.writer.pending(), 0);
+/// assert!(matches!(client.writer.write(b"late"), Err(Error::Write(WriteError::Finished))));
+/// assert_eq!(server.reader.read_to_end(100).await?, "HELO example.org\r\n");
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
 pub struct StreamWriter<T: Transport> {
     shared: Arc<Shared<T>>,
 }
 
 /// What a connection leaves behind: the transport, and every byte that it holds in either direction.
+/// See [`Stream::into_parts`]. (asyncio has none.)
 #[must_use = "nobody else has these bytes"]
 #[non_exhaustive]
 pub struct Parts<T> {
-    /// The transport, as it was given.
+    /// The transport, with whatever of the output it has taken.
     pub transport: T,
     /// Bytes received and not read.
     pub unread: Bytes,
@@ -83,29 +163,27 @@ pub struct Parts<T> {
     pub dropping_line: bool,
 }
 
-/// Two halves that were to be joined belong to different connections.
+/// Two halves that were to be joined belong to different connections. Both are in it, as they were.
 #[derive(thiserror::Error)]
 #[error("the two halves belong to different connections")]
 pub struct NotAPair<T: Transport>(pub StreamReader<T>, pub StreamWriter<T>);
 
 impl<T: Transport> Stream<T> {
-    /// Makes a stream of a connected transport, with the default limits.
+    /// Makes a stream of a connected transport, with the default limits. (asyncio's
+    /// `open_connection(sock=…)`.)
     pub fn new(transport: T) -> Self {
         Self::with_options(transport, &Options::new())
     }
 
-    /// Makes a stream of a connected transport.
+    /// Makes a stream of a connected transport, with the limits in `options`. (As [`new`](Self::new), with
+    /// `limit=…` and more.)
     pub fn with_options(transport: T, options: &Options) -> Self {
         let connection = options.connection();
         let (read, write) = transport.split();
         let shared = Arc::new(Shared::new(connection.writer, write));
         Self {
             reader: StreamReader {
-                receiver: Some(Receiver::new(
-                    connection.reader,
-                    read,
-                    options.size_of_reads(),
-                )),
+                receiver: Some(Receiver::new(connection.reader, read, options)),
                 shared: Arc::clone(&shared),
             },
             writer: StreamWriter { shared },
@@ -116,12 +194,13 @@ impl<T: Transport> Stream<T> {
         Arc::clone(&self.writer.shared)
     }
 
-    /// Takes the two halves apart, for two tasks or threads.
+    /// Takes the two halves apart, for two tasks or threads. They share the connection, which is gone
+    /// when both are dropped. (asyncio hands out the pair.)
     pub fn split(self) -> (StreamReader<T>, StreamWriter<T>) {
         (self.reader, self.writer)
     }
 
-    /// Puts two halves together again.
+    /// Puts two halves together again. (asyncio has none.)
     ///
     /// # Errors
     ///
@@ -136,7 +215,11 @@ impl<T: Transport> Stream<T> {
         }
     }
 
-    /// Gives up the stream for its transport and every byte that it holds.
+    /// Gives up the stream for its transport and every byte that it holds, at once and without a copy.
+    ///
+    /// Nothing is sent. An end of the stream that was asked for and not sent is forgotten, and after a
+    /// loss nothing is left to send. A server's handler that does this takes the connection out of the
+    /// server, which neither closes nor aborts it any more. (asyncio has none.)
     ///
     /// # Panics
     ///
@@ -166,11 +249,13 @@ impl<T: Transport> Stream<T> {
 impl<T: Transport> StreamReader<T> {
     /// Takes as many bytes as are there, at least one and at most `max`; waits for the first.
     ///
-    /// Empty at the end of the stream and, at once, if `max` is zero. See [`Reader::read`].
+    /// Empty at the end of the stream and, at once, if `max` is zero. Neither the limit nor the cap
+    /// applies. See [`Reader::read`]. (asyncio's `read(n)`; for its `read(-1)` there is
+    /// [`read_to_end`](Self::read_to_end).)
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`], when nothing is buffered.
+    /// - [`Error::Lost`], only when nothing is buffered.
     ///
     /// # Cancel safety
     ///
@@ -182,38 +267,43 @@ impl<T: Transport> StreamReader<T> {
     /// Takes one line, with its `\n`.
     ///
     /// The last line may lack its newline. At the end of the stream every call gives an empty frame,
-    /// which no earlier call does. See [`Reader::read_line`].
+    /// which no earlier call does. See [`Reader::read_line`]. (asyncio's `readline`, which may give out
+    /// the rest of a line that was too long as a line.)
     ///
     /// # Errors
     ///
-    /// - [`ReadError::LineTooLong`], once for each such line; the next call gives the line after it.
+    /// - [`ReadError::LineTooLong`], once for each such line, which is dropped through its newline; the
+    ///   next call gives the line after it.
     /// - [`Error::Lost`]; an unfinished line stays buffered.
     ///
     /// # Cancel safety
     ///
-    /// Safe: no byte is lost.
+    /// Safe: the part of a line that has arrived stays buffered.
     #[doc(alias = "readline")]
     pub async fn read_line(&mut self) -> Result<Frame<'_>, Error> {
         self.frame(Reader::read_line).await
     }
 
-    /// Takes everything through the separator that ends first. See [`Reader::read_until`].
+    /// Takes everything through the separator that ends first, at most the limit before it. See
+    /// [`Reader::read_until`]. (asyncio's `readuntil`, which does not tell the separator that matched.)
     ///
     /// # Errors
     ///
     /// - [`ReadError::LimitOverrun`]; nothing is consumed.
-    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered.
+    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered. (asyncio takes
+    ///   it out, into the exception.)
     /// - [`Error::Lost`]; what there is stays buffered.
     ///
     /// # Cancel safety
     ///
-    /// Safe: no byte is lost.
+    /// Safe: what has arrived stays buffered, and is not searched again.
     #[doc(alias = "readuntil")]
     pub async fn read_until(&mut self, separator: &Separator) -> Result<Frame<'_>, Error> {
         self.frame(|reader| reader.read_until(separator)).await
     }
 
-    /// Takes exactly `count` bytes. See [`Reader::read_exact`].
+    /// Takes exactly `count` bytes, at most the [cap](Self::set_cap). See [`Reader::read_exact`].
+    /// (asyncio's `readexactly`, which waits for any number.)
     ///
     /// # Errors
     ///
@@ -223,14 +313,14 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Cancel safety
     ///
-    /// Safe: no byte is lost.
+    /// Safe: what has arrived stays buffered.
     #[doc(alias = "readexactly")]
     pub async fn read_exact(&mut self, count: usize) -> Result<Frame<'_>, Error> {
         self.frame(|reader| reader.read_exact(count)).await
     }
 
     /// Takes everything through the end of the stream, at most `max` bytes. See
-    /// [`Reader::read_to_end`].
+    /// [`Reader::read_to_end`]. (asyncio's `read(-1)`, which has no bound.)
     ///
     /// # Errors
     ///
@@ -239,13 +329,13 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Cancel safety
     ///
-    /// Safe: no byte is lost.
+    /// Safe: what has arrived stays buffered. (asyncio's loses all of it.)
     pub async fn read_to_end(&mut self, max: usize) -> Result<Frame<'_>, Error> {
         self.frame(|reader| reader.read_to_end(max)).await
     }
 
-    /// Drops everything through the separator that ends first, and tells which of several it was. See
-    /// [`Reader::skip_until`].
+    /// Drops everything through the separator that ends first, and tells which of several it was, counted
+    /// from zero. See [`Reader::skip_until`]. (asyncio has none.)
     ///
     /// # Errors
     ///
@@ -259,15 +349,16 @@ impl<T: Transport> StreamReader<T> {
         self.answer(|reader| reader.skip_until(separator)).await
     }
 
-    /// Returns the next `count` bytes without taking them. See [`Reader::peek`].
+    /// Returns the next `count` bytes without taking them, at most the [cap](Self::set_cap). See
+    /// [`Reader::peek`]. (asyncio has none.)
     ///
     /// # Errors
     ///
-    /// As for [`read_exact`](Self::read_exact).
+    /// As for [`read_exact`](Self::read_exact); whatever they are, nothing is consumed.
     ///
     /// # Cancel safety
     ///
-    /// Safe: no byte is lost.
+    /// Safe: what has arrived stays buffered.
     pub async fn peek(&mut self, count: usize) -> Result<&[u8], Error> {
         self.answer(|reader| Ok(reader.peek(count)?.map(|_| ())))
             .await?;
@@ -282,6 +373,28 @@ impl<T: Transport> StreamReader<T> {
     /// # Cancel safety
     ///
     /// Safe: no line lives in the stream.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use plimsoll_io::{Error, memory};
+    /// # smol::block_on(async {
+    /// use smol::stream::StreamExt;
+    ///
+    /// let (mut client, mut server) = memory::pair(1024);
+    /// client.writer.write(b"one\n\nlast")?;
+    /// client.writer.close().await?;
+    ///
+    /// let mut lines = server.reader.lines();
+    /// let mut seen = Vec::new();
+    /// while let Some(line) = lines.next().await {
+    ///     seen.push(line?);
+    /// }
+    /// assert_eq!(seen, ["one\n", "\n", "last"]);
+    /// # Ok::<(), Error>(())
+    /// # }).unwrap();
+    /// ```
+    #[doc(alias = "__aiter__")]
     pub fn lines(&mut self) -> Lines<'_, T> {
         Lines {
             reader: self,
@@ -289,7 +402,8 @@ impl<T: Transport> StreamReader<T> {
         }
     }
 
-    /// Changes the limit, in bytes. See [`Reader::set_limit`].
+    /// Changes the limit: the most bytes before a separator, 64 KiB unless [`Options::limit`] says
+    /// otherwise. See [`Reader::set_limit`]. (asyncio's is fixed.)
     ///
     /// # Panics
     ///
@@ -298,32 +412,38 @@ impl<T: Transport> StreamReader<T> {
         self.receiver_mut().reader.set_limit(limit);
     }
 
-    /// Changes the cap, in bytes. See [`Reader::set_cap`].
+    /// Changes the cap: the most bytes that may be asked for by count, 16 MiB unless
+    /// [`Options::read_cap`] says otherwise. See [`Reader::set_cap`]. (asyncio has none.)
     pub fn set_cap(&mut self, cap: usize) {
         self.receiver_mut().reader.set_cap(cap);
     }
 
-    /// Returns the bytes that were received and not taken.
+    /// Returns the bytes that were received and not taken. It receives none. (asyncio has none.)
     pub fn buffered(&self) -> &[u8] {
         self.receiver().reader.buffered()
     }
 
     /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have come.
+    ///
+    /// It asks nobody: the end shows once a read has met it. False after a loss. (As asyncio's.)
     pub fn at_eof(&self) -> bool {
         self.receiver().reader.at_eof()
     }
 
     /// Returns the transport's read side, to ask it what it knows. Reading from it loses the bytes.
+    /// (asyncio's `get_extra_info('socket')`.)
     #[doc(alias = "get_extra_info")]
     pub fn transport(&self) -> &T::Read {
         &self.receiver().transport
     }
 
-    /// Returns the address on this side.
+    /// Returns the address on this side. (asyncio's `get_extra_info('sockname')`, which is remembered; this
+    /// asks the socket.)
     ///
     /// # Errors
     ///
-    /// Those of the system.
+    /// Those of the system. They change nothing.
+    #[doc(alias = "get_extra_info")]
     pub fn local_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
     where
         T::Read: Endpoint,
@@ -331,11 +451,13 @@ impl<T: Transport> StreamReader<T> {
         self.transport().local_addr()
     }
 
-    /// Returns the peer's address.
+    /// Returns the peer's address. (asyncio's `get_extra_info('peername')`, which is remembered; this asks
+    /// the socket.)
     ///
     /// # Errors
     ///
-    /// Those of the system, for instance once the connection is gone.
+    /// Those of the system, for instance once the connection is gone. They change nothing.
+    #[doc(alias = "get_extra_info")]
     pub fn peer_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
     where
         T::Read: Endpoint,
@@ -391,15 +513,21 @@ impl<T: Transport> Drop for StreamReader<T> {
 impl<T: Transport> StreamWriter<T> {
     /// Queues a copy of `data`, all of it or, on an error, nothing. It is not sent yet.
     ///
+    /// A read that waits in another task is woken, and sends it. (asyncio sends at once what it can, and
+    /// the rest in the background.)
+    ///
     /// # Errors
     ///
-    /// - [`Error::Write`], after `finish` or `close`, or if it would exceed the cap.
-    /// - [`Error::Lost`].
+    /// - [`WriteError::Finished`] after [`finish`](Self::finish), [`WriteError::Closed`] after
+    ///   [`close`](Self::close), [`WriteError::Full`] if more than the [cap](Self::set_cap) would be
+    ///   pending; what was pending before stays pending.
+    /// - [`Error::Lost`]; what was pending is gone. (asyncio drops the write.)
     pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         self.queue(|writer| writer.write(data))
     }
 
-    /// Queues `data` without a copy, all of it or, on an error, nothing. It is not sent yet.
+    /// Queues `data` without a copy, all of it or, on an error, nothing. It is not sent yet. Fewer than
+    /// 512 bytes are copied, which costs less. (asyncio's `write` of `bytes`.)
     ///
     /// # Errors
     ///
@@ -408,7 +536,7 @@ impl<T: Transport> StreamWriter<T> {
         self.queue(|writer| writer.write_bytes(data))
     }
 
-    /// Queues a copy of all `parts`; on an error, nothing. It is not sent yet.
+    /// Queues a copy of all `parts`; on an error, nothing. It is not sent yet. (asyncio's `writelines`.)
     ///
     /// # Errors
     ///
@@ -418,7 +546,8 @@ impl<T: Transport> StreamWriter<T> {
         self.queue(|writer| writer.write_vectored(parts))
     }
 
-    /// Queues formatted text; on an error, nothing. It makes `write!` work.
+    /// Queues formatted text; on an error, nothing. It is not sent yet. It makes `write!` work. (asyncio
+    /// has none.)
     ///
     /// # Errors
     ///
@@ -432,11 +561,15 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Offers everything that is pending to the transport, and waits until no more than the low water
-    /// mark is. That is zero unless [`set_water_marks`](Self::set_water_marks) has changed it.
+    /// mark is. That is zero unless [`Options::water_marks`] or
+    /// [`set_water_marks`](Self::set_water_marks) has changed it.
+    ///
+    /// (asyncio's waits only if more than the high mark is pending. Here [`is_writable`](Self::is_writable)
+    /// tells that, for whoever would rather not wait.)
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; what was pending is gone.
+    /// - [`Error::Lost`]; what was pending is gone. (asyncio's succeeds if the abort comes while it waits.)
     ///
     /// # Cancel safety
     ///
@@ -452,7 +585,8 @@ impl<T: Transport> StreamWriter<T> {
         Ok(())
     }
 
-    /// Waits until everything that is pending is sent.
+    /// Sends everything that is pending, whatever the water marks, and waits until the transport has
+    /// passed it on. (asyncio has none.)
     ///
     /// # Errors
     ///
@@ -461,12 +595,17 @@ impl<T: Transport> StreamWriter<T> {
     /// # Cancel safety
     ///
     /// Safe: what was not sent stays pending.
+    ///
+    /// # Deadlock
+    ///
+    /// As for [`drain`](Self::drain).
     pub async fn flush(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.shared.poll_send_until(cx, |_| false)).await?;
         Ok(())
     }
 
-    /// Sends what is pending, then the end of the stream. Reading goes on.
+    /// Sends what is pending, then the end of the stream, and waits for both. Reading goes on; writes fail
+    /// from now on. Calling it again waits for the same. (asyncio's `write_eof`, which does not wait.)
     ///
     /// # Errors
     ///
@@ -475,15 +614,20 @@ impl<T: Transport> StreamWriter<T> {
     /// # Cancel safety
     ///
     /// Safe: the stream stays finished, and any method that moves bytes goes on with it.
+    ///
+    /// # Deadlock
+    ///
+    /// As for [`drain`](Self::drain).
     #[doc(alias = "write_eof")]
     pub async fn finish(&mut self) -> Result<(), Error> {
         self.shared.queue(|writer| writer.finish());
         self.flush().await
     }
 
-    /// Sends what is pending, then the end of the stream, within [`CLOSE_WITHIN`].
+    /// Sends what is pending, then the end of the stream, within [`CLOSE_WITHIN`]. See
+    /// [`close_within`](Self::close_within).
     ///
-    /// The connection is gone when both halves are dropped. (asyncio's `close` and `wait_closed`.)
+    /// (asyncio's `close` and `wait_closed`, which stop reading too, and wait without bound.)
     ///
     /// # Errors
     ///
@@ -491,7 +635,12 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Cancel safety
     ///
-    /// Safe: the stream stays closed, and any method that moves bytes goes on with it.
+    /// Safe: the stream stays closed, and any method that moves bytes goes on with it, without the bound.
+    ///
+    /// # Panics
+    ///
+    /// As for [`close_within`](Self::close_within).
+    #[doc(alias = "wait_closed")]
     pub async fn close(&mut self) -> Result<(), Error> {
         self.close_within(CLOSE_WITHIN).await
     }
@@ -499,13 +648,21 @@ impl<T: Transport> StreamWriter<T> {
     /// Sends what is pending, then the end of the stream; if that takes longer than `limit`, gives the
     /// connection up.
     ///
+    /// Writes fail from now on. The reader may go on; the connection is gone when both halves are dropped.
+    /// Calling it again after it has succeeded succeeds at once. (asyncio has no such bound.)
+    ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; what was pending is gone. With [`Loss::TimedOut`] it was given up.
+    /// - [`Error::Lost`]; what was pending is gone. With [`Loss::TimedOut`] it was given up, as by
+    ///   [`abort`](Self::abort).
     ///
     /// # Cancel safety
     ///
-    /// Safe: the stream stays closed, and any method that moves bytes goes on with it.
+    /// Safe: the stream stays closed, and any method that moves bytes goes on with it, without the bound.
+    ///
+    /// # Panics
+    ///
+    /// Where [`Transport::sleep`] does, if it has to wait: over tokio's sockets, outside of its runtime.
     pub async fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
         Ok(self.shared.close_within(limit).await?)
     }
@@ -513,39 +670,54 @@ impl<T: Transport> StreamWriter<T> {
     /// Ends the connection at once, and drops what is pending.
     ///
     /// What the reader has buffered can still be read; behind it reads fail. When both halves are
-    /// dropped the peer sees a reset over TCP; a Unix socket knows none, and shows it a clean end.
+    /// dropped the peer sees a reset over TCP; a Unix socket knows none, and shows it a clean end. It
+    /// never waits, and wakes whoever does. (asyncio's `transport.abort`, after which reads see a clean
+    /// end.)
     pub fn abort(&mut self) {
         self.shared.abort(Loss::Aborted);
     }
 
-    /// Tells whether writes fail for good: after `finish`, `close`, `abort`, or a loss.
+    /// Tells whether writes fail for good: after `finish`, `close`, `abort`, or a loss that a method has
+    /// met. It asks nobody. (asyncio's leaves `write_eof` out.)
     pub fn is_closing(&self) -> bool {
         self.shared.lock().writer.state() != plimsoll::WriterState::Open
     }
 
-    /// Tells whether the user should write more now. See [`plimsoll::Writer::is_writable`].
+    /// Tells whether the user should write more now: false once more than the high water mark is pending,
+    /// until no more than the low one is, and where writes fail for good. See
+    /// [`plimsoll::Writer::is_writable`]. (asyncio has none: `drain` asks it.)
     pub fn is_writable(&self) -> bool {
         self.shared.lock().writer.is_writable()
     }
 
-    /// Returns how many bytes are pending: written, and not sent.
+    /// Returns how many bytes are pending: written, and not taken by the transport. Zero after a loss.
+    /// (asyncio's `transport.get_write_buffer_size`.)
     #[doc(alias = "get_write_buffer_size")]
     pub fn pending(&self) -> usize {
         self.shared.lock().writer.pending()
     }
 
-    /// Changes the water marks. See [`plimsoll::Writer::set_water_marks`].
+    /// Changes the water marks, in bytes; at first [`Options::water_marks`]. See
+    /// [`plimsoll::Writer::set_water_marks`]. (asyncio's `transport.set_write_buffer_limits`.)
+    ///
+    /// With a low mark above zero, [`drain`](Self::drain) leaves up to that much for later to send.
     #[doc(alias = "set_write_buffer_limits")]
     pub fn set_water_marks(&mut self, marks: WaterMarks) {
         self.shared.lock().writer.set_water_marks(marks);
     }
 
-    /// Changes the cap, in bytes. See [`plimsoll::Writer::set_cap`].
+    /// Changes the cap: the most bytes that may be pending, 16 MiB unless [`Options::write_cap`] says
+    /// otherwise. What is pending stays. See [`plimsoll::Writer::set_cap`]. (asyncio has none.)
     pub fn set_cap(&mut self, cap: usize) {
         self.shared.lock().writer.set_cap(cap);
     }
 
-    /// Lets `look` see the transport's write side. Writing to it mixes up the output.
+    /// Lets `look` see the transport's write side, and returns its answer. Writing to it mixes up the
+    /// output. (asyncio's `get_extra_info('socket')`.)
+    ///
+    /// # Deadlock
+    ///
+    /// Nothing is sent meanwhile; `look` must not use this writer, nor wait for one who does.
     #[doc(alias = "get_extra_info")]
     pub fn with_transport<A>(&self, look: impl FnOnce(&T::Write) -> A) -> A {
         look(
@@ -556,11 +728,13 @@ impl<T: Transport> StreamWriter<T> {
         )
     }
 
-    /// Returns the address on this side.
+    /// Returns the address on this side. (asyncio's `get_extra_info('sockname')`, which is remembered; this
+    /// asks the socket.)
     ///
     /// # Errors
     ///
-    /// Those of the system.
+    /// Those of the system. They change nothing.
+    #[doc(alias = "get_extra_info")]
     pub fn local_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
     where
         T::Write: Endpoint,
@@ -568,11 +742,13 @@ impl<T: Transport> StreamWriter<T> {
         self.with_transport(Endpoint::local_addr)
     }
 
-    /// Returns the peer's address.
+    /// Returns the peer's address. (asyncio's `get_extra_info('peername')`, which is remembered; this asks
+    /// the socket.)
     ///
     /// # Errors
     ///
-    /// Those of the system, for instance once the connection is gone.
+    /// Those of the system, for instance once the connection is gone. They change nothing.
+    #[doc(alias = "get_extra_info")]
     pub fn peer_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
     where
         T::Write: Endpoint,
@@ -596,7 +772,7 @@ impl<T: Transport> StreamWriter<T> {
     }
 }
 
-/// The lines of a [`StreamReader`], one by one. See [`StreamReader::lines`].
+/// The lines of a [`StreamReader`], one by one. Dropping it loses none. See [`StreamReader::lines`].
 #[must_use = "lines are read when they are asked for"]
 pub struct Lines<'a, T: Transport> {
     reader: &'a mut StreamReader<T>,

@@ -1,4 +1,7 @@
 //! tokio: its sockets as transports, and the functions of asyncio's face.
+//!
+//! All of it has to be used within a tokio runtime that has I/O and time enabled; what needs it panics
+//! elsewhere.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -14,13 +17,17 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, tcp};
 use tokio::net::{UnixListener, UnixStream, unix};
 
 use crate::runtime::{Listener, Runtime};
-use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped};
+use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped, sink};
 
-/// Anything that tokio can read from, as half of a [`Duplex`](crate::Duplex).
+/// Anything that tokio can read from, as half of a [`Duplex`](crate::Duplex): standard input, a pipe, half
+/// of a TLS session.
 #[derive(Debug)]
 pub struct Source<R>(pub R);
 
-/// Anything that tokio can write to, as half of a [`Duplex`](crate::Duplex).
+/// Anything that tokio can write to, as half of a [`Duplex`](crate::Duplex): standard output, a pipe, half
+/// of a TLS session.
+///
+/// Its write side ends by `poll_shutdown`. It cannot show an abort to its peer.
 #[derive(Debug)]
 pub struct Sink<W>(pub W);
 
@@ -30,23 +37,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> ReadHalf for Source<R> {
     }
 }
 
-impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for Sink<W> {
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
+sink!(poll_shutdown);
 
 fn poll_read(
     source: &mut (impl AsyncRead + Unpin),
@@ -65,12 +56,12 @@ macro_rules! socket {
         endpoint!($read, $address, $convert, |half| Ok(SockRef::from(
             half.as_ref()
         )));
-        endpoint!($write, $address, $convert, |half| {
-            let socket = half.socket().ok_or(io::ErrorKind::NotConnected)?;
-            Ok(SockRef::from(socket))
-        });
+        endpoint!($write, $address, $convert, |half| Ok(SockRef::from(
+            half.as_ref()
+        )));
 
-        /// The half of the socket that bytes go into.
+        /// The half of the socket that bytes go into. Dropped, it ends the stream cleanly, unless the
+        /// connection was given up.
         #[derive(Debug)]
         pub struct $write {
             /// `None` only while it is joined or dropped.
@@ -121,24 +112,16 @@ macro_rules! socket {
                 cx: &mut Context<'_>,
                 slices: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                match &mut self.half {
-                    Some(half) => Pin::new(half).poll_write_vectored(cx, slices),
-                    None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-                }
+                Pin::new(self.half()).poll_write_vectored(cx, slices)
             }
 
             fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                match &mut self.half {
-                    Some(half) => Pin::new(half).poll_shutdown(cx),
-                    None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-                }
+                Pin::new(self.half()).poll_shutdown(cx)
             }
 
             fn abort(&mut self) {
                 self.given_up = true;
-                if let Some(half) = &self.half {
-                    reset_when_dropped(SockRef::from(AsRef::<$socket>::as_ref(half)));
-                }
+                reset_when_dropped(SockRef::from(self.as_ref()));
             }
         }
 
@@ -151,10 +134,17 @@ macro_rules! socket {
             }
         }
 
+        /// To look at the socket, or to set its options.
+        impl AsRef<$socket> for $write {
+            fn as_ref(&self) -> &$socket {
+                let half = self.half.as_ref().expect("a half that is in use");
+                half.as_ref()
+            }
+        }
+
         impl $write {
-            /// Returns the socket.
-            pub fn socket(&self) -> Option<&$socket> {
-                self.half.as_ref().map(AsRef::as_ref)
+            fn half(&mut self) -> &mut $owned {
+                self.half.as_mut().expect("a half that is in use")
             }
         }
     };
@@ -231,6 +221,10 @@ impl Listener for TcpListener {
 
     async fn accept(&self) -> io::Result<TcpStream> {
         Ok(TcpListener::accept(self).await?.0)
+    }
+
+    fn peer_addr(accepted: &TcpStream) -> Option<SocketAddr> {
+        accepted.peer_addr().ok()
     }
 
     fn socket(&self) -> SockRef<'_> {

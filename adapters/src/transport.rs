@@ -15,7 +15,51 @@ use std::time::Duration;
 /// Something that bytes come out of and go into, in two halves that may live in different tasks.
 ///
 /// A half is polled by one task at a time. The write half is polled with a waker that reaches every
-/// task that waits for it, so it need keep no more than the last one, as sockets do.
+/// task that waits for it, so it need keep no more than the last one, as sockets do. A poll that is
+/// pending has read or taken nothing: the task that waited may be dropped, and another ask for something
+/// else. (asyncio's `Transport`, without a protocol that is called back.)
+///
+/// # Examples
+///
+/// A transport that has received a greeting, and keeps what it is told to send:
+///
+/// ```
+/// use plimsoll_io::{Duplex, ReadHalf, Stream, WriteHalf};
+/// use std::{io::{self, IoSlice}, task::{Context, Poll}};
+///
+/// struct Received(&'static [u8]);
+/// struct Sent(Vec<u8>);
+///
+/// impl ReadHalf for Received {
+///     fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+///         Poll::Ready(io::Read::read(&mut self.0, room))
+///     }
+/// }
+///
+/// impl WriteHalf for Sent {
+///     fn poll_write(
+///         &mut self,
+///         _: &mut Context<'_>,
+///         slices: &[IoSlice<'_>],
+///     ) -> Poll<io::Result<usize>> {
+///         Poll::Ready(io::Write::write_vectored(&mut self.0, slices))
+///     }
+///
+///     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+///         Poll::Ready(Ok(()))
+///     }
+/// }
+///
+/// # smol::block_on(async {
+/// let transport = Duplex { read: Received(b"220 ready\r\n"), write: Sent(Vec::new()) };
+/// let mut stream = Stream::new(transport);
+/// assert_eq!(stream.reader.read_line().await?, "220 ready\r\n");
+/// stream.writer.write(b"QUIT\r\n")?;
+/// stream.writer.close().await?;
+/// assert_eq!(stream.into_parts().transport.write.0, b"QUIT\r\n");
+/// # Ok::<(), plimsoll_io::Error>(())
+/// # }).unwrap();
+/// ```
 pub trait Transport: Sized + Send + 'static {
     /// The half that bytes come out of.
     type Read: ReadHalf;
@@ -28,27 +72,35 @@ pub trait Transport: Sized + Send + 'static {
     /// Puts two halves of the same transport together again.
     fn join(read: Self::Read, write: Self::Write) -> Self;
 
-    /// Waits for `duration`, by the runtime's clock; by a thread of its own where there is none.
+    /// Waits for `duration`, by the runtime's clock; by a thread of its own where there is none, which
+    /// ends when the wait is dropped. If the system has no thread for it, the wait is over at once.
+    ///
+    /// # Panics
+    ///
+    /// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
     fn sleep(duration: Duration) -> Sleep {
         Box::pin(ThreadSleep::new(duration))
     }
 }
 
-/// A wait for a time.
+/// A wait for a time. Dropping it ends it.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The half of a transport that bytes come out of.
+/// The half of a transport that bytes come out of. (asyncio's `ReadTransport`: not polling it is its
+/// `pause_reading`.)
 pub trait ReadHalf: Send + 'static {
     /// Reads into the front of `room`, which is not empty, and returns how many bytes it read.
     ///
-    /// Zero is the end of the peer's stream.
+    /// Zero is the end of the peer's stream; asked again, it is zero again. Pending, it has read nothing.
     ///
     /// # Errors
     ///
-    /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again; every other error is a loss.
+    /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again; every other error is a loss, and so is
+    /// a number beyond the room.
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Waits until a read is worth trying, where that can be known without a buffer to read into.
+    /// Waits until a read is worth trying, where that can be known without a buffer to read into; ready at
+    /// once where it cannot. It keeps memory from being held for connections that are idle.
     ///
     /// # Errors
     ///
@@ -59,14 +111,16 @@ pub trait ReadHalf: Send + 'static {
     }
 }
 
-/// The half of a transport that bytes go into.
+/// The half of a transport that bytes go into. (asyncio's `WriteTransport`, which keeps a queue of its own;
+/// here the [writer](crate::StreamWriter) has it.)
 pub trait WriteHalf: Send + 'static {
     /// Writes from the front of `slices`, none of which is empty, and returns how many bytes it took.
+    /// Pending, it has taken none.
     ///
     /// # Errors
     ///
     /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again; every other error is a loss, and so
-    /// is a write that takes nothing.
+    /// is a write that takes nothing, or more than there was. What is pending is dropped then.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -83,18 +137,22 @@ pub trait WriteHalf: Send + 'static {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the write side, so that the peer sees the end of the stream. Reading goes on.
+    /// Ends the write side, so that the peer sees the end of the stream. Reading goes on. It is asked once
+    /// everything is written and flushed. (`write_eof`.)
     ///
     /// # Errors
     ///
     /// As for [`poll_write`](Self::poll_write).
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Gives the connection up: the peer should see that it did not end cleanly.
+    /// Gives the connection up: when both halves are dropped, the peer should see that it did not end
+    /// cleanly. It does not wait. As provided it does nothing, for what cannot tell. (`abort`, which
+    /// promises no reset.)
     fn abort(&mut self) {}
 }
 
-/// Half of a transport that has an address at either end.
+/// Half of a transport that has an address at either end. (asyncio's `get_extra_info`, for `'sockname'` and
+/// `'peername'`.)
 pub trait Endpoint {
     /// An address of that kind.
     type Address;
@@ -103,14 +161,14 @@ pub trait Endpoint {
     ///
     /// # Errors
     ///
-    /// Those of the system.
+    /// Those of the system. They change nothing.
     fn local_addr(&self) -> io::Result<Self::Address>;
 
     /// Returns the peer's address.
     ///
     /// # Errors
     ///
-    /// Those of the system, for instance once the connection is gone.
+    /// Those of the system, for instance once the connection is gone. They change nothing.
     fn peer_addr(&self) -> io::Result<Self::Address>;
 }
 
@@ -153,8 +211,36 @@ macro_rules! endpoint {
 ))]
 pub(crate) use endpoint;
 
+/// Implements [`WriteHalf`] for the `Sink` of a runtime's `AsyncWrite`, whose write side ends by `$end`.
+#[cfg(any(feature = "tokio", feature = "async-std", feature = "smol"))]
+macro_rules! sink {
+    ($end:ident) => {
+        impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for Sink<W> {
+            fn poll_write(
+                &mut self,
+                cx: &mut Context<'_>,
+                slices: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+            }
+
+            fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.0).poll_flush(cx)
+            }
+
+            fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.0).$end(cx)
+            }
+        }
+    };
+}
+
+#[cfg(any(feature = "tokio", feature = "async-std", feature = "smol"))]
+pub(crate) use sink;
+
 /// Two things to read from and to write to, as one transport: pipes, standard streams, a TLS session
-/// that was taken apart.
+/// that was taken apart. Each runtime's module has a `Source` and a `Sink` for its kind of things.
+/// (asyncio's `connect_read_pipe` and `connect_write_pipe`.)
 #[derive(Debug)]
 pub struct Duplex<R, W> {
     /// What is read from.
@@ -219,7 +305,7 @@ impl Future for ThreadSleep {
             let alarm = Arc::new(Mutex::new(Alarm::default()));
             let ringing = Arc::clone(&alarm);
             let (awaited, dropped) = mpsc::channel();
-            std::thread::spawn(move || {
+            let waiting = std::thread::Builder::new().spawn(move || {
                 if dropped.recv_timeout(duration) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
@@ -231,6 +317,10 @@ impl Future for ThreadSleep {
                     waker.wake();
                 }
             });
+            if waiting.is_err() {
+                // Nobody is left to wait. To be early is better than to wait for ever.
+                alarm.lock().unwrap_or_else(PoisonError::into_inner).rung = true;
+            }
             (alarm, awaited)
         });
         let mut alarm = alarm.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,9 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use plimsoll_io::blocking::{
-    Async, StreamReader, StreamWriter, open_connection, start_server, streams,
+    Async, Server, StreamReader, StreamWriter, open_connection, start_server, streams, streams_with,
 };
-use plimsoll_io::{Error, Loss, ReadError, Separator, WaterMarks, WriteError};
+use plimsoll_io::{
+    Error, Loss, Options, ReadError, Separator, ServerOptions, WaterMarks, WriteError,
+};
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// More than any socket's buffers take, less than the cap.
@@ -197,4 +199,100 @@ fn clients_that_do_not_read_do_not_hold_up_the_server() {
         let shutdown = server.shutdown(Duration::from_millis(300));
         assert_eq!(shutdown.aborted, 50);
     });
+}
+
+#[cfg(unix)]
+#[test]
+fn unix_sockets_have_the_same_face() {
+    use plimsoll_io::blocking::{
+        UnixReader, UnixWriter, open_unix_connection, open_unix_connection_with, start_unix_server,
+        start_unix_server_with,
+    };
+
+    fn answer_lines(mut reader: UnixReader, mut writer: UnixWriter) -> Result<(), Error> {
+        loop {
+            let line = reader.read_line()?;
+            if line.is_empty() {
+                return Ok(());
+            }
+            writer.write(&line)?;
+        }
+    }
+
+    let path = std::env::temp_dir().join(format!("plimsoll-{}-blocking", std::process::id()));
+    let server = start_unix_server(answer_lines, &path).unwrap();
+    let (mut reader, mut writer) = open_unix_connection(&path).unwrap();
+    writer.write(b"hello\n").unwrap();
+    assert_eq!(reader.read_line().unwrap(), "hello\n");
+    server.close();
+
+    let limits = Options::new().limit(3);
+    let options = ServerOptions::new().streams(limits.clone());
+    let server = start_unix_server_with(answer_lines, &path, &options).unwrap();
+    let (mut reader, mut writer) = open_unix_connection_with(&path, &limits).unwrap();
+    writer.write(b"abc\nabcd\n").unwrap();
+    assert_eq!(reader.read_line().unwrap(), "abc\n");
+    assert!(reader.read_line().unwrap().is_empty());
+    drop(server);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_call_that_times_out_loses_nothing_and_may_be_made_again() {
+    let ((mut reader, mut writer), (mut their_reader, mut their_writer)) = pair();
+    let short = Some(Duration::from_millis(30));
+    reader.set_timeout(short);
+    their_writer.write(b"half a ").unwrap();
+    their_writer.flush().unwrap();
+    assert!(matches!(reader.read_line(), Err(Error::TimedOut)));
+    assert!(matches!(reader.lines().next(), Some(Err(Error::TimedOut))));
+    assert_eq!(reader.buffered(), b"half a ");
+    reader.set_timeout(Some(LIMIT));
+    their_writer.write(b"line\n").unwrap();
+    their_writer.flush().unwrap();
+    assert_eq!(reader.read_line().unwrap(), "half a line\n");
+    // What is there is taken without any time at all.
+    reader.set_timeout(Some(Duration::ZERO));
+    assert!(matches!(reader.read(1), Err(Error::TimedOut)));
+
+    writer.set_timeout(short);
+    let much = vec![b'x'; MUCH];
+    writer.write(&much).unwrap();
+    assert!(matches!(writer.drain(), Err(Error::TimedOut)));
+    assert!(matches!(writer.flush(), Err(Error::TimedOut)));
+    assert!(matches!(writer.finish(), Err(Error::TimedOut)));
+    writer.set_timeout(None);
+    let took = in_time(move || {
+        let taking = thread::spawn(move || their_reader.read_to_end(MUCH).unwrap().to_vec());
+        writer.finish().unwrap();
+        taking.join().unwrap()
+    });
+    assert!(took == much);
+}
+
+#[test]
+fn streams_and_servers_of_any_socket_take_options() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let limits = Options::new().limit(3);
+    let options = ServerOptions::new().streams(limits.clone());
+    let answer = |mut reader: StreamReader, mut writer: StreamWriter| {
+        let is_too_long = reader.read_line().is_err();
+        writer.write(if is_too_long {
+            b"too long\n"
+        } else {
+            b"fine\n"
+        })
+    };
+    let server = Server::serve(vec![Async::new(listener).unwrap()], answer, &options);
+    assert_eq!(server.local_addrs(), [address]);
+    let socket = TcpStream::connect(address).unwrap();
+    let (mut reader, mut writer) = streams_with(Async::new(socket).unwrap(), &limits);
+    writer.write(b"abcd\n").unwrap();
+    assert!(matches!(
+        reader.read_line(),
+        Err(Error::Read(ReadError::LineTooLong { limit: 3 }))
+    ));
+    server.shutdown(LIMIT);
 }

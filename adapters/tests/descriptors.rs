@@ -10,16 +10,19 @@
     feature = "blocking"
 ))]
 
+mod common;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use common::answer_lines;
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
-use plimsoll_io::{Error, Runtime, Server, ServerOptions, StreamReader, StreamWriter, Transport};
+use plimsoll_io::{Runtime, Server, ServerOptions};
 
 /// Names the runtime to serve on, in the process that serves.
 const SERVE_ON: &str = "PLIMSOLL_TEST_SERVES_ON";
@@ -27,19 +30,6 @@ const SERVE_ON: &str = "PLIMSOLL_TEST_SERVES_ON";
 /// Fewer descriptors than clients.
 const DESCRIPTORS: usize = 64;
 const CLIENTS: usize = 150;
-
-async fn answer_lines<T: Transport>(
-    mut reader: StreamReader<T>,
-    mut writer: StreamWriter<T>,
-) -> Result<(), Error> {
-    loop {
-        let line = reader.read_line().await?;
-        if line.is_empty() {
-            return Ok(());
-        }
-        writer.write(&line)?;
-    }
-}
 
 /// Serves until standard input ends; then tells how often accepting failed.
 async fn serve<R: Runtime>() {

@@ -5,14 +5,14 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use common::executor::{Order, Tasks, both};
-use common::session::yielded;
+use common::session::{polled, yielded};
 use common::{Case, report};
 use plimsoll::{Loss, ReadError, WaterMarks};
 use plimsoll_io::memory::{Memory, MemoryRead, MemoryWrite};
@@ -341,7 +341,9 @@ fn each_side_may_finish_first_and_go_on_reading() {
 fn both_sides_may_send_much_at_once() {
     everywhere("much at once", &BOTH, |run| {
         let len = run.scaled(300, 1500, 60_000);
-        let (here, there) = run.pair_with(&soon_full(), &Options::new());
+        // One side may wait for room before it receives; the other takes what it sends.
+        let pausing = soon_full().pause_reading_when_full(run.seed % 2 == 0);
+        let (here, there) = run.pair_with(&pausing, &Options::new());
         let mut tasks = Tasks::new();
         for (name, stream, sent, expected) in [("here", here, 1, 2), ("there", there, 2, 1)] {
             let (mut reader, mut writer) = stream.split();
@@ -608,4 +610,139 @@ fn a_drain_leaves_as_much_as_the_low_mark_and_no_more() {
         });
         run.run(tasks);
     });
+}
+
+/// A read that pauses because the output is full, and all that may end its wait.
+#[test]
+fn a_read_that_pauses_is_woken_by_whatever_ends_its_pause() {
+    #[derive(Clone, Copy, Debug)]
+    enum End {
+        Drain,
+        Abort,
+        PeersAbort,
+    }
+    everywhere("paused read", &BOTH, |run| {
+        for end in [End::Drain, End::Abort, End::PeersAbort] {
+            let (here, there) = run.pair_with(
+                &soon_full().pause_reading_when_full(true),
+                &Options::new().pause_reading_when_full(true),
+            );
+            let len = run.capacity + 100;
+            let mut tasks = Tasks::new();
+            let (mut reader, mut writer) = here.split();
+            writer.write(&bulk(len, 6)).unwrap();
+            let reads = async move {
+                let line = reader.read_line().await.map(|line| line.to_vec());
+                match (end, line) {
+                    (End::Drain, Ok(line)) => assert_eq!(line, b"after it\n"),
+                    (End::Abort, Err(error)) => assert!(is_lost(&error, Loss::Aborted), "{error}"),
+                    (End::PeersAbort, Err(error)) => {
+                        assert!(is_lost(&error, Loss::Reset), "{error}");
+                    }
+                    (_, read) => panic!("{read:?} after {end:?}"),
+                }
+            };
+            let writes = async move {
+                for _ in 0..run.seed % 5 {
+                    yielded().await;
+                }
+                match end {
+                    End::Drain => writer.drain().await.unwrap(),
+                    End::Abort => writer.abort(),
+                    End::PeersAbort => drop(writer.drain().await.unwrap_err()),
+                }
+            };
+            run.side(&mut tasks, "who pauses", reads, writes);
+            let mut there = there;
+            tasks.spawn("peer", async move {
+                match end {
+                    End::Drain => {
+                        assert!(*there.reader.read_exact(len).await.unwrap() == *bulk(len, 6));
+                        there.writer.write(b"after it\n").unwrap();
+                        there.writer.drain().await.unwrap();
+                    }
+                    End::Abort => drop(there.reader.read_exact(len + 1).await.unwrap_err()),
+                    End::PeersAbort => {
+                        for _ in 0..run.seed % 7 {
+                            yielded().await;
+                        }
+                        there.writer.abort();
+                    }
+                }
+            });
+            run.run(tasks);
+        }
+    });
+}
+
+/// Each byte asks for a hundred; the peer sends them all the time, and takes answers hardly ever.
+#[test]
+fn a_peer_that_asks_and_takes_no_answers_is_not_listened_to() {
+    const STEPS: usize = 100_000;
+    const ANSWER: usize = 100;
+    const READ_SIZE: usize = 32;
+    const HIGH: usize = 64;
+    for capacity in CAPACITIES {
+        for (order, seed) in [(Order::Strict, 0), (Order::Strict, 1), (Order::Random, 2)] {
+            let run = Run {
+                capacity,
+                split: Split::OneTask,
+                order,
+                seed,
+            };
+            let _case = Case(format!("{run:?}"));
+            let options = soon_full().read_size(READ_SIZE);
+            let (client, server) =
+                run.pair_with(&Options::new(), &options.pause_reading_when_full(true));
+            let most_pending = Cell::new(0);
+            let (taken, asked) = (Cell::new(0), Cell::new(0));
+            let (most_pending, taken, asked) = (&most_pending, &taken, &asked);
+            let mut tasks = Tasks::new();
+            tasks.spawn("who answers", async move {
+                let Stream {
+                    mut reader,
+                    mut writer,
+                    ..
+                } = server;
+                while reader.read_exact(1).await.is_ok() {
+                    writer.write(&[b'a'; ANSWER]).unwrap();
+                    most_pending.set(writer.pending().max(most_pending.get()));
+                }
+                writer.close().await.unwrap();
+            });
+            tasks.spawn("who asks", async move {
+                let Stream {
+                    mut reader,
+                    mut writer,
+                    ..
+                } = client;
+                for step in 0..STEPS {
+                    // As much as the pipe takes.
+                    if writer.pending() == 0 {
+                        writer.write(&[b'?'; 10]).unwrap();
+                        asked.set(asked.get() + 10);
+                    }
+                    let _ = polled(writer.drain(), 1).await;
+                    if step % 1000 == 999 {
+                        let answers = reader.read_exact(3 * ANSWER / 2).await.unwrap();
+                        taken.set(taken.get() + answers.len());
+                    }
+                    yielded().await;
+                }
+                // It had no answer in advance: nothing was lost, and the pause was no end.
+                assert!(asked.get() < taken.get() / ANSWER + 2 * capacity + 100);
+                let finish = async { writer.finish().await.unwrap() };
+                let take = async {
+                    let rest = asked.get() * ANSWER - taken.get();
+                    assert!(rest > 0);
+                    assert_eq!(reader.read_to_end(rest).await.unwrap().len(), rest);
+                };
+                both(finish, take).await;
+            });
+            run.run(tasks);
+            let most_pending = most_pending.get();
+            assert!(most_pending > HIGH);
+            assert!(most_pending <= HIGH + READ_SIZE * ANSWER, "{most_pending}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use common::executor::{Order, Tasks};
 use common::scripted::Scripted;
 use plimsoll::Loss;
 use plimsoll::testing::{Call, Fault, ScriptedPeer};
-use plimsoll_io::{Error, Stream, StreamWriter};
+use plimsoll_io::{Error, Options, Stream, StreamWriter, WaterMarks};
 
 /// Runs a read and `finish` in two tasks, where the read makes the call that ends `finish`'s wait.
 fn finish_beside_a_read(peer: ScriptedPeer) -> Result<(), Error> {
@@ -225,15 +225,17 @@ fn a_close_that_takes_too_long_gives_up_on_a_transport_without_a_clock() {
     assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::TimedOut));
 }
 
+/// Whether somebody was woken.
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn a_read_that_finds_the_output_in_use_is_woken_to_send_it() {
-    struct Flag(AtomicBool);
-    impl Wake for Flag {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-    }
-
     let peer = ScriptedPeer::new()
         .fails(Call::Read, Fault::WouldBlock)
         .fails(Call::Read, Fault::WouldBlock);
@@ -252,4 +254,69 @@ fn a_read_that_finds_the_output_in_use_is_woken_to_send_it() {
     assert_eq!(transport.lock().peer.received(), b"question\n");
     assert!(!writer.is_closing());
     assert!(!flag.0.load(Ordering::SeqCst), "once is enough");
+}
+
+/// Streams whose reads pause as soon as anything is pending.
+fn pausing(peer: ScriptedPeer) -> (Scripted, Stream<Scripted>) {
+    let transport = Scripted::new(peer);
+    let options = Options::new()
+        .water_marks(WaterMarks::new(0, 0).unwrap())
+        .pause_reading_when_full(true);
+    (transport.clone(), Stream::with_options(transport, &options))
+}
+
+#[test]
+fn a_read_that_pauses_is_woken_by_a_drain_that_did_not_have_to_wait() {
+    for seed in 0..10 {
+        let peer = ScriptedPeer::new()
+            .fails(Call::Write, Fault::WouldBlock)
+            .sends(b"input\n");
+        let (transport, stream) = pausing(peer);
+        let (mut reader, mut writer) = stream.split();
+        writer.write(b"output").unwrap();
+        // The transport becomes ready without a word while the other half asks it.
+        let mut tasks = Tasks::with_outside(|| transport.fire());
+        tasks.spawn("read_line", async {
+            assert_eq!(reader.read_line().await.unwrap(), "input\n");
+        });
+        tasks.spawn("drain", async {
+            writer.drain().await.unwrap();
+        });
+        tasks.run(Order::Strict, seed);
+        let calls = transport.lock().calls.clone();
+        assert_eq!(calls[..2], [Call::Write, Call::Write]);
+    }
+}
+
+#[test]
+fn a_read_that_pauses_receives_nothing_while_the_output_is_in_use() {
+    let (transport, stream) = pausing(ScriptedPeer::new().sends(b"input\n"));
+    let (mut reader, mut writer) = stream.split();
+    let flag = Arc::new(Flag(AtomicBool::new(false)));
+    let waker = Arc::clone(&flag).into();
+    let mut cx = Context::from_waker(&waker);
+    let mut read = pin!(reader.read_line());
+
+    writer.write(b"output").unwrap();
+    writer.with_transport(|_| assert!(read.as_mut().poll(&mut cx).is_pending()));
+    assert_eq!(transport.lock().calls, []);
+    assert!(flag.0.load(Ordering::SeqCst));
+    assert!(read.as_mut().poll(&mut cx).is_ready());
+    assert_eq!(transport.lock().peer.received(), b"output");
+}
+
+#[test]
+fn a_close_that_need_not_wait_needs_no_clock() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    near.set_nonblocking(true).unwrap();
+    let mut stream = runtime.block_on(async {
+        let near = tokio::net::UnixStream::from_std(near).unwrap();
+        near.writable().await.unwrap();
+        Stream::new(near)
+    });
+    // Outside of its runtime tokio has no clock, and says so by a panic.
+    stream.writer.write(b"bye").unwrap();
+    smol::block_on(stream.writer.close()).unwrap();
+    assert_eq!(std::io::read_to_string(far).unwrap(), "bye");
 }

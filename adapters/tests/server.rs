@@ -6,39 +6,28 @@
     feature = "blocking"
 ))]
 
+mod common;
+
 use std::future::{Future, pending};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::pin::Pin;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use common::{allow_descriptors, answer_lines};
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;
 use plimsoll_io::memory::Memory;
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    ConnectError, ConnectOptions, Error, Listener, Options, Runtime, Server, ServerOptions,
-    StreamReader, StreamWriter, Transport, open_connection,
+    ConnectError, ConnectOptions, Error, Listener, Options, Runtime, Server, ServerError,
+    ServerOptions, StreamReader, StreamWriter, Transport, open_connection,
 };
 
 const LOCALHOST: &[&str] = &["127.0.0.1"];
-
-/// Answers each line, and ends with the peer's stream.
-async fn answer_lines<T: Transport>(
-    mut reader: StreamReader<T>,
-    mut writer: StreamWriter<T>,
-) -> Result<(), Error> {
-    loop {
-        let line = reader.read_line().await?;
-        if line.is_empty() {
-            return Ok(());
-        }
-        writer.write(&line)?;
-    }
-}
 
 /// Starts a server that answers lines.
 async fn start<R: Runtime>(options: &ServerOptions) -> (Server<R>, SocketAddr) {
@@ -171,6 +160,51 @@ async fn a_handler_that_panics_at_once_harms_no_one<R: Runtime>() {
     eventually::<R>(|| server.statistics().panicked == 3 && server.connections() == 0).await;
 }
 
+/// The server outlives a panic in what it tells.
+async fn failures_are_told_with_the_peers_address<R: Runtime>() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let options = ServerOptions::new().on_error(move |error| {
+        let (peer, is_line_too_long) = match error {
+            ServerError::Failed { peer, error, .. } => (
+                *peer,
+                Some(error.is::<Error>() && error.to_string().contains("longer")),
+            ),
+            ServerError::Panicked { peer, .. } => (*peer, None),
+            other => panic!("{other}"),
+        };
+        tell.lock().unwrap().push((peer.unwrap(), is_line_too_long));
+        panic!("as a careless user's might");
+    });
+    async fn handler<T: Transport>(
+        mut reader: StreamReader<T>,
+        _: StreamWriter<T>,
+    ) -> Result<(), Error> {
+        assert!(reader.read_line().await?.content() != b"panic");
+        Ok(())
+    }
+    let options = options.streams(Options::new().limit(5));
+    let server = Server::<R>::start(handler, LOCALHOST, 0, &options);
+    let server = server.await.unwrap();
+    let mut expected = Vec::new();
+    for (line, is_line_too_long) in [
+        ("much too long\n", Some(Some(true))),
+        ("fine\n", None),
+        ("panic\n", Some(None)),
+        ("much too long\n", Some(Some(true))),
+    ] {
+        let mut client = connect(server.local_addrs()[0]);
+        let address = client.local_addr().unwrap();
+        client.write_all(line.as_bytes()).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_ends(&client);
+        expected.extend(is_line_too_long.map(|failure| (address, failure)));
+    }
+    eventually::<R>(|| server.connections() == 0).await;
+    assert_eq!(*told.lock().unwrap(), expected);
+    assert_eq!(server.shutdown(Duration::from_secs(5)).await.aborted, 0);
+}
+
 /// The peer still sends when it is answered and closed: it must get the answer, not a reset.
 async fn a_last_answer_is_not_lost_to_a_reset<R: Runtime>() {
     async fn handler<T: Transport>(mut reader: StreamReader<T>, mut writer: StreamWriter<T>) {
@@ -217,18 +251,6 @@ async fn two_thousand_clients_at_once<R: Runtime>() {
     TAKEN.store(false, Ordering::Relaxed);
 }
 
-/// Raises the limit on descriptors, which often is 1024, as far as that is allowed.
-fn allow_descriptors(count: u64) {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < count) {
-        limit.current = limit
-            .maximum
-            .map_or(Some(count), |most| Some(count.min(most)));
-        setrlimit(Resource::Nofile, limit).unwrap();
-    }
-}
-
 async fn connections_above_the_cap_wait<R: Runtime>() {
     let (server, address) = start::<R>(&ServerOptions::new().max_connections(2)).await;
     let (first, second) = (connect(address), connect(address));
@@ -244,17 +266,100 @@ async fn connections_above_the_cap_wait<R: Runtime>() {
     assert_eq!(&answer, b"three\n");
 
     // The cap is the server's, not each listener's.
-    let hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
+    let listeners = (0..3).map(|_| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        R::tcp_listener(listener).unwrap()
+    });
     let options = ServerOptions::new().max_connections(1);
-    let server = Server::<R>::start(answer_lines, &hosts, 0, &options)
-        .await
-        .unwrap();
+    let server = Server::<R>::serve(listeners.collect(), answer_lines, &options);
     let addresses = server.local_addrs().iter();
     let clients: Vec<TcpStream> = addresses.map(|&address| connect(address)).collect();
     eventually::<R>(|| server.connections() == 1).await;
     R::sleep(Duration::from_millis(100)).await;
     assert_eq!(server.connections(), 1);
     drop(clients);
+}
+
+/// Each byte asks for sixty-four; the client sends what it can before it takes an answer.
+async fn a_client_that_takes_no_answers_is_not_listened_to<R: Runtime>() {
+    const ANSWER: usize = 64;
+    let most_pending = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&most_pending);
+    let handler = move |mut reader: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| {
+        let seen = Arc::clone(&seen);
+        async move {
+            while !reader.read_line().await?.is_empty() {
+                writer.write(&[b'a'; ANSWER])?;
+                seen.fetch_max(writer.pending(), Ordering::Relaxed);
+            }
+            Ok::<(), Error>(())
+        }
+    };
+    // Limits that are chosen do not turn it off.
+    let options = ServerOptions::new().streams(Options::new().read_size(4096));
+    let server = Server::<R>::start(handler, LOCALHOST, 0, &options);
+    let server = server.await.unwrap();
+    let mut client = connect(server.local_addrs()[0]);
+    client
+        .set_write_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    let mut asked = 0;
+    while let Ok(count) = client.write(&[b'\n'; 4096]) {
+        asked += count;
+        if asked > 8 << 20 {
+            break;
+        }
+    }
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let answered = io::copy(&mut client, &mut io::sink()).unwrap();
+    assert_eq!(answered, (asked * ANSWER) as u64);
+    let most_pending = most_pending.load(Ordering::Relaxed);
+    assert!(most_pending > 64 * 1024, "the pause was needed");
+    assert!(most_pending <= 64 * 1024 + 4096 * ANSWER, "{most_pending}");
+    eventually::<R>(|| server.connections() == 0).await;
+    assert_eq!(server.statistics().failed, 0);
+}
+
+/// Silent clients are given up, and those that take nothing; those that say something are not.
+async fn clients_that_move_nothing_are_given_up<R: Runtime>() {
+    async fn handler<T: Transport>(
+        mut reader: StreamReader<T>,
+        mut writer: StreamWriter<T>,
+    ) -> Result<(), Error> {
+        loop {
+            match reader.read_line().await?.content() {
+                b"" => return Ok(()),
+                b"much" => writer.write(&[b'a'; 15 << 20])?,
+                _ => writer.write(b"still here\n")?,
+            }
+            writer.drain().await?;
+        }
+    }
+    let told = Arc::new(AtomicUsize::new(0));
+    let tell = Arc::clone(&told);
+    let options = ServerOptions::new().idle_timeout(Duration::from_secs(1));
+    let options = options.on_error(move |error| {
+        assert!(error.to_string().contains("timed out"), "{error}");
+        tell.fetch_add(1, Ordering::Relaxed);
+    });
+    let server = Server::<R>::start(handler, LOCALHOST, 0, &options);
+    let server = server.await.unwrap();
+    let address = server.local_addrs()[0];
+    let mut silent = connect(address);
+    let mut deaf = connect(address);
+    deaf.write_all(b"much\n").unwrap();
+    let talking = connect(address);
+    for _ in 0..80 {
+        assert_eq!(ask(&talking, "still here\n"), "still here\n");
+        R::sleep(Duration::from_millis(25)).await;
+    }
+    eventually::<R>(|| told.load(Ordering::Relaxed) == 2).await;
+    assert!(silent.read(&mut [0]).is_err(), "a reset");
+    assert!(io::copy(&mut deaf, &mut io::sink()).is_err(), "a reset");
+    assert_eq!(ask(&talking, "still here\n"), "still here\n");
+    drop(talking);
+    assert_eq!(server.shutdown(Duration::from_secs(5)).await.aborted, 0);
 }
 
 /// Idle clients are let go at once, busy ones when they are done, stuck ones at the deadline.
@@ -485,16 +590,18 @@ async fn connecting_says_what_went_wrong<R: Runtime>() {
 
 async fn connecting_uses_what_it_was_told<R: Runtime>() {
     let (server, address) = start::<R>(&ServerOptions::new()).await;
+    // Elsewhere than on Linux the loopback has one address, and it is the one that is taken unasked.
+    let local = Ipv4Addr::new(127, 0, 0, if cfg!(target_os = "linux") { 2 } else { 1 });
     let options = ConnectOptions::new()
-        .local_address("127.0.0.2:0".parse().unwrap())
-        .options(Options::new().limit(3));
+        .local_address((local, 0).into())
+        .streams(Options::new().limit(3));
     let (mut reader, mut writer) = open_connection::<R>("localhost", address.port(), &options)
         .await
         .unwrap();
     assert_eq!(reader.peer_addr().unwrap(), address);
     assert_eq!(writer.peer_addr().unwrap(), address);
     let here = reader.local_addr().unwrap();
-    assert_eq!(here.ip(), std::net::Ipv4Addr::new(127, 0, 0, 2));
+    assert_eq!(here.ip(), local);
     assert_eq!(writer.local_addr().unwrap(), here);
     writer.write(b"long\nok\n").unwrap();
     assert!(reader.read_line().await.is_err());
@@ -532,9 +639,12 @@ fn run_all<R: Runtime>(on: &str, block_on: impl Fn(Pin<Box<dyn Future<Output = (
         a_dropped_server_stops_accepting
         a_handlers_end_closes_its_connection
         a_handler_that_panics_at_once_harms_no_one
+        failures_are_told_with_the_peers_address
         a_last_answer_is_not_lost_to_a_reset
         two_thousand_clients_at_once
         connections_above_the_cap_wait
+        a_client_that_takes_no_answers_is_not_listened_to
+        clients_that_move_nothing_are_given_up
         a_shutdown_ends_in_time
         all_clients_can_be_closed_or_aborted
         accept_errors_do_not_end_the_listener

@@ -1,6 +1,10 @@
 //! What the examples share: choosing a runtime by its name, and starting a program on it.
 
-#![allow(dead_code, reason = "not every example needs everything")]
+#![allow(
+    dead_code,
+    unused_macros,
+    reason = "not every example needs everything"
+)]
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -61,6 +65,20 @@ pub fn on_each(
             program(runtime)
         }),
     }
+}
+
+/// Runs `program::<R>(…)` on the chosen runtime, or `blocking` where no runtime is needed.
+macro_rules! run_on {
+    ($chosen:expr, $program:ident($($argument:expr),*), $blocking:expr) => {{
+        use crate::common::AsyncRuntime as _;
+        use plimsoll_io::{async_std::AsyncStd, smol::Smol, tokio::Tokio};
+        match $chosen {
+            Chosen::Tokio => Tokio::block_on($program::<Tokio>($($argument),*)),
+            Chosen::AsyncStd => AsyncStd::block_on($program::<AsyncStd>($($argument),*)),
+            Chosen::Smol => Smol::block_on($program::<Smol>($($argument),*)),
+            Chosen::Blocking => $blocking,
+        }
+    }};
 }
 
 /// Splits `127.0.0.1:8888`, `localhost:8888` or `[::1]:8888`.

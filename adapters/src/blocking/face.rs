@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,37 +14,57 @@ use plimsoll::{Frame, Separator, WaterMarks};
 
 use super::{Blocking, block_on};
 use crate::connect::ConnectOptions;
+use crate::either::{Either, either};
 use crate::error::Error;
 use crate::happy_eyeballs::ConnectError;
 use crate::options::{Options, ServerOptions};
-use crate::runtime::Runtime;
+use crate::runtime::{Listener, Runtime};
 use crate::server::{self, Outcome, Shutdown, Statistics};
 use crate::stream::{self, Stream};
 use crate::transport::{Endpoint, Transport};
 
 /// The half of a connection to read from. Its methods are those of [`crate::StreamReader`], and block.
+/// Whatever ends a call, no byte is lost: what was received stays buffered.
 #[derive(Debug)]
-pub struct StreamReader<T: Transport = <Blocking as Runtime>::Tcp>(stream::StreamReader<T>);
+pub struct StreamReader<T: Transport = <Blocking as Runtime>::Tcp> {
+    inner: stream::StreamReader<T>,
+    timeout: Option<Duration>,
+}
 
-/// The half of a connection to write to. Its methods are those of [`crate::StreamWriter`], and block.
+/// The half of a connection to write to. Its methods are those of [`crate::StreamWriter`], and those that
+/// send block. Dropping it does not send what is pending.
 #[derive(Debug)]
-pub struct StreamWriter<T: Transport = <Blocking as Runtime>::Tcp>(stream::StreamWriter<T>);
+pub struct StreamWriter<T: Transport = <Blocking as Runtime>::Tcp> {
+    inner: stream::StreamWriter<T>,
+    timeout: Option<Duration>,
+}
 
-/// A server whose handlers run in a thread each. Its methods are those of [`crate::Server`], and block.
+/// A server whose handlers run in a thread each. Its methods are those of [`crate::Server`], and those that
+/// wait block. Dropping it closes it.
 #[derive(Debug)]
 #[must_use = "a server that is dropped stops accepting"]
 pub struct Server(server::Server<Blocking>);
 
-/// Makes the two halves of a connected transport, with the default limits.
+/// Makes the two halves of a connected transport, with the default limits. (asyncio's
+/// `open_connection(sock=…)`.)
 pub fn streams<T: Transport>(transport: T) -> (StreamReader<T>, StreamWriter<T>) {
-    halves(Stream::new(transport).split())
+    streams_with(transport, &Options::new())
 }
 
-/// Opens a connection. See [`crate::open_connection`].
+/// Makes the two halves of a connected transport.
+pub fn streams_with<T: Transport>(
+    transport: T,
+    options: &Options,
+) -> (StreamReader<T>, StreamWriter<T>) {
+    halves(Stream::with_options(transport, options).split())
+}
+
+/// Opens a connection to the first address of `host` that accepts one, with the default
+/// [`ConnectOptions`]. See [`crate::open_connection`].
 ///
 /// # Errors
 ///
-/// [`ConnectError`], which names every address that was tried.
+/// [`ConnectError`], which names every address that was tried. No socket is left.
 pub fn open_connection(
     host: &str,
     port: u16,
@@ -52,11 +72,12 @@ pub fn open_connection(
     open_connection_with(host, port, &ConnectOptions::new())
 }
 
-/// Opens a connection. See [`crate::open_connection`].
+/// Opens a connection to the first address of `host` that accepts one, as `options` say. See
+/// [`crate::open_connection`].
 ///
 /// # Errors
 ///
-/// [`ConnectError`], which names every address that was tried.
+/// [`ConnectError`], which names every address that was tried. No socket is left.
 pub fn open_connection_with(
     host: &str,
     port: u16,
@@ -66,11 +87,13 @@ pub fn open_connection_with(
     opened.map(halves)
 }
 
-/// Starts a server on every address of `host`. See [`crate::Server::start`].
+/// Starts a server on every address of `host`, with the default [`ServerOptions`]. See
+/// [`crate::Server::start`].
 ///
 /// # Errors
 ///
-/// Where the host does not resolve, or an address cannot be listened on; the error names it.
+/// Where the host does not resolve, or an address cannot be listened on; the error names it. Nothing is
+/// listened on then.
 pub fn start_server<H, O>(handler: H, host: &str, port: u16) -> io::Result<Server>
 where
     H: Fn(StreamReader, StreamWriter) -> O + Send + Sync + 'static,
@@ -79,7 +102,7 @@ where
     start_server_with(handler, &[host], port, &ServerOptions::new())
 }
 
-/// Starts a server on every address of several hosts. See [`crate::Server::start`].
+/// Starts a server on every address of several hosts, as `options` say. See [`crate::Server::start`].
 ///
 /// # Errors
 ///
@@ -103,9 +126,25 @@ where
     .map(Server)
 }
 
-/// The type of a Unix socket of blocking threads.
+/// The half of a Unix connection to read from.
 #[cfg(unix)]
-type Unix = <Blocking as Runtime>::Unix;
+pub type UnixReader = StreamReader<<Blocking as Runtime>::Unix>;
+/// The half of a Unix connection to write to.
+#[cfg(unix)]
+pub type UnixWriter = StreamWriter<<Blocking as Runtime>::Unix>;
+
+/// Opens a connection to a Unix socket, with the default [`Options`]. (As asyncio's
+/// `open_unix_connection`.)
+///
+/// # Errors
+///
+/// Those of the system. No socket is left.
+#[cfg(unix)]
+pub fn open_unix_connection(
+    path: impl AsRef<std::path::Path>,
+) -> io::Result<(UnixReader, UnixWriter)> {
+    open_unix_connection_with(path, &Options::new())
+}
 
 /// Opens a connection to a Unix socket.
 ///
@@ -113,27 +152,42 @@ type Unix = <Blocking as Runtime>::Unix;
 ///
 /// Those of the system.
 #[cfg(unix)]
-pub fn open_unix_connection(
+pub fn open_unix_connection_with(
     path: impl AsRef<std::path::Path>,
     options: &Options,
-) -> io::Result<(StreamReader<Unix>, StreamWriter<Unix>)> {
+) -> io::Result<(UnixReader, UnixWriter)> {
     let transport = block_on(Blocking::connect_unix(path.as_ref()))?;
-    Ok(halves(Stream::with_options(transport, options).split()))
+    Ok(streams_with(transport, options))
+}
+
+/// Starts a server on a Unix socket, whose file it makes, and removes when it is closed. See
+/// [`crate::Server::start_unix`].
+///
+/// # Errors
+///
+/// Where the path cannot be listened on; the error names it. No server is left.
+#[cfg(unix)]
+pub fn start_unix_server<H, O>(handler: H, path: impl AsRef<std::path::Path>) -> io::Result<Server>
+where
+    H: Fn(UnixReader, UnixWriter) -> O + Send + Sync + 'static,
+    O: Outcome + 'static,
+{
+    start_unix_server_with(handler, path, &ServerOptions::new())
 }
 
 /// Starts a server on a Unix socket. See [`crate::Server::start_unix`].
 ///
 /// # Errors
 ///
-/// Where the path cannot be listened on; the error names it.
+/// As for [`start_unix_server`].
 #[cfg(unix)]
-pub fn start_unix_server<H, O>(
+pub fn start_unix_server_with<H, O>(
     handler: H,
     path: impl AsRef<std::path::Path>,
     options: &ServerOptions,
 ) -> io::Result<Server>
 where
-    H: Fn(StreamReader<Unix>, StreamWriter<Unix>) -> O + Send + Sync + 'static,
+    H: Fn(UnixReader, UnixWriter) -> O + Send + Sync + 'static,
     O: Outcome + 'static,
 {
     block_on(server::Server::start_unix(awaited(handler), path, options)).map(Server)
@@ -142,7 +196,35 @@ where
 fn halves<T: Transport>(
     (reader, writer): (stream::StreamReader<T>, stream::StreamWriter<T>),
 ) -> (StreamReader<T>, StreamWriter<T>) {
-    (StreamReader(reader), StreamWriter(writer))
+    (reader.into(), writer.into())
+}
+
+impl<T: Transport> From<stream::StreamReader<T>> for StreamReader<T> {
+    fn from(inner: stream::StreamReader<T>) -> Self {
+        let timeout = None;
+        Self { inner, timeout }
+    }
+}
+
+impl<T: Transport> From<stream::StreamWriter<T>> for StreamWriter<T> {
+    fn from(inner: stream::StreamWriter<T>) -> Self {
+        let timeout = None;
+        Self { inner, timeout }
+    }
+}
+
+/// Blocks in an operation, for no longer than `timeout`.
+fn block_within<A>(
+    timeout: Option<Duration>,
+    operation: impl Future<Output = Result<A, Error>>,
+) -> Result<A, Error> {
+    let Some(timeout) = timeout else {
+        return block_on(operation);
+    };
+    match block_on(either(pin!(operation), Blocking::sleep(timeout))) {
+        Either::First(result) => result,
+        Either::Second(()) => Err(Error::TimedOut),
+    }
 }
 
 /// Makes a handler that blocks one that is awaited, by a task that has a thread to itself.
@@ -153,312 +235,382 @@ fn awaited<T: Transport, O: Outcome + 'static>(
     let handler = Arc::new(handler);
     move |reader, writer| {
         let handler = Arc::clone(&handler);
-        Box::pin(async move { handler(StreamReader(reader), StreamWriter(writer)) })
+        Box::pin(async move { handler(reader.into(), writer.into()) })
     }
 }
 
 type BoxedOutcome<O> = Pin<Box<dyn Future<Output = O> + Send>>;
 
 impl<T: Transport> StreamReader<T> {
-    /// Takes the reader for the loops that are awaited.
+    /// Gives up this reader for the one whose methods are awaited, and that
+    /// [`Stream::join`](crate::Stream::join) takes. What is buffered goes with it.
     pub fn into_inner(self) -> stream::StreamReader<T> {
-        self.0
+        self.inner
     }
 
-    /// Takes as many bytes as are there, at least one and at most `max`. See [`read`](crate::StreamReader::read).
+    /// Takes as many bytes as are there, at least one and at most `max`. See
+    /// [`read`](crate::StreamReader::read).
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// [`Error::Lost`], only when nothing is buffered.
     pub fn read(&mut self, max: usize) -> Result<Frame<'_>, Error> {
-        block_on(self.0.read(max))
+        block_within(self.timeout, self.inner.read(max))
     }
 
-    /// Takes one line, with its `\n`. See [`read_line`](crate::StreamReader::read_line).
+    /// Takes one line, with its `\n`.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`read_line`](crate::StreamReader::read_line): a line that is too long is dropped, an
+    /// unfinished one stays buffered.
+    #[doc(alias = "readline")]
     pub fn read_line(&mut self) -> Result<Frame<'_>, Error> {
-        block_on(self.0.read_line())
+        block_within(self.timeout, self.inner.read_line())
     }
 
-    /// Takes everything through the separator that ends first. See [`read_until`](crate::StreamReader::read_until).
+    /// Takes everything through the separator that ends first.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`read_until`](crate::StreamReader::read_until): nothing is consumed.
+    #[doc(alias = "readuntil")]
     pub fn read_until(&mut self, separator: &Separator) -> Result<Frame<'_>, Error> {
-        block_on(self.0.read_until(separator))
+        block_within(self.timeout, self.inner.read_until(separator))
     }
 
-    /// Takes exactly `count` bytes. See [`read_exact`](crate::StreamReader::read_exact).
+    /// Takes exactly `count` bytes.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`read_exact`](crate::StreamReader::read_exact): nothing is consumed.
+    #[doc(alias = "readexactly")]
     pub fn read_exact(&mut self, count: usize) -> Result<Frame<'_>, Error> {
-        block_on(self.0.read_exact(count))
+        block_within(self.timeout, self.inner.read_exact(count))
     }
 
-    /// Takes everything through the end of the stream, at most `max` bytes. See [`read_to_end`](crate::StreamReader::read_to_end).
+    /// Takes everything through the end of the stream, at most `max` bytes.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`read_to_end`](crate::StreamReader::read_to_end): nothing is consumed.
     pub fn read_to_end(&mut self, max: usize) -> Result<Frame<'_>, Error> {
-        block_on(self.0.read_to_end(max))
+        block_within(self.timeout, self.inner.read_to_end(max))
     }
 
-    /// Drops everything through the separator that ends first. See [`skip_until`](crate::StreamReader::skip_until).
+    /// Drops everything through the separator that ends first.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`skip_until`](crate::StreamReader::skip_until): everything is consumed.
     pub fn skip_until(&mut self, separator: &Separator) -> Result<usize, Error> {
-        block_on(self.0.skip_until(separator))
+        block_within(self.timeout, self.inner.skip_until(separator))
     }
 
-    /// Returns the next `count` bytes without taking them. See [`peek`](crate::StreamReader::peek).
+    /// Returns the next `count` bytes without taking them.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`peek`](crate::StreamReader::peek): nothing is consumed.
     pub fn peek(&mut self, count: usize) -> Result<&[u8], Error> {
-        block_on(self.0.peek(count))
+        block_within(self.timeout, self.inner.peek(count))
     }
 
     /// Returns the lines, each copied, with its newline. See [`lines`](crate::StreamReader::lines).
     pub fn lines(&mut self) -> Lines<'_, T> {
-        Lines(self.0.lines())
+        Lines {
+            inner: self.inner.lines(),
+            timeout: self.timeout,
+        }
     }
 
-    /// Changes the limit, in bytes.
+    /// Sets how long each read may take, however slowly its bytes come; at first `None`, for ever.
+    ///
+    /// A read that takes longer fails with [`Error::TimedOut`], and loses no byte: it may be asked again.
+    /// With zero, reads take what is there. A [`Source`](super::Source) whose reads block is not
+    /// interrupted.
+    #[doc(alias = "set_read_timeout")]
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout;
+    }
+
+    /// Changes the limit, in bytes. See [`set_limit`](crate::StreamReader::set_limit).
     ///
     /// # Panics
     ///
     /// If `limit` is zero.
     pub fn set_limit(&mut self, limit: usize) {
-        self.0.set_limit(limit);
+        self.inner.set_limit(limit);
     }
 
-    /// Changes the cap, in bytes.
+    /// Changes the cap, in bytes. See [`set_cap`](crate::StreamReader::set_cap).
     pub fn set_cap(&mut self, cap: usize) {
-        self.0.set_cap(cap);
+        self.inner.set_cap(cap);
     }
 
-    /// Returns the bytes that were received and not taken.
+    /// Returns the bytes that were received and not taken. It receives none.
     pub fn buffered(&self) -> &[u8] {
-        self.0.buffered()
+        self.inner.buffered()
     }
 
-    /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have come.
+    /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have come. See
+    /// [`at_eof`](crate::StreamReader::at_eof).
     pub fn at_eof(&self) -> bool {
-        self.0.at_eof()
+        self.inner.at_eof()
     }
 
     /// Returns the address on this side.
     ///
     /// # Errors
     ///
-    /// Those of the system.
+    /// Those of the system. They change nothing.
+    #[doc(alias = "get_extra_info")]
     pub fn local_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
     where
         T::Read: Endpoint,
     {
-        self.0.local_addr()
+        self.inner.local_addr()
     }
 
     /// Returns the peer's address.
     ///
     /// # Errors
     ///
-    /// Those of the system, for instance once the connection is gone.
+    /// Those of the system, for instance once the connection is gone. They change nothing.
+    #[doc(alias = "get_extra_info")]
     pub fn peer_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
     where
         T::Read: Endpoint,
     {
-        self.0.peer_addr()
+        self.inner.peer_addr()
     }
 
-    /// Returns the transport's read side, to ask it what it knows.
+    /// Returns the transport's read side, to ask it what it knows. Reading from it loses the bytes.
+    #[doc(alias = "get_extra_info")]
     pub fn transport(&self) -> &T::Read {
-        self.0.transport()
+        self.inner.transport()
     }
 }
 
 /// The lines of a [`StreamReader`], one by one. See [`StreamReader::lines`].
 #[derive(Debug)]
 #[must_use = "lines are read when they are asked for"]
-pub struct Lines<'a, T: Transport>(stream::Lines<'a, T>);
+pub struct Lines<'a, T: Transport> {
+    inner: stream::Lines<'a, T>,
+    timeout: Option<Duration>,
+}
 
 impl<T: Transport> Iterator for Lines<'_, T> {
     type Item = Result<Bytes, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        block_on(poll_fn(|cx| Pin::new(&mut self.0).poll_next(cx)))
+        let next = poll_fn(|cx| Pin::new(&mut self.inner).poll_next(cx).map(Ok));
+        block_within(self.timeout, next).unwrap_or_else(|error| Some(Err(error)))
     }
 }
 
 impl<T: Transport> StreamWriter<T> {
-    /// Takes the writer for the loops that are awaited.
+    /// Gives up this writer for the one whose methods are awaited, and that
+    /// [`Stream::join`](crate::Stream::join) takes. What is pending goes with it.
     pub fn into_inner(self) -> stream::StreamWriter<T> {
-        self.0
+        self.inner
     }
 
-    /// Queues a copy of `data`. It is not sent yet. See [`write`](crate::StreamWriter::write).
+    /// Queues a copy of `data`. It is not sent yet.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`write`](crate::StreamWriter::write): nothing of it is queued.
     pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
-        self.0.write(data)
+        self.inner.write(data)
     }
 
-    /// Queues `data` without a copy. It is not sent yet. See [`write_bytes`](crate::StreamWriter::write_bytes).
+    /// Queues `data` without a copy. It is not sent yet.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`write_bytes`](crate::StreamWriter::write_bytes): nothing of it is queued.
     pub fn write_bytes(&mut self, data: Bytes) -> Result<(), Error> {
-        self.0.write_bytes(data)
+        self.inner.write_bytes(data)
     }
 
-    /// Queues a copy of all `parts`. It is not sent yet. See [`write_vectored`](crate::StreamWriter::write_vectored).
+    /// Queues a copy of all `parts`. It is not sent yet.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`write_vectored`](crate::StreamWriter::write_vectored): nothing of it is queued.
+    #[doc(alias = "writelines")]
     pub fn write_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
-        self.0.write_vectored(parts)
+        self.inner.write_vectored(parts)
     }
 
-    /// Queues formatted text; it makes `write!` work. See [`write_fmt`](crate::StreamWriter::write_fmt).
+    /// Queues formatted text; it makes `write!` work.
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// Those of [`write_fmt`](crate::StreamWriter::write_fmt): nothing of it is queued.
+    ///
+    /// # Panics
+    ///
+    /// If formatting one of the arguments fails.
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<(), Error> {
-        self.0.write_fmt(text)
+        self.inner.write_fmt(text)
     }
 
-    /// Offers everything that is pending to the transport, until no more than the low water mark is. See [`drain`](crate::StreamWriter::drain).
+    /// Offers everything that is pending to the transport, until no more than the low water mark is.
+    /// See [`drain`](crate::StreamWriter::drain).
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// [`Error::Lost`]; what was pending is gone.
     pub fn drain(&mut self) -> Result<(), Error> {
-        block_on(self.0.drain())
+        block_within(self.timeout, self.inner.drain())
     }
 
     /// Sends everything that is pending. See [`flush`](crate::StreamWriter::flush).
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// [`Error::Lost`]; what was pending is gone.
     pub fn flush(&mut self) -> Result<(), Error> {
-        block_on(self.0.flush())
+        block_within(self.timeout, self.inner.flush())
     }
 
-    /// Sends what is pending, then the end of the stream. Reading goes on. See [`finish`](crate::StreamWriter::finish).
+    /// Sends what is pending, then the end of the stream. Reading goes on. See
+    /// [`finish`](crate::StreamWriter::finish).
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// [`Error::Lost`]; what was pending is gone.
+    #[doc(alias = "write_eof")]
     pub fn finish(&mut self) -> Result<(), Error> {
-        block_on(self.0.finish())
+        block_within(self.timeout, self.inner.finish())
     }
 
-    /// Sends what is pending, then the end of the stream, within 30 seconds. See [`close`](crate::StreamWriter::close).
+    /// Sends what is pending, then the end of the stream, within 30 seconds. See
+    /// [`close`](crate::StreamWriter::close).
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// [`Error::Lost`]; what was pending is gone.
+    #[doc(alias = "wait_closed")]
     pub fn close(&mut self) -> Result<(), Error> {
-        block_on(self.0.close())
+        block_on(self.inner.close())
     }
 
-    /// Sends what is pending, then the end of the stream, or gives the connection up. See [`close_within`](crate::StreamWriter::close_within).
+    /// Sends what is pending, then the end of the stream, or gives the connection up. See
+    /// [`close_within`](crate::StreamWriter::close_within).
     ///
     /// # Errors
     ///
-    /// As there, with the same left in the buffer.
+    /// [`Error::Lost`]; what was pending is gone.
     pub fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
-        block_on(self.0.close_within(limit))
+        block_on(self.inner.close_within(limit))
     }
 
-    /// Ends the connection at once, and drops what is pending.
+    /// Ends the connection at once, and drops what is pending. See
+    /// [`abort`](crate::StreamWriter::abort).
     pub fn abort(&mut self) {
-        self.0.abort();
+        self.inner.abort();
     }
 
-    /// Tells whether writes fail for good.
+    /// Tells whether writes fail for good. See [`is_closing`](crate::StreamWriter::is_closing).
     pub fn is_closing(&self) -> bool {
-        self.0.is_closing()
+        self.inner.is_closing()
     }
 
-    /// Tells whether the user should write more now.
+    /// Tells whether the user should write more now. See [`is_writable`](crate::StreamWriter::is_writable).
     pub fn is_writable(&self) -> bool {
-        self.0.is_writable()
+        self.inner.is_writable()
     }
 
-    /// Returns how many bytes are pending: written, and not sent.
+    /// Returns how many bytes are pending: written, and not taken by the transport.
+    #[doc(alias = "get_write_buffer_size")]
     pub fn pending(&self) -> usize {
-        self.0.pending()
+        self.inner.pending()
     }
 
-    /// Changes the water marks.
+    /// Sets how long each `drain`, `flush` and `finish` may take; at first `None`, for ever.
+    ///
+    /// One that takes longer fails with [`Error::TimedOut`], and loses no byte: what was not sent stays
+    /// pending. (`close` has [`close_within`](Self::close_within).)
+    #[doc(alias = "set_write_timeout")]
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout;
+    }
+
+    /// Changes the water marks, in bytes. See [`set_water_marks`](crate::StreamWriter::set_water_marks).
+    #[doc(alias = "set_write_buffer_limits")]
     pub fn set_water_marks(&mut self, marks: WaterMarks) {
-        self.0.set_water_marks(marks);
+        self.inner.set_water_marks(marks);
     }
 
-    /// Changes the cap, in bytes.
+    /// Changes the cap, in bytes. See [`set_cap`](crate::StreamWriter::set_cap).
     pub fn set_cap(&mut self, cap: usize) {
-        self.0.set_cap(cap);
+        self.inner.set_cap(cap);
     }
 
     /// Returns the address on this side.
     ///
     /// # Errors
     ///
-    /// Those of the system.
+    /// Those of the system. They change nothing.
+    #[doc(alias = "get_extra_info")]
     pub fn local_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
     where
         T::Write: Endpoint,
     {
-        self.0.local_addr()
+        self.inner.local_addr()
     }
 
     /// Returns the peer's address.
     ///
     /// # Errors
     ///
-    /// Those of the system, for instance once the connection is gone.
+    /// Those of the system, for instance once the connection is gone. They change nothing.
+    #[doc(alias = "get_extra_info")]
     pub fn peer_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
     where
         T::Write: Endpoint,
     {
-        self.0.peer_addr()
+        self.inner.peer_addr()
     }
 
-    /// Lets `look` see the transport's write side.
+    /// Lets `look` see the transport's write side. See
+    /// [`with_transport`](crate::StreamWriter::with_transport).
+    ///
+    /// # Deadlock
+    ///
+    /// If `look` uses this writer, or waits for one who does.
+    #[doc(alias = "get_extra_info")]
     pub fn with_transport<A>(&self, look: impl FnOnce(&T::Write) -> A) -> A {
-        self.0.with_transport(look)
+        self.inner.with_transport(look)
     }
 }
 
 impl Server {
+    /// Starts a server on sockets that listen already, of any kind. See [`crate::Server::serve`].
+    pub fn serve<L, H, O>(listeners: Vec<L>, handler: H, options: &ServerOptions) -> Self
+    where
+        L: Listener,
+        H: Fn(StreamReader<L::Transport>, StreamWriter<L::Transport>) -> O + Send + Sync + 'static,
+        O: Outcome + 'static,
+    {
+        Self(server::Server::serve(listeners, awaited(handler), options))
+    }
+
     /// Returns the addresses that the server listens on, also after it was closed.
+    #[doc(alias = "sockets")]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         self.0.local_addrs()
     }
 
-    /// Tells whether the server accepts connections.
+    /// Tells whether the server accepts connections: until it is closed.
     pub fn is_serving(&self) -> bool {
         self.0.is_serving()
     }
 
-    /// Returns how many connections are open.
+    /// Returns how many connections are open. See [`connections`](crate::Server::connections).
     pub fn connections(&self) -> usize {
         self.0.connections()
     }
@@ -483,12 +635,14 @@ impl Server {
         self.0.abort_clients();
     }
 
-    /// Blocks until the server is closed and no connection is left.
+    /// Blocks until the server is closed and no connection is left. See
+    /// [`wait_closed`](crate::Server::wait_closed).
     pub fn wait_closed(&self) {
         block_on(self.0.wait_closed());
     }
 
-    /// Blocks until the server is closed.
+    /// Blocks until the server is closed, by another thread. See
+    /// [`serve_forever`](crate::Server::serve_forever).
     pub fn serve_forever(&self) {
         block_on(self.0.serve_forever());
     }

@@ -1,4 +1,4 @@
-//! What the tests of streams share: a scripted transport, sessions over it, and two executors.
+//! What the tests share: a scripted transport, sessions over it, two executors, and a server's handler.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -7,10 +7,46 @@ pub mod scripted;
 pub mod session;
 
 use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use plimsoll_io::{Error, StreamReader, StreamWriter, Transport};
 
 /// Prints a line that the harness does not capture.
 pub fn report(line: &str) {
     writeln!(std::io::stdout(), "{line}").expect("standard output");
+}
+
+/// Answers each line, and ends with the peer's stream.
+pub async fn answer_lines<T: Transport>(
+    mut reader: StreamReader<T>,
+    mut writer: StreamWriter<T>,
+) -> Result<(), Error> {
+    loop {
+        let line = reader.read_line().await?;
+        if line.is_empty() {
+            return Ok(());
+        }
+        writer.write(&line)?;
+    }
+}
+
+/// Raises the limit on descriptors, which often is 1024, as far as that is allowed.
+#[cfg(unix)]
+pub fn allow_descriptors(count: u64) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < count) {
+        limit.current = limit
+            .maximum
+            .map_or(Some(count), |most| Some(count.min(most)));
+        setrlimit(Resource::Nofile, limit).unwrap();
+    }
+}
+
+/// Lets one test of a process run at a time, where what it counts is the process's.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The generator SplitMix64: small, and the same everywhere.

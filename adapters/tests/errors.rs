@@ -1,0 +1,58 @@
+//! What the errors of streams are to those who know only `io::Error`.
+
+use std::io::ErrorKind;
+
+use plimsoll_io::{Error, Loss, ReadError, WriteError, memory};
+
+#[test]
+fn each_error_has_the_kind_that_a_socket_would_give() {
+    let read = |error| std::io::Error::from(Error::Read(error)).kind();
+    let write = |error| std::io::Error::from(Error::Write(error)).kind();
+    let limit = 1;
+    let too_long = [
+        ReadError::LineTooLong { limit },
+        ReadError::LimitOverrun { limit, consumed: 1 },
+        ReadError::StreamTooLong { max: 1 },
+    ];
+    for error in too_long {
+        assert_eq!(read(error), ErrorKind::InvalidData);
+    }
+    let incomplete = ReadError::Incomplete {
+        buffered: 1,
+        expected: None,
+    };
+    assert_eq!(read(incomplete), ErrorKind::UnexpectedEof);
+    let requested = 2;
+    let cap = ReadError::CapExceeded { requested, cap: 1 };
+    assert_eq!(read(cap), ErrorKind::InvalidInput);
+
+    let timed_out = std::io::Error::from(Error::TimedOut);
+    assert_eq!(timed_out.kind(), ErrorKind::TimedOut);
+
+    assert_eq!(write(WriteError::Finished), ErrorKind::BrokenPipe);
+    assert_eq!(write(WriteError::Closed), ErrorKind::BrokenPipe);
+    let full = WriteError::Full {
+        len: 1,
+        pending: 1,
+        cap: 1,
+    };
+    assert_eq!(write(full), ErrorKind::QuotaExceeded);
+
+    for (loss, kind) in [
+        (Loss::Reset, ErrorKind::ConnectionReset),
+        (Loss::Aborted, ErrorKind::ConnectionAborted),
+        (Loss::TimedOut, ErrorKind::TimedOut),
+        (Loss::Transport, ErrorKind::Other),
+    ] {
+        assert_eq!(read(ReadError::Lost(loss)), kind);
+        assert_eq!(write(WriteError::Lost(loss)), kind);
+    }
+}
+
+#[test]
+fn an_abort_keeps_its_kind() {
+    let (mut here, _there) = memory::pair(1);
+    here.writer.abort();
+    let error = std::io::Error::from(here.writer.write(b"late").unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
+}

@@ -1,0 +1,254 @@
+//! What the documentation of every public function has to say, in both crates, and that each departure of
+//! streams and servers names its test.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::report;
+
+/// A public function, as its source has it.
+struct Function<'a> {
+    line: usize,
+    name: &'a str,
+    docs: String,
+    /// From `fn` to the body.
+    signature: String,
+    body: String,
+}
+
+impl Function<'_> {
+    /// The sections that the documentation has to have.
+    fn due(&self) -> Vec<&'static str> {
+        let returned = self.signature.rsplit("->").next().unwrap_or_default();
+        let is_async = self.signature.starts_with("async ") || returned.contains("impl Future<");
+        let due = [
+            (
+                "# Errors",
+                self.signature.contains("->") && returned.contains("Result<"),
+            ),
+            ("# Cancel safety", is_async),
+            // A method that asserts for others is named for it.
+            ("# Panics", self.body.contains("assert")),
+        ];
+        due.into_iter()
+            .filter_map(|(section, due)| due.then_some(section))
+            .collect()
+    }
+
+    fn missing(&self) -> Vec<&'static str> {
+        let mut due = self.due();
+        if self.docs.trim().is_empty() {
+            due.push("any documentation");
+        }
+        due.retain(|section| !self.docs.lines().any(|line| line == *section));
+        due
+    }
+}
+
+/// The functions of a file that its users can call: those that are `pub`, and those of a `pub trait`.
+///
+/// It relies on rustfmt: an item ends at a line that is indented as its first one is.
+fn functions(source: &str) -> Vec<Function<'_>> {
+    let lines: Vec<&str> = source.lines().collect();
+    let mut found = Vec::new();
+    let mut docs = String::new();
+    let mut trait_indent = None;
+    for (at, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let indent = line.len() - code.len();
+        if let Some(doc) = code.strip_prefix("///") {
+            docs += doc.strip_prefix(' ').unwrap_or(doc);
+            docs += "\n";
+            continue;
+        }
+        if trait_indent == Some(indent) && code == "}" {
+            trait_indent = None;
+        }
+        if code.starts_with("pub trait ") {
+            trait_indent = Some(indent);
+        }
+        let of_trait = trait_indent.is_some_and(|outer| indent == outer + 4);
+        let item = code
+            .strip_prefix("pub ")
+            .or(of_trait.then_some(code))
+            .map(|item| item.strip_prefix("const ").unwrap_or(item));
+        let named = item.and_then(|item| {
+            item.strip_prefix("async ")
+                .unwrap_or(item)
+                .strip_prefix("fn ")
+        });
+        if let (Some(item), Some(named)) = (item, named) {
+            let (signature, body) = parts(item, &lines[at + 1..], indent);
+            found.push(Function {
+                line: at + 1,
+                name: named.split(['(', '<']).next().unwrap_or_default(),
+                docs: std::mem::take(&mut docs),
+                signature,
+                body,
+            });
+        }
+        // Attributes stand between an item and its documentation, on one line or on several.
+        if !code.starts_with("#[") {
+            docs.clear();
+        }
+    }
+    found
+}
+
+/// The signature and the body of a function that begins with `first`.
+fn parts(first: &str, rest: &[&str], indent: usize) -> (String, String) {
+    let mut lines = std::iter::once(first).chain(rest.iter().map(|line| line.trim_end()));
+    let mut signature = String::new();
+    for line in lines.by_ref() {
+        signature += line.trim_start();
+        signature += " ";
+        if line.ends_with(['{', ';']) {
+            break;
+        }
+    }
+    if signature.ends_with("; ") {
+        return (signature, String::new());
+    }
+    let end = " ".repeat(indent) + "}";
+    let body = lines
+        .take_while(|line| *line != end)
+        .map(|line| line.split("//").next().unwrap_or_default());
+    let body = body.collect::<Vec<_>>().join("\n");
+    (signature, body)
+}
+
+/// All Rust files in a folder, and in those below it.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.append(&mut sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_public_function_says_its_errors_cancel_safety_and_panics() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut missing = Vec::new();
+    for (crate_name, folder, at_least) in [
+        ("plimsoll", "src", 80),
+        ("plimsoll-io", "adapters/src", 130),
+    ] {
+        let (mut seen, mut sections) = (0, 0);
+        for path in sources(&root.join(folder)) {
+            let source = std::fs::read_to_string(&path).unwrap();
+            for function in functions(&source) {
+                seen += 1;
+                sections += function.due().len();
+                for section in function.missing() {
+                    let place = path.strip_prefix(root).unwrap().display();
+                    let Function { line, name, .. } = &function;
+                    missing.push(format!("{place}:{line}: {name} lacks {section}"));
+                }
+            }
+        }
+        report(&format!(
+            "documentation: {crate_name}: {seen} public functions, {sections} sections due"
+        ));
+        assert!(seen >= at_least, "{seen} functions of {crate_name} found");
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// In `docs/asyncio.md` a row ends with its tests: `file`: `test`, `test`; `file`: `test`.
+#[test]
+fn every_departure_of_streams_and_servers_names_a_test_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("docs/asyncio.md")).unwrap();
+    let (_, section) = text.split_once("## Streams and servers").unwrap();
+    let rows: Vec<&str> = section
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .skip(2)
+        .collect();
+    assert!(rows.len() >= 15, "{} rows", rows.len());
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" |").collect();
+        assert_eq!(cells.len(), 4, "{row}");
+        for in_a_file in cells[3].split("; ") {
+            let (file, tests) = in_a_file
+                .split_once(": ")
+                .unwrap_or_else(|| panic!("{row}"));
+            let file = file.trim().trim_matches('`');
+            let path = root.join("adapters/tests").join(file).with_extension("rs");
+            let source = std::fs::read_to_string(path).unwrap();
+            for test in tests.trim().split(", ") {
+                let name = test.trim_matches('`');
+                let found = [format!("fn {name}("), format!("fn {name}<")];
+                assert!(found.iter().any(|f| source.contains(f)), "{file}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_is_found() {
+    let source = "
+pub trait Open {
+    /// Opens.
+    fn open(&self) -> impl Future<Output = io::Result<Self>> + Send;
+
+    /// Waits.
+    ///
+    /// # Errors
+    ///
+    /// None yet.
+    #[must_use]
+    fn poll(&mut self) -> Poll<io::Result<()>> {
+        todo()
+    }
+}
+
+impl Thing {
+    /// Reads.
+    ///
+    /// # Errors
+    ///
+    /// Some.
+    pub async fn read(
+        &mut self,
+    ) -> Result<(), Error>
+    where
+        Self: Sized,
+    {
+        self.wait().await
+    }
+
+    pub fn set(&mut self, size: usize) {
+        assert!(size > 0);
+    }
+
+    /// Takes a function that may fail, and does not fail.
+    pub const fn with(self, work: fn() -> Result<(), ()>) -> Self {
+        self // no assert here
+    }
+
+    fn hidden(&self) -> Result<(), Error> {
+        self.assert_open()
+    }
+}
+";
+    let missing: Vec<_> = functions(source)
+        .iter()
+        .map(|function| (function.name, function.missing()))
+        .collect();
+    let expected = [
+        ("open", vec!["# Errors", "# Cancel safety"]),
+        ("poll", vec![]),
+        ("read", vec!["# Cancel safety"]),
+        ("set", vec!["# Panics", "any documentation"]),
+        ("with", vec![]),
+    ];
+    assert_eq!(missing, expected);
+}
