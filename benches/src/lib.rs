@@ -17,6 +17,7 @@
 //! | [`rows`] | a file for each peer: how its users read lines |
 //! | [`rounds`] | rows in turns, the best of each |
 //! | [`memory`] | the part that runs without a network |
+//! | [`loopback`] | the part over TCP: its servers, a file each, and its clients |
 //! | [`figures`] | what was measured, in a file and as tables |
 //! | [`table`] | tables for people, as text and as Markdown |
 //! | [`ratios`] | the ratios with names, and what they should be |
@@ -26,6 +27,7 @@
 pub mod answer;
 pub mod figures;
 pub mod input;
+pub mod loopback;
 pub mod memory;
 pub mod ratios;
 pub mod rounds;

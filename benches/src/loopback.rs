@@ -1,0 +1,88 @@
+//! A server that answers every line with itself, over TCP on the loopback interface.
+
+pub mod child;
+pub mod load;
+pub mod servers;
+
+use std::io;
+use std::time::Duration;
+
+use crate::figures::Figures;
+use crate::rounds::{Noise, in_turns};
+use child::Child;
+use load::{Load, Shape};
+
+/// How long each server is measured in each round, and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    pub duration: Duration,
+    pub rounds: usize,
+}
+
+impl Effort {
+    pub const FULL: Self = Self {
+        duration: Duration::from_millis(400),
+        rounds: 7,
+    };
+    /// To see that everything works. Its figures tell nothing.
+    pub const QUICK: Self = Self {
+        duration: Duration::from_millis(10),
+        rounds: 1,
+    };
+}
+
+/// The title of the table.
+pub const ECHO: &str =
+    "Line echo on loopback TCP, thousand lines a second, by connections x lines in flight";
+
+const SHAPES: [Shape; 4] = [
+    shape(1, 1, 64),
+    shape(64, 1, 64),
+    shape(64, 64, 64),
+    shape(8, 512, 32),
+];
+
+const fn shape(connections: usize, in_flight: usize, line: usize) -> Shape {
+    Shape {
+        connections,
+        in_flight,
+        line,
+    }
+}
+
+/// Measures every server that can run here; fails if one gives a wrong answer.
+pub fn measure(effort: Effort, figures: &mut Figures) -> io::Result<Noise> {
+    let mut running: Vec<(&str, Child)> = Vec::new();
+    for server in servers::all() {
+        match server {
+            Ok(name) => running.push((name, servers::start(name)?)),
+            Err(skipped) => println!("{skipped}"),
+        }
+    }
+    let cells: Vec<_> = SHAPES
+        .iter()
+        .flat_map(|&shape| {
+            running
+                .iter()
+                .map(move |(name, child)| (shape, *name, child))
+        })
+        .collect();
+    let taken = in_turns(effort.rounds, &cells, |(shape, name, child)| {
+        run(child.port(), *shape, effort.duration)
+            .unwrap_or_else(|error| panic!("{name}, {}: {error}", shape.name()))
+    });
+    let mut noise = Noise::default();
+    for ((shape, name, _), taken) in cells.iter().zip(&taken) {
+        figures.add(ECHO, name, &shape.name(), 1e-3 / taken.best());
+        noise.add(taken);
+    }
+    Ok(noise)
+}
+
+fn run(port: u16, shape: Shape, duration: Duration) -> io::Result<f64> {
+    let mut load = Load::start(port, shape)?;
+    load.run(duration / 10)?; // warms up
+    let seconds_a_line = load.run(duration)?;
+    load.finish()?;
+    Ok(seconds_a_line)
+}

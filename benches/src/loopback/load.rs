@@ -1,0 +1,109 @@
+//! The clients: one thread, blocking sockets, and as few system calls as the shape allows.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::input;
+
+/// How many lines are sent before their answers are waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub connections: usize,
+    /// On each connection.
+    pub in_flight: usize,
+    /// Length of a line, in bytes, its newline counted.
+    pub line: usize,
+}
+
+impl Shape {
+    pub fn name(&self) -> String {
+        format!("{}x{}", self.connections, self.in_flight)
+    }
+}
+
+/// Connections on which lines are in flight, always the same on each, and different on all of them.
+pub struct Load {
+    connections: Vec<Connection>,
+    in_flight: usize,
+}
+
+struct Connection {
+    socket: TcpStream,
+    lines: Vec<u8>,
+    answers: Vec<u8>,
+}
+
+/// A server that is silent for longer has lost something.
+const SILENCE: Duration = Duration::from_secs(10);
+
+impl Load {
+    /// Connects, and sends the first lines.
+    pub fn start(port: u16, shape: Shape) -> io::Result<Self> {
+        let connect = |number| {
+            let socket = TcpStream::connect(("127.0.0.1", port))?;
+            socket.set_nodelay(true)?;
+            socket.set_read_timeout(Some(SILENCE))?;
+            socket.set_write_timeout(Some(SILENCE))?;
+            let lines = input::equal_lines(number as u64, shape.line, shape.in_flight);
+            let answers = vec![0; lines.len()];
+            Ok(Connection {
+                socket,
+                lines,
+                answers,
+            })
+        };
+        let connections = (0..shape.connections).map(connect);
+        let mut load = Self {
+            connections: connections.collect::<io::Result<_>>()?,
+            in_flight: shape.in_flight,
+        };
+        for connection in &mut load.connections {
+            connection.send()?;
+        }
+        Ok(load)
+    }
+
+    /// Keeps the lines in flight for as long as told, and returns how many seconds a line took.
+    ///
+    /// Every byte of every answer is checked.
+    pub fn run(&mut self, duration: Duration) -> io::Result<f64> {
+        let began = Instant::now();
+        let mut lines = 0;
+        while began.elapsed() < duration {
+            for connection in &mut self.connections {
+                connection.receive()?;
+                connection.send()?;
+                lines += self.in_flight;
+            }
+        }
+        Ok(began.elapsed().as_secs_f64() / lines as f64)
+    }
+
+    /// Receives the last answers, and checks that nothing comes behind them.
+    pub fn finish(self) -> io::Result<()> {
+        for mut connection in self.connections {
+            connection.receive()?;
+            connection.socket.shutdown(Shutdown::Write)?;
+            match connection.socket.read(&mut [0])? {
+                0 => {}
+                _ => return Err(io::Error::other("more came back than was sent")),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Connection {
+    fn send(&mut self) -> io::Result<()> {
+        self.socket.write_all(&self.lines)
+    }
+
+    fn receive(&mut self) -> io::Result<()> {
+        self.socket.read_exact(&mut self.answers)?;
+        match self.answers == self.lines {
+            true => Ok(()),
+            false => Err(io::Error::other("something else came back than was sent")),
+        }
+    }
+}
