@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use lexopt::prelude::*;
 use plimsoll_benches::figures::Figures;
 use plimsoll_benches::ratios::RATIOS;
-use plimsoll_benches::{loopback, memory};
+use plimsoll_benches::{idle, loopback, memory};
 
 const USAGE: &str = "\
 cargo bench -p plimsoll-benches [-- [PART...] [--quick]]
@@ -14,6 +14,7 @@ cargo bench -p plimsoll-benches [-- [PART...] [--quick]]
 parts, all of them if none is named:
   memory     lines out of memory
   loopback   line echo over TCP
+  idle       memory of 10,000 idle connections
 
 options:
   --quick    tiny inputs: shows that everything works, and measures nothing
@@ -45,10 +46,11 @@ enum Command {
 enum Part {
     Memory,
     Loopback,
+    Idle,
 }
 
 impl Part {
-    const ALL: [Self; 2] = [Self::Memory, Self::Loopback];
+    const ALL: [Self; 3] = [Self::Memory, Self::Loopback, Self::Idle];
 }
 
 fn arguments() -> Result<Command> {
@@ -60,6 +62,7 @@ fn arguments() -> Result<Command> {
             Value(word) => match word.string()?.as_str() {
                 "memory" => parts.push(Part::Memory),
                 "loopback" => parts.push(Part::Loopback),
+                "idle" => parts.push(Part::Idle),
                 "serve" => return Ok(Command::Serve(arguments.value()?.string()?)),
                 other => return Err(format!("no part is called {other}\n\n{USAGE}").into()),
             },
@@ -87,13 +90,13 @@ fn run(command: Command) -> Result<()> {
 fn measure(parts: &[Part], quick: bool) -> Result<Figures> {
     let mut figures = Figures::default();
     for part in parts {
-        let noise = match (part, quick) {
+        match (part, quick) {
             (Part::Memory, false) => memory::measure(memory::Effort::FULL, &mut figures),
             (Part::Memory, true) => memory::measure(memory::Effort::QUICK, &mut figures),
             (Part::Loopback, false) => loopback::measure(loopback::Effort::FULL, &mut figures)?,
             (Part::Loopback, true) => loopback::measure(loopback::Effort::QUICK, &mut figures)?,
-        };
-        println!("{noise}\n");
+            (Part::Idle, quick) => idle::measure(quick, &mut figures)?,
+        }
     }
     Ok(figures)
 }

@@ -18,6 +18,7 @@
 //! | [`rounds`] | rows in turns, the best of each |
 //! | [`memory`] | the part that runs without a network |
 //! | [`loopback`] | the part over TCP: its servers, a file each, and its clients |
+//! | [`idle`] | the part that counts the memory of idle connections |
 //! | [`figures`] | what was measured, in a file and as tables |
 //! | [`table`] | tables for people, as text and as Markdown |
 //! | [`ratios`] | the ratios with names, and what they should be |
@@ -26,6 +27,7 @@
 
 pub mod answer;
 pub mod figures;
+pub mod idle;
 pub mod input;
 pub mod loopback;
 pub mod memory;

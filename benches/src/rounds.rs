@@ -49,7 +49,7 @@ impl fmt::Display for Noise {
         };
         write!(
             f,
-            "noise: the median round took {:.0} % more than the best; in the noisiest row {:.0} %",
+            "the median round took {:.0} % more than the best; in the noisiest row {:.0} %",
             self.0[middle] * 100.0,
             most * 100.0,
         )

@@ -22,7 +22,7 @@ impl Shape {
     }
 }
 
-/// Connections on which lines are in flight, always the same on each, and different on all of them.
+/// Connections, each with lines of its own, which it sends again and again.
 pub struct Load {
     connections: Vec<Connection>,
     in_flight: usize,
@@ -38,8 +38,8 @@ struct Connection {
 const SILENCE: Duration = Duration::from_secs(10);
 
 impl Load {
-    /// Connects, and sends the first lines.
-    pub fn start(port: u16, shape: Shape) -> io::Result<Self> {
+    /// Connects; nothing is sent yet.
+    pub fn connect(port: u16, shape: Shape) -> io::Result<Self> {
         let connect = |number| {
             let socket = TcpStream::connect(("127.0.0.1", port))?;
             socket.set_nodelay(true)?;
@@ -54,19 +54,27 @@ impl Load {
             })
         };
         let connections = (0..shape.connections).map(connect);
-        let mut load = Self {
+        Ok(Self {
             connections: connections.collect::<io::Result<_>>()?,
             in_flight: shape.in_flight,
-        };
-        for connection in &mut load.connections {
-            connection.send()?;
-        }
-        Ok(load)
+        })
     }
 
-    /// Keeps the lines in flight for as long as told, and returns how many seconds a line took.
+    /// Sends lines on all connections.
+    pub fn send(&mut self) -> io::Result<()> {
+        self.connections.iter_mut().try_for_each(Connection::send)
+    }
+
+    /// Receives the answers to what was sent last, and checks them.
+    pub fn receive(&mut self) -> io::Result<()> {
+        self.connections
+            .iter_mut()
+            .try_for_each(Connection::receive)
+    }
+
+    /// Keeps lines in flight for as long as told, and returns how many seconds a line took.
     ///
-    /// Every byte of every answer is checked.
+    /// They must have been sent once; the last of them stay in flight. Every answer is checked.
     pub fn run(&mut self, duration: Duration) -> io::Result<f64> {
         let began = Instant::now();
         let mut lines = 0;
@@ -80,10 +88,9 @@ impl Load {
         Ok(began.elapsed().as_secs_f64() / lines as f64)
     }
 
-    /// Receives the last answers, and checks that nothing comes behind them.
+    /// Ends all connections, and checks that nothing comes behind the answers that were received.
     pub fn finish(self) -> io::Result<()> {
         for mut connection in self.connections {
-            connection.receive()?;
             connection.socket.shutdown(Shutdown::Write)?;
             match connection.socket.read(&mut [0])? {
                 0 => {}

@@ -6,13 +6,13 @@
 mod by_hand;
 mod framed;
 mod plimsoll;
+mod python;
 mod raw;
 mod write_all;
 
 use std::future::Future;
 use std::io::{self, Read};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use tokio::net::{TcpListener, TcpStream};
 
@@ -29,28 +29,30 @@ pub const PLIMSOLL: &str = "plimsoll";
 pub const ASYNCIO: &str = "asyncio";
 pub const UVLOOP: &str = "asyncio, uvloop";
 
+const IN_RUST: [&str; 5] = [RAW, WRITE_ALL, BY_HAND, FRAMED, PLIMSOLL];
+/// And the event loop of each.
+const IN_PYTHON: [(&str, &str); 2] = [(ASYNCIO, "asyncio"), (UVLOOP, "uvloop")];
+
 /// All that can be measured here, and for the others why not.
 pub fn all() -> Vec<Result<&'static str, String>> {
-    let mut servers: Vec<_> = [RAW, WRITE_ALL, BY_HAND, FRAMED, PLIMSOLL].map(Ok).into();
-    servers.push(match python("import asyncio") {
-        true => Ok(ASYNCIO),
-        false => Err(format!("{ASYNCIO}: skipped, there is no {PYTHON}")),
+    let in_python = IN_PYTHON.map(|(name, event_loop)| match python::missing(event_loop) {
+        None => Ok(name),
+        Some(reason) => Err(format!("{name}: skipped, {reason}")),
     });
-    servers.push(match python("import uvloop") {
-        true => Ok(UVLOOP),
-        false => Err(format!("{UVLOOP}: skipped, {PYTHON} has no uvloop")),
-    });
-    servers
+    IN_RUST.map(Ok).into_iter().chain(in_python).collect()
 }
 
 /// Starts a server in a process of its own.
 pub fn start(name: &str) -> io::Result<Child> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/loopback/servers/asyncio_echo.py");
-    match name {
-        ASYNCIO => Child::start(Command::new(PYTHON).arg(script).arg("asyncio")),
-        UVLOOP => Child::start(Command::new(PYTHON).arg(script).arg("uvloop")),
-        _ => Child::start(Command::new(std::env::current_exe()?).args(["serve", name])),
-    }
+    let in_python = IN_PYTHON.iter().find(|(server, _)| *server == name);
+    Child::start(&mut match in_python {
+        Some((_, event_loop)) => python::command(event_loop),
+        None => {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args(["serve", name]);
+            command
+        }
+    })
 }
 
 /// Is a server, until standard input ends.
@@ -86,16 +88,4 @@ where
         socket.set_nodelay(true)?;
         tokio::spawn(echo(socket));
     }
-}
-
-const PYTHON: &str = "python3.13";
-
-fn python(statement: &str) -> bool {
-    let status = Command::new(PYTHON)
-        .args(["-c", statement])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    status.is_ok_and(|status| status.success())
 }
