@@ -38,24 +38,23 @@ struct Connection {
 const SILENCE: Duration = Duration::from_secs(10);
 
 impl Load {
-    /// Connects; nothing is sent yet.
+    /// Connects, and exchanges lines once on each connection.
     pub fn connect(port: u16, shape: Shape) -> io::Result<Self> {
-        let connect = |number| {
-            let socket = TcpStream::connect(("127.0.0.1", port))?;
-            socket.set_nodelay(true)?;
-            socket.set_read_timeout(Some(SILENCE))?;
-            socket.set_write_timeout(Some(SILENCE))?;
-            let lines = input::equal_lines(number as u64, shape.line, shape.in_flight);
-            let answers = vec![0; lines.len()];
-            Ok(Connection {
-                socket,
-                lines,
-                answers,
-            })
-        };
-        let connections = (0..shape.connections).map(connect);
+        // A listener's queue may hold no more than 128, and what it drops comes again a second later.
+        const AT_ONCE: usize = 64;
+        let mut connections = Vec::with_capacity(shape.connections);
+        while connections.len() < shape.connections {
+            let accepted = connections.len();
+            for number in accepted..shape.connections.min(accepted + AT_ONCE) {
+                let mut connection = Connection::start(port, shape, number as u64)?;
+                connection.send()?;
+                connections.push(connection);
+            }
+            let new = &mut connections[accepted..];
+            new.iter_mut().try_for_each(Connection::receive)?;
+        }
         Ok(Self {
-            connections: connections.collect::<io::Result<_>>()?,
+            connections,
             in_flight: shape.in_flight,
         })
     }
@@ -74,7 +73,7 @@ impl Load {
 
     /// Keeps lines in flight for as long as told, and returns how many seconds a line took.
     ///
-    /// They must have been sent once; the last of them stay in flight. Every answer is checked.
+    /// They must have been sent; the last of them stay in flight. Every answer is checked.
     pub fn run(&mut self, duration: Duration) -> io::Result<f64> {
         let began = Instant::now();
         let mut lines = 0;
@@ -90,8 +89,10 @@ impl Load {
 
     /// Ends all connections, and checks that nothing comes behind the answers that were received.
     pub fn finish(self) -> io::Result<()> {
-        for mut connection in self.connections {
+        for connection in &self.connections {
             connection.socket.shutdown(Shutdown::Write)?;
+        }
+        for mut connection in self.connections {
             match connection.socket.read(&mut [0])? {
                 0 => {}
                 _ => return Err(io::Error::other("more came back than was sent")),
@@ -102,6 +103,19 @@ impl Load {
 }
 
 impl Connection {
+    fn start(port: u16, shape: Shape, number: u64) -> io::Result<Self> {
+        let socket = TcpStream::connect(("127.0.0.1", port))?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(SILENCE))?;
+        socket.set_write_timeout(Some(SILENCE))?;
+        let lines = input::equal_lines(number, shape.line, shape.in_flight);
+        Ok(Self {
+            socket,
+            answers: vec![0; lines.len()],
+            lines,
+        })
+    }
+
     fn send(&mut self) -> io::Result<()> {
         self.socket.write_all(&self.lines)
     }
