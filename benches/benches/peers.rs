@@ -1,23 +1,29 @@
 //! `cargo bench -p plimsoll-benches`: measures, and prints tables and ratios.
 
 use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
 use plimsoll_benches::figures::Figures;
 use plimsoll_benches::ratios::RATIOS;
-use plimsoll_benches::{idle, loopback, memory};
+use plimsoll_benches::{idle, instructions, loopback, memory, report};
 
 const USAGE: &str = "\
-cargo bench -p plimsoll-benches [-- [PART...] [--quick]]
+cargo bench -p plimsoll-benches [-- [PART...] [--quick] [--save]]
+cargo bench -p plimsoll-benches -- report
 
 parts, all of them if none is named:
-  memory     lines out of memory
-  loopback   line echo over TCP
-  idle       memory of 10,000 idle connections
+  memory        lines out of memory
+  loopback      line echo over TCP
+  idle          memory of 10,000 idle connections
+  instructions  instructions that a line takes
 
 options:
-  --quick    tiny inputs: shows that everything works, and measures nothing
+  --quick       tiny inputs: shows that everything works, and measures nothing
+  --save        keeps the figures in docs/, and makes the report of them
+
+report: writes the tables and the chart in docs/ from the figures that were kept last
 ";
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -32,73 +38,88 @@ fn main() -> ExitCode {
     }
 }
 
+/// Measures, tiny inputs only if so told, and adds its figures.
+type Part = fn(bool, &mut Figures) -> io::Result<()>;
+
+const PARTS: [(&str, Part); 4] = [
+    ("memory", memory::measure),
+    ("loopback", loopback::measure),
+    ("idle", idle::measure),
+    ("instructions", instructions::measure),
+];
+
 enum Command {
     Help,
     Measure {
         parts: Vec<Part>,
         quick: bool,
+        save: bool,
     },
+    Report,
     /// To be one of the servers: how `loopback` starts them.
     Serve(String),
-}
-
-#[derive(Clone, Copy)]
-enum Part {
-    Memory,
-    Loopback,
-    Idle,
-}
-
-impl Part {
-    const ALL: [Self; 3] = [Self::Memory, Self::Loopback, Self::Idle];
+    /// To read lines so many times: what `instructions` counts.
+    Read {
+        row: String,
+        mean: usize,
+        passes: usize,
+    },
 }
 
 fn arguments() -> Result<Command> {
     let mut parts = Vec::new();
     let mut quick = false;
+    let mut save = false;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Value(word) => match word.string()?.as_str() {
-                "memory" => parts.push(Part::Memory),
-                "loopback" => parts.push(Part::Loopback),
-                "idle" => parts.push(Part::Idle),
+                "report" => return Ok(Command::Report),
                 "serve" => return Ok(Command::Serve(arguments.value()?.string()?)),
-                other => return Err(format!("no part is called {other}\n\n{USAGE}").into()),
+                "read" => {
+                    return Ok(Command::Read {
+                        row: arguments.value()?.string()?,
+                        mean: arguments.value()?.parse()?,
+                        passes: arguments.value()?.parse()?,
+                    });
+                }
+                name => match PARTS.iter().find(|(part, _)| *part == name) {
+                    Some((_, part)) => parts.push(*part),
+                    None => return Err(format!("no part is called {name}\n\n{USAGE}").into()),
+                },
             },
             Long("quick") => quick = true,
+            Long("save") => save = true,
             Long("help") => return Ok(Command::Help),
             Long("bench") => {} // cargo's own
             other => return Err(other.unexpected().into()),
         }
     }
     if parts.is_empty() {
-        parts = Part::ALL.into();
+        parts = PARTS.map(|(_, part)| part).into();
     }
-    Ok(Command::Measure { parts, quick })
+    Ok(Command::Measure { parts, quick, save })
 }
 
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Help => print!("{USAGE}"),
-        Command::Measure { parts, quick } => print(&measure(&parts, quick)?),
+        Command::Measure { parts, quick, save } => {
+            let mut figures = Figures::default();
+            for part in parts {
+                part(quick, &mut figures)?;
+            }
+            print(&figures);
+            if save {
+                report::save(&figures)?;
+                report::write()?;
+            }
+        }
+        Command::Report => report::write()?,
         Command::Serve(name) => loopback::servers::serve(&name)?,
+        Command::Read { row, mean, passes } => instructions::read(&row, mean, passes)?,
     }
     Ok(())
-}
-
-fn measure(parts: &[Part], quick: bool) -> Result<Figures> {
-    let mut figures = Figures::default();
-    for part in parts {
-        match (part, quick) {
-            (Part::Memory, false) => memory::measure(memory::Effort::FULL, &mut figures),
-            (Part::Memory, true) => memory::measure(memory::Effort::QUICK, &mut figures),
-            (Part::Loopback, false) => loopback::measure(loopback::Effort::FULL, &mut figures)?,
-            (Part::Loopback, true) => loopback::measure(loopback::Effort::QUICK, &mut figures)?,
-            (Part::Idle, quick) => idle::measure(quick, &mut figures)?,
-        }
-    }
-    Ok(figures)
 }
 
 fn print(figures: &Figures) {

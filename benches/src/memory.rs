@@ -1,6 +1,7 @@
 //! Lines out of memory: what reading costs without a network.
 
 use std::hint::black_box;
+use std::io;
 use std::time::Instant;
 
 use crate::figures::Figures;
@@ -9,20 +10,19 @@ use crate::rounds::{Noise, in_turns};
 use crate::rows::{CRLF, LINES, Row, SEPARATORS};
 
 /// How much a run reads, and how often.
-#[derive(Clone, Copy, Debug)]
-pub struct Effort {
+struct Effort {
     /// Bytes in each input.
-    pub input: usize,
-    pub rounds: usize,
+    input: usize,
+    rounds: usize,
 }
 
 impl Effort {
-    pub const FULL: Self = Self {
+    const FULL: Self = Self {
         input: 32 << 20,
         rounds: 9,
     };
     /// To see that everything works. Its figures tell nothing.
-    pub const QUICK: Self = Self {
+    const QUICK: Self = Self {
         input: 64 << 10,
         rounds: 1,
     };
@@ -37,7 +37,7 @@ pub const ONE_OR_ANY: &str = "In memory, plimsoll, nanoseconds a line, one separ
 pub const CRLF_LINES: &str = "In memory, plimsoll, nanoseconds a line, lines that end with \\r\\n";
 
 /// Mean lengths of lines, in bytes.
-const LENGTHS: [usize; 5] = [8, 32, 80, 1000, 16_000];
+pub const LENGTHS: [usize; 5] = [8, 32, 80, 1000, 16_000];
 
 /// A row with its input, and the place of its figure.
 struct Cell<'a> {
@@ -49,16 +49,21 @@ struct Cell<'a> {
     lines: usize,
 }
 
-/// Measures every row; panics if one gives a wrong answer.
+/// Measures every row.
 ///
 /// A round is all of them: when other work slows the machine down for a while, that costs every row one
 /// round, instead of some rows all rounds.
-pub fn measure(effort: Effort, figures: &mut Figures) {
+///
+/// # Panics
+///
+/// If a row gives a wrong answer.
+pub fn measure(quick: bool, figures: &mut Figures) -> io::Result<()> {
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
     let inputs = LENGTHS.map(|mean| (mean, input::lines(mean, b"\n", effort.input)));
     let crlf = input::lines(80, b"\r\n", effort.input);
     let mut cells = Vec::new();
     let mut add = |table, mean, rows: &'static [Row], read_size, data| {
-        let lines = count(data);
+        let lines = count_lines(data);
         cells.extend(rows.iter().map(|row| Cell {
             table,
             mean,
@@ -92,8 +97,9 @@ pub fn measure(effort: Effort, figures: &mut Figures) {
         noise.add(taken);
     }
     println!("memory: {noise}\n");
+    Ok(())
 }
 
-fn count(data: &[u8]) -> usize {
+pub fn count_lines(data: &[u8]) -> usize {
     data.iter().filter(|&&byte| byte == b'\n').count()
 }
