@@ -41,12 +41,12 @@ const PANELS: [Panel; 4] = [
     },
 ];
 
-const WIDTH: u32 = 760;
+const WIDTH: u32 = 800;
 const BAR: u32 = 22;
 const TITLE: u32 = 40;
 const MARGIN: u32 = 14;
 /// For the names of rows, left of the bars.
-const NAMES: u32 = 250;
+const NAMES: u32 = 290;
 /// For the figures, right of the longest bar.
 const VALUES: u32 = 70;
 
@@ -84,9 +84,9 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
 fn draw_panel(area: &Area, title: &str, bars: &[(String, f64)]) -> Result<(), Box<dyn Error>> {
     let text = |size: i32| ("sans-serif", size).into_font().color(&INK);
-    let left = text(13).pos(Pos::new(HPos::Left, VPos::Center));
-    let right = text(13).pos(Pos::new(HPos::Right, VPos::Center));
-    area.draw(&Text::new(title, (0, 14), text(15)))?;
+    let left = text(16).pos(Pos::new(HPos::Left, VPos::Center));
+    let right = text(16).pos(Pos::new(HPos::Right, VPos::Center));
+    area.draw(&Text::new(title, (0, 14), text(18)))?;
 
     let longest = bars.iter().map(|(_, value)| *value).fold(0.0, f64::max);
     let scale = f64::from(WIDTH - 2 * MARGIN - NAMES - VALUES) / longest;
