@@ -38,9 +38,9 @@ pub fn measure(quick: bool, figures: &mut Figures) -> io::Result<()> {
 fn measure_server(server: &Child, connections: usize) -> io::Result<f64> {
     // What the first connections of a process take is not the price of a connection.
     let warm = exchange_lines(server, QUICK_CONNECTIONS)?;
-    let before = resident(server.id())?;
+    let before = resident(server)?;
     let idle = exchange_lines(server, connections)?;
-    let after = resident(server.id())?;
+    let after = resident(server)?;
     warm.finish()?;
     idle.finish()?;
     Ok((after as f64 - before as f64) / connections as f64)
@@ -61,10 +61,9 @@ fn exchange_lines(server: &Child, connections: usize) -> io::Result<Load> {
     Ok(load)
 }
 
-/// Resident memory of a process, in bytes.
-fn resident(process: u32) -> io::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let kibibytes = number_after(&status, "VmRSS:");
+/// Resident memory, in bytes.
+fn resident(server: &Child) -> io::Result<u64> {
+    let kibibytes = number_after(&server.proc("status")?, "VmRSS:");
     Ok(1024 * kibibytes.ok_or(io::ErrorKind::InvalidData)?)
 }
 

@@ -5,7 +5,7 @@ pub mod load;
 pub mod servers;
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::figures::Figures;
 use crate::rounds::{Noise, in_turns};
@@ -30,9 +30,12 @@ impl Effort {
     };
 }
 
-/// The title of the table.
+/// The titles of the tables.
 pub const ECHO: &str =
     "Line echo on loopback TCP, thousand lines a second, by connections x lines in flight";
+
+pub const PROCESSOR: &str =
+    "Line echo on loopback TCP, the server's processor time, nanoseconds a line";
 
 const SHAPES: [Shape; 4] = [
     shape(1, 1, 64),
@@ -72,24 +75,30 @@ pub fn measure(quick: bool, figures: &mut Figures) -> io::Result<()> {
         })
         .collect();
     let taken = in_turns(effort.rounds, &cells, |(shape, name, child)| {
-        run(child.port(), *shape, effort.duration)
+        run(child, *shape, effort.duration)
             .unwrap_or_else(|error| panic!("{name}, {}: {error}", shape.name()))
     });
     let mut noise = Noise::default();
-    for ((shape, name, _), taken) in cells.iter().zip(&taken) {
-        figures.add(ECHO, name, &shape.name(), 1e-3 / taken.best());
-        noise.add(taken);
+    for ((shape, name, _), [time, _]) in cells.iter().zip(&taken) {
+        figures.add(ECHO, name, &shape.name(), 1e-3 / time.best());
+        noise.add(time);
+    }
+    for ((shape, name, _), [_, processor]) in cells.iter().zip(&taken) {
+        figures.add(PROCESSOR, name, &shape.name(), 1e9 * processor.best());
     }
     println!("loopback: {noise}\n");
     Ok(())
 }
 
-fn run(port: u16, shape: Shape, duration: Duration) -> io::Result<f64> {
-    let mut load = Load::connect(port, shape)?;
+/// Returns how many seconds a line took, by the clock and of the server's processor time.
+fn run(server: &Child, shape: Shape, duration: Duration) -> io::Result<[f64; 2]> {
+    let mut load = Load::connect(server.port(), shape)?;
     load.send()?;
     load.run(duration / 10)?; // warms up
-    let seconds_a_line = load.run(duration)?;
+    let (began, before) = (Instant::now(), server.processor_time()?);
+    let lines = load.run(duration)? as f64;
+    let (time, processor) = (began.elapsed(), server.processor_time()? - before);
     load.receive()?;
     load.finish()?;
-    Ok(seconds_a_line)
+    Ok([time, processor].map(|taken| taken.as_secs_f64() / lines))
 }

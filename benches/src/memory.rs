@@ -89,10 +89,10 @@ pub fn measure(quick: bool, figures: &mut Figures) -> io::Result<()> {
     let taken = in_turns(effort.rounds, &cells, |cell| {
         let began = ThreadTime::now();
         black_box(cell.row.run(black_box(cell.data), cell.read_size));
-        began.elapsed().as_secs_f64() * 1e9 / cell.lines as f64
+        [began.elapsed().as_secs_f64() * 1e9 / cell.lines as f64]
     });
     let mut noise = Noise::default();
-    for (cell, taken) in cells.iter().zip(&taken) {
+    for (cell, [taken]) in cells.iter().zip(&taken) {
         let column = cell.mean.to_string();
         figures.add(cell.table, cell.row.name, &column, taken.best());
         noise.add(taken);

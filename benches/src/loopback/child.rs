@@ -1,7 +1,9 @@
 //! A server in a process of its own, which ends with its handle.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::process::{self, Command, Stdio};
+use std::time::Duration;
 
 pub struct Child {
     process: process::Child,
@@ -27,8 +29,21 @@ impl Child {
         self.port
     }
 
-    pub fn id(&self) -> u32 {
-        self.process.id()
+    /// How long its first thread, where servers do all of their work, has had a processor.
+    pub fn processor_time(&self) -> io::Result<Duration> {
+        let statistics = self.proc("schedstat")?;
+        let nanoseconds = statistics
+            .split(' ')
+            .next()
+            .and_then(|number| number.parse().ok());
+        Ok(Duration::from_nanos(
+            nanoseconds.ok_or(io::ErrorKind::InvalidData)?,
+        ))
+    }
+
+    /// Reads what Linux tells of the process in a file of `/proc`.
+    pub fn proc(&self, file: &str) -> io::Result<String> {
+        fs::read_to_string(format!("/proc/{}/{file}", self.process.id()))
     }
 }
 
