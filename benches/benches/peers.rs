@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use lexopt::prelude::*;
 use plimsoll_benches::figures::Figures;
-use plimsoll_benches::ratios::RATIOS;
+use plimsoll_benches::ratios::{RATIOS, Ratio};
 use plimsoll_benches::{idle, instructions, loopback, memory, report};
 
 const USAGE: &str = "\
@@ -126,14 +126,14 @@ fn print(figures: &Figures) {
     for table in figures.tables() {
         println!("{}", table.to_text());
     }
-    let measured = RATIOS
-        .iter()
-        .filter_map(|ratio| Some((ratio, ratio.value(figures)?)));
-    for (ratio, value) in measured.clone() {
+    let measured = || {
+        let value = |ratio: &'static Ratio| Some((ratio, ratio.value(figures)?));
+        RATIOS.iter().filter_map(value)
+    };
+    for (ratio, value) in measured() {
         println!("ratio {} {value:.3}", ratio.name);
     }
-    println!();
-    for (ratio, value) in measured {
+    for (ratio, value) in measured() {
         if !ratio.target.is_met_by(value) {
             println!("off its target: {} should be {}", ratio.name, ratio.target);
         }
