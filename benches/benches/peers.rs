@@ -1,98 +1,141 @@
 //! `cargo bench -p plimsoll-benches`: measures, and prints tables and ratios.
 
+use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
 use plimsoll_benches::figures::Figures;
-use plimsoll_benches::memory;
-use plimsoll_benches::ratios::RATIOS;
+use plimsoll_benches::ratios::{RATIOS, Ratio};
+use plimsoll_benches::{idle, instructions, loopback, memory, report};
 
 const USAGE: &str = "\
-cargo bench -p plimsoll-benches [-- [PART...] [--quick]]
+cargo bench -p plimsoll-benches [-- [PART...] [--quick] [--save]]
+cargo bench -p plimsoll-benches -- report
 
 parts, all of them if none is named:
-  memory     lines out of memory
+  memory        lines out of memory
+  loopback      line echo over TCP
+  idle          memory of 10,000 idle connections
+  instructions  instructions that a line takes
 
 options:
-  --quick    tiny inputs: shows that everything works, and measures nothing
+  --quick       tiny inputs: shows that everything works, and measures nothing
+  --save        keeps the figures in docs/, and makes the report of them
+
+report: writes the tables and the chart in docs/ from the figures that were kept last
 ";
 
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
 fn main() -> ExitCode {
-    match arguments() {
-        Ok(Some(chosen)) => {
-            run(&chosen);
-            ExitCode::SUCCESS
-        }
-        Ok(None) => {
-            print!("{USAGE}");
-            ExitCode::SUCCESS
-        }
+    match arguments().and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}\n\n{USAGE}");
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
 }
 
-#[derive(Default)]
-struct Chosen {
-    parts: Vec<Part>,
-    quick: bool,
+/// Measures, tiny inputs only if so told, and adds its figures.
+type Part = fn(bool, &mut Figures) -> io::Result<()>;
+
+const PARTS: [(&str, Part); 4] = [
+    ("memory", memory::measure),
+    ("loopback", loopback::measure),
+    ("idle", idle::measure),
+    ("instructions", instructions::measure),
+];
+
+enum Command {
+    Help,
+    Measure {
+        parts: Vec<Part>,
+        quick: bool,
+        save: bool,
+    },
+    Report,
+    /// To be one of the servers: how `loopback` starts them.
+    Serve(String),
+    /// To read lines so many times: what `instructions` counts.
+    Read {
+        row: String,
+        mean: usize,
+        passes: usize,
+    },
 }
 
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Part {
-    Memory,
-}
-
-/// `None` if only help was asked for.
-fn arguments() -> Result<Option<Chosen>, lexopt::Error> {
-    let mut chosen = Chosen::default();
+fn arguments() -> Result<Command> {
+    let mut parts = Vec::new();
+    let mut quick = false;
+    let mut save = false;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
-            Value(part) if part == "memory" => chosen.parts.push(Part::Memory),
-            Long("quick") => chosen.quick = true,
-            Long("help") => return Ok(None),
+            Value(word) => match word.string()?.as_str() {
+                "report" => return Ok(Command::Report),
+                "serve" => return Ok(Command::Serve(arguments.value()?.string()?)),
+                "read" => {
+                    return Ok(Command::Read {
+                        row: arguments.value()?.string()?,
+                        mean: arguments.value()?.parse()?,
+                        passes: arguments.value()?.parse()?,
+                    });
+                }
+                name => match PARTS.iter().find(|(part, _)| *part == name) {
+                    Some((_, part)) => parts.push(*part),
+                    None => return Err(format!("no part is called {name}\n\n{USAGE}").into()),
+                },
+            },
+            Long("quick") => quick = true,
+            Long("save") => save = true,
+            Long("help") => return Ok(Command::Help),
             Long("bench") => {} // cargo's own
-            other => return Err(other.unexpected()),
+            other => return Err(other.unexpected().into()),
         }
     }
-    if chosen.parts.is_empty() {
-        chosen.parts = vec![Part::Memory];
+    if parts.is_empty() {
+        parts = PARTS.map(|(_, part)| part).into();
     }
-    Ok(Some(chosen))
+    Ok(Command::Measure { parts, quick, save })
 }
 
-fn run(chosen: &Chosen) {
-    let mut figures = Figures::default();
-    for part in &chosen.parts {
-        let noise = match part {
-            Part::Memory => {
-                let effort = if chosen.quick {
-                    memory::Effort::QUICK
-                } else {
-                    memory::Effort::FULL
-                };
-                memory::measure(effort, &mut figures)
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Help => print!("{USAGE}"),
+        Command::Measure { parts, quick, save } => {
+            let mut figures = Figures::default();
+            for part in parts {
+                part(quick, &mut figures)?;
             }
-        };
-        println!("{noise}\n");
+            print(&figures);
+            if save {
+                report::save(&figures)?;
+                report::write()?;
+            }
+        }
+        Command::Report => report::write()?,
+        Command::Serve(name) => loopback::servers::serve(&name)?,
+        Command::Read { row, mean, passes } => instructions::read(&row, mean, passes)?,
     }
+    Ok(())
+}
+
+fn print(figures: &Figures) {
     for table in figures.tables() {
         println!("{}", table.to_text());
     }
-    for ratio in RATIOS {
-        if let Some(value) = ratio.value(&figures) {
-            println!("ratio {} {value:.3}", ratio.name);
-        }
+    let measured = || {
+        let value = |ratio: &'static Ratio| Some((ratio, ratio.value(figures)?));
+        RATIOS.iter().filter_map(value)
+    };
+    for (ratio, value) in measured() {
+        println!("ratio {} {value:.3}", ratio.name);
     }
-    println!();
-    for ratio in RATIOS {
-        if let Some(value) = ratio.value(&figures) {
-            if !ratio.target.is_met_by(value) {
-                println!("off its target: {} should be {}", ratio.name, ratio.target);
-            }
+    for (ratio, value) in measured() {
+        if !ratio.target.is_met_by(value) {
+            println!("off its target: {} should be {}", ratio.name, ratio.target);
         }
     }
 }

@@ -32,6 +32,48 @@ impl Figures {
         self.0.iter().find(found).map(|figure| figure.value)
     }
 
+    /// The rows of one column, with their values.
+    pub fn column(&self, table: &str, column: &str) -> Vec<(String, f64)> {
+        let of_column = |figure: &&Figure| figure.table == table && figure.column == column;
+        let figures = self.0.iter().filter(of_column);
+        figures
+            .map(|figure| (figure.row.clone(), figure.value))
+            .collect()
+    }
+
+    /// Writes a line for each figure: table, row, column and value, with tabs between them.
+    pub fn to_tsv(&self) -> String {
+        let line = |figure: &Figure| {
+            let Figure {
+                table,
+                row,
+                column,
+                value,
+            } = figure;
+            format!("{table}\t{row}\t{column}\t{value}\n")
+        };
+        self.0.iter().map(line).collect()
+    }
+
+    /// Reads what [`to_tsv`](Self::to_tsv) has written.
+    ///
+    /// # Errors
+    ///
+    /// The first line that is none of its own.
+    pub fn from_tsv(text: &str) -> Result<Self, String> {
+        let mut figures = Self::default();
+        for line in text.lines() {
+            let cells: Vec<&str> = line.split('\t').collect();
+            match (cells.as_slice(), cells.last().map(|value| value.parse())) {
+                ([table, row, column, _], Some(Ok(value))) => {
+                    figures.add(table, row, column, value)
+                }
+                _ => return Err(format!("no figure: {line}")),
+            }
+        }
+        Ok(figures)
+    }
+
     pub fn tables(&self) -> Vec<Table> {
         let titles = distinct(self.0.iter().map(|figure| &figure.table));
         titles.into_iter().map(|title| self.table(&title)).collect()
@@ -90,5 +132,20 @@ mod tests {
         );
         assert_eq!(figures.get("second", "x", "8"), Some(3.0));
         assert_eq!(figures.get("second", "x", "80"), None);
+        assert_eq!(
+            figures.column("first", "80"),
+            [("b".to_string(), 2.0), ("a".to_string(), 4.0)]
+        );
+    }
+
+    #[test]
+    fn figures_come_back_from_a_file() {
+        let mut figures = Figures::default();
+        figures.add("a, title", "a: row", "64x64", 1.0 / 3.0);
+        figures.add("a, title", "\\n", "8", 1e9);
+        assert_eq!(Figures::from_tsv(&figures.to_tsv()), Ok(figures));
+        for wrong in ["a\tb\t1", "a\tb\tc\td", "a\tb\tc\t1\t2"] {
+            assert!(Figures::from_tsv(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -11,18 +11,23 @@ use tokio::io::ReadBuf;
 /// Lengths are spread evenly from half of `mean` to one and a half of it, `ending` not counted. The same
 /// arguments give the same lines.
 pub fn lines(mean: usize, ending: &[u8], total: usize) -> Vec<u8> {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-";
     let mut random = Random(mean as u64);
     let mut lines = Vec::with_capacity(total + 2 * mean);
     while lines.len() < total {
         let len = mean / 2 + random.below(mean + 1);
-        let end = lines.len() + len;
-        while lines.len() < end {
-            let bits = random.next();
-            let letters = (0..10).map(|place| ALPHABET[(bits >> (6 * place)) as usize % 64]);
-            lines.extend(letters.take(end - lines.len()));
-        }
+        random.letters(len, &mut lines);
         lines.extend_from_slice(ending);
+    }
+    lines
+}
+
+/// So many lines of `len` bytes each, with their newlines. Each seed gives others.
+pub fn equal_lines(seed: u64, len: usize, count: usize) -> Vec<u8> {
+    let mut random = Random(seed);
+    let mut lines = Vec::with_capacity(count * len);
+    for _ in 0..count {
+        random.letters(len - 1, &mut lines);
+        lines.push(b'\n');
     }
     lines
 }
@@ -41,6 +46,18 @@ impl Random {
 
     fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
+    }
+
+    /// Appends so many letters and digits.
+    fn letters(&mut self, count: usize, to: &mut Vec<u8>) {
+        const ALPHABET: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-";
+        let end = to.len() + count;
+        while to.len() < end {
+            let bits = self.next();
+            let letters = (0..10).map(|place| ALPHABET[(bits >> (6 * place)) as usize % 64]);
+            to.extend(letters.take(end - to.len()));
+        }
     }
 }
 
@@ -134,6 +151,19 @@ mod tests {
             let average = lengths.iter().sum::<usize>() / lengths.len();
             assert!(average.abs_diff(mean) <= mean / 20, "{average} for {mean}");
         }
+    }
+
+    #[test]
+    fn equal_lines_have_one_length_and_differ_by_seed() {
+        let lines = equal_lines(1, 32, 5);
+        assert_eq!(lines.len(), 5 * 32);
+        assert!(
+            lines
+                .chunks(32)
+                .all(|line| line.iter().position(|&byte| byte == b'\n') == Some(31))
+        );
+        assert_ne!(lines[..32], lines[32..64]);
+        assert_ne!(lines, equal_lines(2, 32, 5));
     }
 
     #[test]

@@ -17,17 +17,29 @@
 //! | [`rows`] | a file for each peer: how its users read lines |
 //! | [`rounds`] | rows in turns, the best of each |
 //! | [`memory`] | the part that runs without a network |
+//! | [`loopback`] | the part over TCP: its servers, a file each, and its clients |
+//! | [`idle`] | the part that counts the memory of idle connections |
+//! | [`instructions`] | the part that counts instructions |
 //! | [`figures`] | what was measured, in a file and as tables |
 //! | [`table`] | tables for people, as text and as Markdown |
 //! | [`ratios`] | the ratios with names, and what they should be |
+//! | [`report`] | the figures in `docs/`, and the tables that are made of them |
+//! | [`chart`] | bars, as SVG |
+//! | [`machine`] | when and where a run was made |
 
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod chart;
 pub mod figures;
+pub mod idle;
 pub mod input;
+pub mod instructions;
+pub mod loopback;
+pub mod machine;
 pub mod memory;
 pub mod ratios;
+pub mod report;
 pub mod rounds;
 pub mod rows;
 pub mod table;

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use crate::figures::Figures;
+use crate::loopback::ECHO;
+use crate::loopback::servers::{ASYNCIO, BY_HAND, FRAMED, PLIMSOLL, RAW};
 use crate::memory::{CRLF_LINES, ONE_OR_ANY, READS_OF_16_KIB};
 use crate::rows::{
     BORROWED, COPIED, FLOOR, LINES_CODEC, READ_LINE, SHARED, STD_READ_UNTIL, TOKIO_READ_UNTIL,
@@ -50,6 +52,10 @@ const OF_32: (&str, &str) = (READS_OF_16_KIB, "32");
 const OF_80: (&str, &str) = (READS_OF_16_KIB, "80");
 const OF_1000: (&str, &str) = (READS_OF_16_KIB, "1000");
 const OF_16000: (&str, &str) = (READS_OF_16_KIB, "16000");
+
+const ECHO_64X1: (&str, &str) = (ECHO, "64x1");
+const ECHO_64X64: (&str, &str) = (ECHO, "64x64");
+const ECHO_8X512: (&str, &str) = (ECHO, "8x512");
 
 pub const RATIOS: &[Ratio] = &[
     ratio("borrowed_over_floor_8", OF_8, BORROWED, FLOOR, AtMost(1.25)),
@@ -136,6 +142,55 @@ pub const RATIOS: &[Ratio] = &[
         UNTIL_ANY,
         UNTIL_ONE,
         AtMost(2.2),
+    ),
+    ratio(
+        "echo_over_raw_64x64",
+        ECHO_64X64,
+        PLIMSOLL,
+        RAW,
+        AtLeast(0.9),
+    ),
+    ratio(
+        "echo_over_raw_64x1",
+        ECHO_64X1,
+        PLIMSOLL,
+        RAW,
+        AtLeast(0.95),
+    ),
+    ratio(
+        "echo_over_raw_8x512",
+        ECHO_8X512,
+        PLIMSOLL,
+        RAW,
+        AtLeast(0.6),
+    ),
+    ratio(
+        "echo_over_dry_64x64",
+        ECHO_64X64,
+        PLIMSOLL,
+        BY_HAND,
+        AtLeast(1.0),
+    ),
+    ratio(
+        "echo_over_dry_8x512",
+        ECHO_8X512,
+        PLIMSOLL,
+        BY_HAND,
+        AtLeast(1.05),
+    ),
+    ratio(
+        "echo_over_framed_64x64",
+        ECHO_64X64,
+        PLIMSOLL,
+        FRAMED,
+        AtLeast(20.0),
+    ),
+    ratio(
+        "echo_over_asyncio_64x64",
+        ECHO_64X64,
+        PLIMSOLL,
+        ASYNCIO,
+        AtLeast(20.0),
     ),
 ];
 

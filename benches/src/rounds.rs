@@ -6,15 +6,22 @@ use std::fmt;
 #[derive(Clone, Debug)]
 pub struct Taken(Vec<f64>);
 
-/// Measures every one of `rows` once a round. Less is better.
-pub fn in_turns<R>(rounds: usize, rows: &[R], mut measure: impl FnMut(&R) -> f64) -> Vec<Taken> {
-    let mut taken = vec![Taken(Vec::with_capacity(rounds)); rows.len()];
+/// Measures every one of `rows` once a round. Less is better, of each of the values that were measured.
+pub fn in_turns<R, const VALUES: usize>(
+    rounds: usize,
+    rows: &[R],
+    mut measure: impl FnMut(&R) -> [f64; VALUES],
+) -> Vec<[Taken; VALUES]> {
+    let none = || std::array::from_fn(|_| Taken(Vec::with_capacity(rounds)));
+    let mut taken: Vec<[Taken; VALUES]> = rows.iter().map(|_| none()).collect();
     for _ in 0..rounds {
         for (row, taken) in rows.iter().zip(&mut taken) {
-            taken.0.push(measure(row));
+            for (taken, value) in taken.iter_mut().zip(measure(row)) {
+                taken.0.push(value);
+            }
         }
     }
-    for taken in &mut taken {
+    for taken in taken.iter_mut().flatten() {
         taken.0.sort_by(f64::total_cmp);
     }
     taken
@@ -49,7 +56,7 @@ impl fmt::Display for Noise {
         };
         write!(
             f,
-            "noise: the median round took {:.0} % more than the best; in the noisiest row {:.0} %",
+            "the median round took {:.0} % more than the best; in the noisiest row {:.0} %",
             self.0[middle] * 100.0,
             most * 100.0,
         )
@@ -66,8 +73,10 @@ mod tests {
         let mut next = [5.0, 9.0, 4.0, 8.0, 8.0, 10.0].into_iter();
         let taken = in_turns(3, &["a", "b"], |row| {
             order.push_str(row);
-            next.next().unwrap()
+            [next.next().unwrap(), 1.0]
         });
+        assert!(taken.iter().all(|[_, one]| one.best() == 1.0));
+        let taken: Vec<&Taken> = taken.iter().map(|[taken, _]| taken).collect();
         assert_eq!(order, "ababab");
         assert_eq!([taken[0].best(), taken[1].best()], [4.0, 8.0]);
         assert_eq!([taken[0].noise(), taken[1].noise()], [0.25, 0.125]);

@@ -27,11 +27,12 @@ impl Table {
         text
     }
 
+    /// Writes the table as Markdown, where the types in names are no tags.
     pub fn to_markdown(&self) -> String {
         let mut lines: Vec<String> = self
             .cells()
             .iter()
-            .map(|row| format!("| {} |\n", row.join(" | ")))
+            .map(|row| format!("| {} |\n", row.join(" | ").replace('<', "&lt;")))
             .collect();
         lines.insert(
             1,
@@ -80,7 +81,7 @@ mod tests {
             columns: vec!["8".into(), "16000".into()],
             rows: vec![
                 ("floor".into(), vec![Some(5.304), Some(1234.5)]),
-                ("a slow one".into(), vec![Some(34.04), None]),
+                ("a slow<one>".into(), vec![Some(34.04), None]),
             ],
         }
     }
@@ -89,9 +90,9 @@ mod tests {
     fn text_is_in_columns() {
         let expected = [
             "Nanoseconds a line",
-            "                 8  16000",
-            "  floor       5.30  1,234",
-            "  a slow one  34.0      -",
+            "                  8  16000",
+            "  floor        5.30  1,234",
+            "  a slow<one>  34.0      -",
             "",
         ];
         assert_eq!(table().to_text(), expected.join("\n"));
@@ -105,7 +106,7 @@ mod tests {
             "|  | 8 | 16000 |",
             "| --- | ---: | ---: |",
             "| floor | 5.30 | 1,234 |",
-            "| a slow one | 34.0 | - |",
+            "| a slow&lt;one> | 34.0 | - |",
             "",
         ];
         assert_eq!(table().to_markdown(), expected.join("\n"));
