@@ -126,8 +126,12 @@ impl Writer {
     /// - [`WriteError::Finished`], [`WriteError::Closed`], [`WriteError::Lost`], even if `data` is
     ///   empty. (asyncio drops a write after a loss, and sends or drops one after `close`.)
     /// - [`WriteError::Full`], if it would exceed the cap.
+    #[inline]
     pub fn write(&mut self, data: &[u8]) -> Result<(), WriteError> {
-        self.write_vectored(&[data])
+        self.check_acceptable(data.len())?;
+        self.copy(data);
+        self.note_growth();
+        Ok(())
     }
 
     /// Queues `data` without a copy, all of it or, on an error, nothing.
@@ -320,39 +324,60 @@ impl Writer {
     }
 
     /// Fails where a write of `len` bytes must not be accepted.
+    #[inline]
     fn check_acceptable(&self, len: usize) -> Result<(), WriteError> {
-        match self.state {
-            WriterState::Open => {}
-            WriterState::Finishing | WriterState::Finished => return Err(WriteError::Finished),
-            WriterState::Closing | WriterState::Closed => return Err(WriteError::Closed),
-            WriterState::Lost(loss) => return Err(WriteError::Lost(loss)),
+        let fits = self.pending.saturating_add(len) <= self.cap || len == 0;
+        match self.state == WriterState::Open && fits {
+            true => Ok(()),
+            false => Err(self.refusal(len)),
         }
-        if len > 0 && self.pending.saturating_add(len) > self.cap {
-            return Err(WriteError::Full {
+    }
+
+    /// Why a write of `len` bytes is not accepted.
+    #[cold]
+    fn refusal(&self, len: usize) -> WriteError {
+        match self.state {
+            WriterState::Finishing | WriterState::Finished => WriteError::Finished,
+            WriterState::Closing | WriterState::Closed => WriteError::Closed,
+            WriterState::Lost(loss) => WriteError::Lost(loss),
+            WriterState::Open => WriteError::Full {
                 len,
                 pending: self.pending,
                 cap: self.cap,
-            });
+            },
         }
-        Ok(())
     }
 
     /// Queues a copy of `data`: first in what room the block has, then in new ones.
-    fn copy(&mut self, mut data: &[u8]) {
+    #[inline]
+    fn copy(&mut self, data: &[u8]) {
         self.pending = self.pending.saturating_add(data.len());
-        loop {
-            let room = self.block.capacity().saturating_sub(self.block.len());
-            let (head, rest) = data.split_at(data.len().min(room));
-            self.block.extend_from_slice(head);
-            if rest.is_empty() {
-                return;
-            }
+        let room = self.room();
+        match data.split_at_checked(room) {
+            Some((head, rest)) if !rest.is_empty() => self.copy_across(head, rest),
+            _ => self.block.extend_from_slice(data),
+        }
+    }
+
+    /// Fills the block up with `head`, and goes on with `rest` in new ones.
+    #[inline(never)]
+    fn copy_across(&mut self, head: &[u8], mut rest: &[u8]) {
+        self.block.extend_from_slice(head);
+        while !rest.is_empty() {
             // Blocks grow while they fill up, so that a few small writes cost a small one.
             let size = self.block.len().saturating_mul(2).max(rest.len());
             self.seal_block();
             self.block = BytesMut::with_capacity(size.clamp(SMALLEST_BLOCK, LARGEST_BLOCK));
-            data = rest;
+            let (head, behind) = rest.split_at(rest.len().min(self.room()));
+            self.block.extend_from_slice(head);
+            rest = behind;
         }
+    }
+
+    /// How many bytes the block has room for.
+    #[inline]
+    fn room(&self) -> usize {
+        self.block.capacity().saturating_sub(self.block.len())
     }
 
     /// Moves what the block holds to the parts, and leaves it the room that it has.
@@ -380,6 +405,7 @@ impl Writer {
         self.note_removal();
     }
 
+    #[inline]
     fn note_growth(&mut self) {
         self.full |= self.pending > self.marks.high();
     }

@@ -17,8 +17,7 @@ const TURNS_IN_A_ROW: u8 = 128;
 pub(crate) struct Receiver<R> {
     pub(crate) reader: Reader,
     pub(crate) transport: R,
-    /// The most bytes to receive at once.
-    read_size: usize,
+    reads: ReadSize,
     /// Whether nothing is received while the output is full.
     pauses_when_full: bool,
     /// How the transport failed, if it did.
@@ -27,15 +26,58 @@ pub(crate) struct Receiver<R> {
     turns: u8,
 }
 
+/// How much room the next receive is given: about what the peer sends at once.
+///
+/// A block for it is made, and filled with zeros, each time that the peer has something to say again.
+struct ReadSize {
+    next: usize,
+    most: usize,
+}
+
+impl ReadSize {
+    /// Room for a first receive, and the least for any, in bytes.
+    const LEAST: usize = 1024;
+
+    fn up_to(most: usize) -> Self {
+        Self {
+            next: Self::LEAST.min(most),
+            most,
+        }
+    }
+
+    /// Takes note of what was received in room for `size` bytes.
+    fn adapt(&mut self, received: usize, size: usize) {
+        if received == size {
+            self.next = self.next.saturating_mul(2).min(self.most);
+        } else if received < self.next / 4 {
+            self.next = (self.next / 2).max(Self::LEAST).min(self.most);
+        }
+    }
+}
+
 impl<R: ReadHalf> Receiver<R> {
     pub(crate) fn new(reader: Reader, transport: R, options: &Options) -> Self {
         Self {
             reader,
             transport,
-            read_size: options.size_of_reads(),
+            reads: ReadSize::up_to(options.size_of_reads()),
             pauses_when_full: options.pauses_when_full(),
             lost: None,
             turns: TURNS_IN_A_ROW,
+        }
+    }
+
+    /// Asks the reader for an answer that needs no input, as long as other tasks need not have their turn.
+    #[inline]
+    pub(crate) fn answer_at_hand<A>(
+        &mut self,
+        ask: impl FnOnce(&mut Reader) -> Result<Step<A>, ReadError>,
+    ) -> Option<Result<A, Error>> {
+        self.turns = self.turns.checked_sub(1)?;
+        match ask(&mut self.reader) {
+            Ok(Step::Ready(answer)) => Some(Ok(answer)),
+            Ok(Step::NeedInput) => None,
+            Err(error) => Some(Err(self.explain(error))),
         }
     }
 
@@ -121,15 +163,18 @@ impl<R: ReadHalf> Receiver<R> {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ready!(self.transport.poll_readable(cx))?;
-        let room = self.reader.input(self.read_size);
+        let room = self.reader.input(self.reads.next);
         let size = room.len();
-        match ready!(self.transport.poll_read(cx, room))? {
-            received if received > size => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-            received => Poll::Ready(Ok(received)),
+        let received = ready!(self.transport.poll_read(cx, room))?;
+        if received > size {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
+        self.reads.adapt(received, size);
+        Poll::Ready(Ok(received))
     }
 
     /// Adds the transport's error to a loss.
+    #[cold]
     fn explain(&self, error: ReadError) -> Error {
         match (error, &self.lost) {
             (ReadError::Lost(_), Some(lost)) => Error::Lost(lost.clone()),

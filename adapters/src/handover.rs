@@ -4,36 +4,39 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError, TryLockError, fence};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError, TryLockError};
 
 /// A value that one side locks without waiting, and all others as they please.
 pub(crate) struct Handover<A, W> {
     value: Mutex<A>,
     /// Whether the side that does not wait found the value locked, and is to be told when it no longer is.
     refused: AtomicBool,
-    waiter: W,
+    watcher: W,
 }
 
-/// The side that does not wait.
-pub(crate) trait Refused {
-    /// Lets it try again. Nothing is locked meanwhile.
+/// Who follows what becomes of the value.
+pub(crate) trait Watcher<A> {
+    /// Takes note of the value before it is unlocked.
+    fn unlocking(&self, value: &A);
+
+    /// Lets the side that does not wait try again. Nothing is locked meanwhile.
     fn try_again(&self);
 }
 
 /// The value while it is locked.
-pub(crate) struct Locked<'a, A, W: Refused> {
+pub(crate) struct Locked<'a, A, W: Watcher<A>> {
     /// `None` only while it is dropped.
     value: Option<MutexGuard<'a, A>>,
     handover: &'a Handover<A, W>,
 }
 
-impl<A, W: Refused> Handover<A, W> {
-    /// Makes one that tells `waiter` when it is worth another try.
-    pub(crate) fn new(value: A, waiter: W) -> Self {
+impl<A, W: Watcher<A>> Handover<A, W> {
+    /// Makes one that tells `watcher` when it is worth another try.
+    pub(crate) fn new(value: A, watcher: W) -> Self {
         Self {
             value: Mutex::new(value),
             refused: AtomicBool::new(false),
-            waiter,
+            watcher,
         }
     }
 
@@ -41,12 +44,12 @@ impl<A, W: Refused> Handover<A, W> {
         self.locked(self.value.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Locks unless somebody else has locked, who then tells the waiter when that is over.
+    /// Locks unless somebody else has locked, who then tells the watcher when that is over.
     pub(crate) fn lock_or_leave_word(&self) -> Option<Locked<'_, A, W>> {
         self.try_lock().or_else(|| {
-            self.refused.store(true, Ordering::Relaxed);
-            // With the fence behind each unlock: that is seen here, or the word left above is seen there.
-            fence(Ordering::SeqCst);
+            // Of this swap and the one behind each unlock one comes first: either that unlock is seen
+            // here, or the word is seen there.
+            self.refused.swap(true, Ordering::AcqRel);
             self.try_lock()
         })
     }
@@ -67,7 +70,7 @@ impl<A, W: Refused> Handover<A, W> {
     }
 }
 
-impl<A, W: Refused> Deref for Locked<'_, A, W> {
+impl<A, W: Watcher<A>> Deref for Locked<'_, A, W> {
     type Target = A;
 
     fn deref(&self) -> &A {
@@ -75,20 +78,20 @@ impl<A, W: Refused> Deref for Locked<'_, A, W> {
     }
 }
 
-impl<A, W: Refused> DerefMut for Locked<'_, A, W> {
+impl<A, W: Watcher<A>> DerefMut for Locked<'_, A, W> {
     fn deref_mut(&mut self) -> &mut A {
         self.value.as_mut().expect("it is locked")
     }
 }
 
 /// Unlocks, and then passes on the word that was left.
-impl<A, W: Refused> Drop for Locked<'_, A, W> {
+impl<A, W: Watcher<A>> Drop for Locked<'_, A, W> {
     fn drop(&mut self) {
-        self.value = None;
-        fence(Ordering::SeqCst);
-        let refused = &self.handover.refused;
-        if refused.load(Ordering::Relaxed) && refused.swap(false, Ordering::Relaxed) {
-            self.handover.waiter.try_again();
+        if let Some(value) = self.value.take() {
+            self.handover.watcher.unlocking(&value);
+        }
+        if self.handover.refused.swap(false, Ordering::AcqRel) {
+            self.handover.watcher.try_again();
         }
     }
 }

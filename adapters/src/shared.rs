@@ -17,7 +17,7 @@ use plimsoll::{Loss, Writer, WriterState};
 
 use crate::either::{Either, either};
 use crate::error::{Lost, loss_of};
-use crate::handover::{Handover, Locked, Refused};
+use crate::handover::{Handover, Locked, Watcher};
 use crate::transport::{Transport, WriteHalf};
 
 /// How many parts of the output leave in one call at most.
@@ -67,10 +67,15 @@ pub(crate) enum Half {
     Writer,
 }
 
+/// Who waits, and what is known of the output without locking it.
 #[derive(Default)]
 pub(crate) struct Waiters {
     reader: Mutex<Option<Waker>>,
     writer: Mutex<Option<Waker>>,
+    /// Whether the reader has registered and was not woken. Only its half sets it, before it locks.
+    reader_waits: AtomicBool,
+    /// Whether the user should not write more, as of when the output was last locked.
+    unwritable: AtomicBool,
 }
 
 impl<T: Transport> Shared<T> {
@@ -100,7 +105,10 @@ impl<T: Transport> Shared<T> {
     /// Queues output by `write`, and wakes a read that waits, to send it.
     pub(crate) fn queue<A>(&self, write: impl FnOnce(&mut Writer) -> A) -> A {
         let result = write(&mut self.lock().writer);
-        self.waiters.wake_half(Half::Reader);
+        // A read that registered before this locked is seen; one that did later has seen the output.
+        if self.waiters.reader_waits.load(Ordering::Relaxed) {
+            self.waiters.wake_half(Half::Reader);
+        }
         result
     }
 
@@ -187,9 +195,14 @@ impl<T: Transport> Shared<T> {
         self.moves.load(Ordering::Relaxed)
     }
 
+    /// Tells whether the user should write more now.
+    pub(crate) fn is_writable(&self) -> bool {
+        !self.waiters.unwritable.load(Ordering::Relaxed)
+    }
+
     /// Ends a read's wait: output that is queued from now on need not wake it.
     pub(crate) fn stop_waiting(&self) {
-        self.waiters.slot(Half::Reader).take();
+        self.waiters.take(Half::Reader);
     }
 
     /// Keeps the transport's read side for whoever closes the connection.
@@ -356,17 +369,34 @@ impl Waiters {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
+        if half == Half::Reader {
+            self.reader_waits.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn take(&self, half: Half) -> Option<Waker> {
+        let mut slot = self.slot(half);
+        if half == Half::Reader {
+            self.reader_waits.store(false, Ordering::Relaxed);
+        }
+        slot.take()
     }
 
     fn wake_half(&self, half: Half) {
-        let waker = self.slot(half).take();
-        if let Some(waker) = waker {
+        if let Some(waker) = self.take(half) {
             waker.wake();
         }
     }
 }
 
-impl Refused for Arc<Waiters> {
+impl<W: WriteHalf> Watcher<Sending<W>> for Arc<Waiters> {
+    fn unlocking(&self, sending: &Sending<W>) {
+        let unwritable = !sending.writer.is_writable();
+        if self.unwritable.load(Ordering::Relaxed) != unwritable {
+            self.unwritable.store(unwritable, Ordering::Relaxed);
+        }
+    }
+
     fn try_again(&self) {
         self.wake_half(Half::Reader);
     }

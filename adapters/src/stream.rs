@@ -477,9 +477,11 @@ impl<T: Transport> StreamReader<T> {
         &mut self,
         mut ask: impl FnMut(&mut Reader) -> Result<Step<Frame<'_>>, ReadError>,
     ) -> Result<Frame<'_>, Error> {
-        let token = self
-            .answer(|reader| Ok(ask(reader)?.map(Frame::token)))
-            .await?;
+        let mut ask = |reader: &mut Reader| Ok(ask(reader)?.map(Frame::token));
+        let token = match self.receiver_mut().answer_at_hand(&mut ask) {
+            Some(answer) => answer?,
+            None => self.answer(ask).await?,
+        };
         Ok(self.receiver_mut().reader.frame(token))
     }
 
@@ -687,7 +689,7 @@ impl<T: Transport> StreamWriter<T> {
     /// until no more than the low one is, and where writes fail for good. See
     /// [`plimsoll::Writer::is_writable`]. (asyncio has none: `drain` asks it.)
     pub fn is_writable(&self) -> bool {
-        self.shared.lock().writer.is_writable()
+        self.shared.is_writable()
     }
 
     /// Returns how many bytes are pending: written, and not taken by the transport. Zero after a loss.

@@ -10,7 +10,7 @@ mod sync;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use handover::{Handover, Refused};
+use handover::{Handover, Watcher};
 use loom::sync::{Arc, Mutex, Notify};
 use loom::thread;
 
@@ -20,7 +20,9 @@ struct Waiter {
     woken: Notify,
 }
 
-impl Refused for Arc<Waiter> {
+impl Watcher<usize> for Arc<Waiter> {
+    fn unlocking(&self, _: &usize) {}
+
     fn try_again(&self) {
         if std::mem::take(&mut *self.registered.lock().unwrap()) {
             self.woken.notify();

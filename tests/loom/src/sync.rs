@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{LockResult, TryLockResult};
 pub(crate) use std::sync::{PoisonError, TryLockError};
 
-pub(crate) use loom::sync::atomic::{AtomicBool, Ordering, fence};
+pub(crate) use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
 pub(crate) struct Mutex<A> {
