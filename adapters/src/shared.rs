@@ -47,6 +47,8 @@ pub(crate) struct Sending<W> {
     transport: Option<W>,
     /// Whether bytes were written that the transport may not have passed on.
     unflushed: bool,
+    /// Whether the transport's write side was ended in order.
+    ended: bool,
     /// The transport's first error.
     cause: Option<Arc<io::Error>>,
 }
@@ -80,6 +82,7 @@ impl<T: Transport> Shared<T> {
             writer,
             transport: Some(transport),
             unflushed: false,
+            ended: false,
             cause: None,
         };
         Self {
@@ -243,11 +246,12 @@ impl<T: Transport> Shared<T> {
     }
 }
 
-/// What was written and not sent is lost with the last half: the peer must not take that for a clean end.
+/// What was written and not sent is lost with the last half, or was with the connection: the peer must not
+/// take that for a clean end.
 impl<T: Transport> Drop for Shared<T> {
     fn drop(&mut self) {
         let mut sending = self.lock();
-        if sending.writer.wants_write() {
+        if sending.is_cut_off() {
             if let Some(transport) = sending.transport() {
                 transport.abort();
             }
@@ -275,6 +279,12 @@ impl<W: WriteHalf> Sending<W> {
     /// Takes out the transport's write side and the writer.
     pub(crate) fn take_apart(&mut self) -> (Option<W>, Writer) {
         (self.transport.take(), std::mem::take(&mut self.writer))
+    }
+
+    /// Whether bytes were accepted, or may have been, that the peer will never get.
+    fn is_cut_off(&self) -> bool {
+        let is_lost = matches!(self.writer.state(), WriterState::Lost(_));
+        !self.ended && (self.writer.wants_write() || self.unflushed || is_lost)
     }
 
     /// How far sending has come: whatever a writer may wait for changes it.
@@ -322,9 +332,10 @@ impl<W: WriteHalf> Sending<W> {
             } else if self.unflushed {
                 transport.poll_flush(cx).map_ok(|()| self.unflushed = false)
             } else if self.writer.wants_shutdown() {
-                transport
-                    .poll_shutdown(cx)
-                    .map_ok(|()| self.writer.shutdown_done())
+                transport.poll_shutdown(cx).map_ok(|()| {
+                    self.writer.shutdown_done();
+                    self.ended = true;
+                })
             } else {
                 return Poll::Ready(());
             };

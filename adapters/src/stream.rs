@@ -119,8 +119,8 @@ pub struct StreamReader<T: Transport> {
 /// The half of a connection to write to. (asyncio's `StreamWriter`.)
 ///
 /// Sizes are in bytes. Writes queue, and never wait. Dropping the writer does not send what is pending:
-/// [`close`](Self::close) does. If something is pending when the last half is dropped, the connection
-/// ends as if [aborted](Self::abort).
+/// [`close`](Self::close) does. If something is pending when the last half is dropped, or the connection was
+/// lost before its stream was ended, it ends as if [aborted](Self::abort).
 ///
 /// # Cancel safety
 ///
