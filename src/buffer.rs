@@ -286,6 +286,7 @@ impl ReceiveBuffer {
     }
 
     /// Place in the stream of the first unread byte.
+    #[inline]
     pub(crate) fn position(&self) -> u64 {
         self.base + self.start as u64
     }

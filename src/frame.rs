@@ -30,10 +30,14 @@ pub struct Frame<'a> {
     from: usize,
     /// Where in the block it ends. Invariant: `from <= to`, within what the block holds.
     to: usize,
-    /// How many bytes before `to` are the separator. Invariant: at most `to - from`.
-    separator_len: usize,
-    matched: Option<usize>,
+    /// What ended it. Invariant: the separator lies within `from..to`.
+    end: FrameEnd,
 }
+
+/// What ended a frame, in one number, since frames are passed on for every line: the separator's length,
+/// and 256 times its place in the set, from one. Zero is no separator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct FrameEnd(u16);
 
 /// A frame that has been taken but is not being looked at. See [`Frame::token`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,39 +48,70 @@ pub struct FrameToken {
     /// How far before that place the frame begins.
     begin: usize,
     /// How far before that place the frame ends: more than nothing once its separator is left out.
-    end: usize,
-    separator_len: usize,
-    matched: Option<usize>,
+    left_out: u8,
+    end: FrameEnd,
+}
+
+impl FrameEnd {
+    /// The end of the stream, or a count.
+    pub(crate) const NONE: Self = Self(0);
+    /// The newline that ends a line.
+    pub(crate) const NEWLINE: Self = Self::separator(1, 0);
+
+    /// A separator of `len` bytes, at `index` in the set.
+    ///
+    /// Neither exceeds a byte: see [`Separator::MAX_LEN`](crate::Separator::MAX_LEN) and
+    /// [`Separator::MAX_COUNT`](crate::Separator::MAX_COUNT).
+    #[inline]
+    pub(crate) const fn separator(len: usize, index: usize) -> Self {
+        Self(u16::from_le_bytes([
+            len as u8,
+            (index as u8).saturating_add(1),
+        ]))
+    }
+
+    #[inline]
+    fn separator_len(self) -> usize {
+        let [len, _] = self.0.to_le_bytes();
+        len.into()
+    }
+
+    #[inline]
+    fn matched(self) -> Option<usize> {
+        let [_, place] = self.0.to_le_bytes();
+        place.checked_sub(1).map(usize::from)
+    }
+
+    /// The same separator, left out.
+    #[inline]
+    fn left_out(self) -> Self {
+        let [_, place] = self.0.to_le_bytes();
+        Self(u16::from_le_bytes([0, place]))
+    }
 }
 
 impl<'a> Frame<'a> {
     /// Lends the last `len` bytes that were consumed; there must be that many.
     #[inline]
-    pub(crate) fn last_taken(
-        buffer: &'a mut ReceiveBuffer,
-        len: usize,
-        separator_len: usize,
-        matched: Option<usize>,
-    ) -> Self {
+    pub(crate) fn last_taken(buffer: &'a mut ReceiveBuffer, len: usize, end: FrameEnd) -> Self {
         let to = buffer.start();
         Self {
             buffer,
             from: to.wrapping_sub(len),
             to,
-            separator_len,
-            matched,
+            end,
         }
     }
 
     /// Lends the bytes that a token stands for, which must be current.
+    #[inline]
     pub(crate) fn restore(buffer: &'a mut ReceiveBuffer, token: FrameToken) -> Self {
         let taken_to = buffer.start();
         Self {
             buffer,
             from: taken_to.saturating_sub(token.begin),
-            to: taken_to.saturating_sub(token.end),
-            separator_len: token.separator_len,
-            matched: token.matched,
+            to: taken_to.saturating_sub(token.left_out.into()),
+            end: token.end,
         }
     }
 
@@ -85,7 +120,7 @@ impl<'a> Frame<'a> {
     pub fn without_separator(self) -> Self {
         Self {
             to: self.content_end(),
-            separator_len: 0,
+            end: self.end.left_out(),
             ..self
         }
     }
@@ -135,9 +170,8 @@ impl<'a> Frame<'a> {
         FrameToken {
             position: self.buffer.position(),
             begin: taken_to.saturating_sub(self.from),
-            end: taken_to.saturating_sub(self.to),
-            separator_len: self.separator_len,
-            matched: self.matched,
+            left_out: taken_to.saturating_sub(self.to) as u8,
+            end: self.end,
         }
     }
 
@@ -152,17 +186,18 @@ impl<'a> Frame<'a> {
     /// `None` for a last line that the end of the stream cut short, and for what was read by count.
     #[inline]
     pub fn matched(&self) -> Option<usize> {
-        self.matched
+        self.end.matched()
     }
 
     #[inline]
     fn content_end(&self) -> usize {
-        self.to.saturating_sub(self.separator_len)
+        self.to.saturating_sub(self.end.separator_len())
     }
 }
 
 impl FrameToken {
     /// Whether the frame was the last thing taken from `buffer`, and its bytes are in place.
+    #[inline]
     pub(crate) fn is_current(&self, buffer: &ReceiveBuffer) -> bool {
         self.position == buffer.position() && self.begin <= buffer.start()
     }
@@ -193,8 +228,8 @@ impl fmt::Debug for Frame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame")
             .field("len", &self.len())
-            .field("separator_len", &self.separator_len)
-            .field("matched", &self.matched)
+            .field("separator_len", &self.end.separator_len())
+            .field("matched", &self.matched())
             .finish()
     }
 }

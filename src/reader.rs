@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use crate::buffer::ReceiveBuffer;
 use crate::error::{Loss, ReadError};
-use crate::frame::{Frame, FrameToken};
+use crate::frame::{Frame, FrameEnd, FrameToken};
 use crate::separator::Separator;
 use crate::step::Step;
 
@@ -265,7 +265,7 @@ impl Reader {
             return Ok(Step::NeedInput);
         }
         let len = self.buffer.len().min(max);
-        Ok(Step::Ready(self.take(len, 0, None)))
+        Ok(Step::Ready(self.take(len, FrameEnd::NONE)))
     }
 
     /// Takes one line, with its `\n`.
@@ -308,9 +308,9 @@ impl Reader {
     #[inline]
     pub fn read_line(&mut self) -> Result<Step<Frame<'_>>, ReadError> {
         match self.buffer.find_newline() {
-            Some(content) if content <= self.limit => {
-                Ok(Step::Ready(self.take(content.wrapping_add(1), 1, Some(0))))
-            }
+            Some(content) if content <= self.limit => Ok(Step::Ready(
+                self.take(content.wrapping_add(1), FrameEnd::NEWLINE),
+            )),
             found => self.read_line_not_at_hand(found),
         }
     }
@@ -354,8 +354,7 @@ impl Reader {
         }
         Ok(Step::Ready(self.take(
             found.end,
-            found.separator_len,
-            Some(found.index),
+            FrameEnd::separator(found.separator_len, found.index),
         )))
     }
 
@@ -373,10 +372,12 @@ impl Reader {
     pub fn read_exact(&mut self, count: usize) -> Result<Step<Frame<'_>>, ReadError> {
         match self.gather(count)? {
             // Taking nothing resumes nothing.
-            Step::Ready(()) if count == 0 => {
-                Ok(Step::Ready(Frame::last_taken(&mut self.buffer, 0, 0, None)))
-            }
-            Step::Ready(()) => Ok(Step::Ready(self.take(count, 0, None))),
+            Step::Ready(()) if count == 0 => Ok(Step::Ready(Frame::last_taken(
+                &mut self.buffer,
+                0,
+                FrameEnd::NONE,
+            ))),
+            Step::Ready(()) => Ok(Step::Ready(self.take(count, FrameEnd::NONE))),
             Step::NeedInput => Ok(Step::NeedInput),
         }
     }
@@ -450,6 +451,7 @@ impl Reader {
     ///
     /// If the reader was used since the token was made. (The token of another reader gives a panic or
     /// wrong bytes.)
+    #[inline]
     pub fn frame(&mut self, token: FrameToken) -> Frame<'_> {
         assert!(
             token.is_current(&self.buffer),
@@ -657,16 +659,16 @@ impl Reader {
     }
 
     #[inline]
-    fn take(&mut self, len: usize, separator_len: usize, matched: Option<usize>) -> Frame<'_> {
+    fn take(&mut self, len: usize, end: FrameEnd) -> Frame<'_> {
         self.consume(len);
-        Frame::last_taken(&mut self.buffer, len, separator_len, matched)
+        Frame::last_taken(&mut self.buffer, len, end)
     }
 
     /// Takes what the end of the stream has left. There is nothing to resume for.
     fn take_rest(&mut self) -> Frame<'_> {
         let len = self.buffer.len();
         self.buffer.consume(len);
-        Frame::last_taken(&mut self.buffer, len, 0, None)
+        Frame::last_taken(&mut self.buffer, len, FrameEnd::NONE)
     }
 }
 

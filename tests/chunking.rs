@@ -6,8 +6,9 @@
 
 mod common;
 
+use common::parallel::count_in_parallel;
 use common::reader_model::{End, Outcome, Read, ReaderModel, Separators};
-use common::{count_in_parallel, report, strings};
+use common::{report, strings};
 use plimsoll::{Frame, ReadError, Reader, Step};
 
 const LONGEST: usize = 8;

@@ -6,8 +6,9 @@
 mod common;
 
 use bytes::{Buf, Bytes};
+use common::parallel::count_in_parallel;
+use common::report;
 use common::writer_model::{WriterModel, assert_same_state, writer_like};
-use common::{count_in_parallel, report};
 use plimsoll::{Loss, Writer};
 
 const LENGTH: u32 = 6;

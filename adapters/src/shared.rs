@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Buf;
-use plimsoll::{Loss, Writer, WriterState};
+use plimsoll::{Loss, Output, Writer, WriterState};
 
 use crate::either::{Either, either};
 use crate::error::{Lost, loss_of};
@@ -47,6 +47,8 @@ pub(crate) struct Sending<W> {
     transport: Option<W>,
     /// Whether bytes were written that the transport may not have passed on.
     unflushed: bool,
+    /// Whether the transport's write side was ended in order.
+    ended: bool,
     /// The transport's first error.
     cause: Option<Arc<io::Error>>,
 }
@@ -72,10 +74,12 @@ pub(crate) enum Half {
 pub(crate) struct Waiters {
     reader: Mutex<Option<Waker>>,
     writer: Mutex<Option<Waker>>,
-    /// Whether the reader has registered and was not woken. Only its half sets it, before it locks.
-    reader_waits: AtomicBool,
+    /// Whether the writer has registered and was not woken.
+    writer_waits: AtomicBool,
     /// Whether the user should not write more, as of when the output was last locked.
     unwritable: AtomicBool,
+    /// Whether there is something to do for the transport's write side, as of then.
+    has_to_send: AtomicBool,
 }
 
 impl<T: Transport> Shared<T> {
@@ -85,6 +89,7 @@ impl<T: Transport> Shared<T> {
             writer,
             transport: Some(transport),
             unflushed: false,
+            ended: false,
             cause: None,
         };
         Self {
@@ -104,12 +109,8 @@ impl<T: Transport> Shared<T> {
 
     /// Queues output by `write`, and wakes a read that waits, to send it.
     pub(crate) fn queue<A>(&self, write: impl FnOnce(&mut Writer) -> A) -> A {
-        let result = write(&mut self.lock().writer);
-        // A read that registered before this locked is seen; one that did later has seen the output.
-        if self.waiters.reader_waits.load(Ordering::Relaxed) {
-            self.waiters.wake_half(Half::Reader);
-        }
-        result
+        // A read that waits has left word, and is woken by the unlock.
+        write(&mut self.lock().writer)
     }
 
     /// Sends as far as the transport takes it, for a read that has to wait.
@@ -120,10 +121,20 @@ impl<T: Transport> Shared<T> {
     /// That a write failed is none of a read's business: the transport may still have something to read.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> BeforeRead {
         self.waiters.register(Half::Reader, cx.waker());
-        let Some(mut sending) = self.sending.lock_or_leave_word() else {
-            return self
-                .given_up()
-                .map_or(BeforeRead::Full, BeforeRead::GivenUp);
+        self.sending.leave_word();
+        let is_full = self.waiters.has_to_send.load(Ordering::Relaxed) && self.send_for_read();
+        match self.given_up() {
+            Some(given_up) => BeforeRead::GivenUp(given_up),
+            None if is_full => BeforeRead::Full,
+            None => BeforeRead::NotFull,
+        }
+    }
+
+    /// Sends as far as the transport takes it, unless somebody else does. Tells whether the output is full,
+    /// or may be.
+    fn send_for_read(&self) -> bool {
+        let Some(mut sending) = self.sending.try_lock() else {
+            return true;
         };
         let before = sending.progress();
         let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
@@ -133,13 +144,12 @@ impl<T: Transport> Shared<T> {
         drop(sending);
         if moved {
             self.note_move();
-            self.waiters.wake_half(Half::Writer);
+            // A writer that began to wait before this locked is seen; one that did later has seen the move.
+            if self.waiters.writer_waits.load(Ordering::Relaxed) {
+                self.waiters.wake_half(Half::Writer);
+            }
         }
-        match self.given_up() {
-            Some(given_up) => BeforeRead::GivenUp(given_up),
-            None if is_full => BeforeRead::Full,
-            None => BeforeRead::NotFull,
-        }
+        is_full
     }
 
     /// Sends until `enough` says so, or nothing is left to do.
@@ -187,7 +197,9 @@ impl<T: Transport> Shared<T> {
 
     /// Records that something was received or sent.
     pub(crate) fn note_move(&self) {
-        self.moves.fetch_add(1, Ordering::Relaxed);
+        // Two halves that count at once count one, which is a change all the same.
+        let moves = self.moves.load(Ordering::Relaxed).wrapping_add(1);
+        self.moves.store(moves, Ordering::Relaxed);
     }
 
     /// How often something was received or sent, modulo the size of a `usize`.
@@ -202,7 +214,7 @@ impl<T: Transport> Shared<T> {
 
     /// Ends a read's wait: output that is queued from now on need not wake it.
     pub(crate) fn stop_waiting(&self) {
-        self.waiters.take(Half::Reader);
+        self.sending.take_word_back();
     }
 
     /// Keeps the transport's read side for whoever closes the connection.
@@ -256,11 +268,12 @@ impl<T: Transport> Shared<T> {
     }
 }
 
-/// What was written and not sent is lost with the last half: the peer must not take that for a clean end.
+/// What was written and not sent is lost with the last half, or was with the connection: the peer must not
+/// take that for a clean end.
 impl<T: Transport> Drop for Shared<T> {
     fn drop(&mut self) {
         let mut sending = self.lock();
-        if sending.writer.wants_write() {
+        if sending.is_cut_off() {
             if let Some(transport) = sending.transport() {
                 transport.abort();
             }
@@ -288,6 +301,18 @@ impl<W: WriteHalf> Sending<W> {
     /// Takes out the transport's write side and the writer.
     pub(crate) fn take_apart(&mut self) -> (Option<W>, Writer) {
         (self.transport.take(), std::mem::take(&mut self.writer))
+    }
+
+    /// Whether bytes were accepted, or may have been, that the peer will never get.
+    fn is_cut_off(&self) -> bool {
+        let is_lost = matches!(self.writer.state(), WriterState::Lost(_));
+        !self.ended && (self.writer.wants_write() || self.unflushed || is_lost)
+    }
+
+    /// Whether there is something to do for the transport.
+    fn has_to_send(&self) -> bool {
+        self.transport.is_some()
+            && (self.writer.wants_write() || self.unflushed || self.writer.wants_shutdown())
     }
 
     /// How far sending has come: whatever a writer may wait for changes it.
@@ -319,11 +344,8 @@ impl<W: WriteHalf> Sending<W> {
             }
             let step = if self.writer.wants_write() {
                 let mut output = self.writer.output();
-                let mut slices = [IoSlice::new(&[]); SLICES];
-                let filled = output.chunks_vectored(&mut slices);
-                let slices = &slices[..filled];
-                let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-                transport.poll_write(cx, slices).map(|taken| match taken? {
+                let (sent, offered) = offer(transport, cx, &output);
+                sent.map(|taken| match taken? {
                     0 => Err(io::ErrorKind::WriteZero.into()),
                     taken if taken > offered => Err(io::ErrorKind::InvalidData.into()),
                     taken => {
@@ -335,9 +357,10 @@ impl<W: WriteHalf> Sending<W> {
             } else if self.unflushed {
                 transport.poll_flush(cx).map_ok(|()| self.unflushed = false)
             } else if self.writer.wants_shutdown() {
-                transport
-                    .poll_shutdown(cx)
-                    .map_ok(|()| self.writer.shutdown_done())
+                transport.poll_shutdown(cx).map_ok(|()| {
+                    self.writer.shutdown_done();
+                    self.ended = true;
+                })
             } else {
                 return Poll::Ready(());
             };
@@ -354,6 +377,23 @@ impl<W: WriteHalf> Sending<W> {
     }
 }
 
+/// Offers output to the transport. Returns what came of it, and how many bytes it was offered.
+fn offer<W: WriteHalf>(
+    transport: &mut W,
+    cx: &mut Context<'_>,
+    output: &Output<'_>,
+) -> (Poll<io::Result<usize>>, usize) {
+    if output.chunk().len() == output.remaining() {
+        let all = IoSlice::new(output.chunk());
+        return (transport.poll_write(cx, &[all]), all.len());
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let filled = output.chunks_vectored(&mut slices);
+    let slices = &slices[..filled];
+    let offered = slices.iter().map(|slice| slice.len()).sum();
+    (transport.poll_write(cx, slices), offered)
+}
+
 impl Waiters {
     fn slot(&self, half: Half) -> MutexGuard<'_, Option<Waker>> {
         let slot = match half {
@@ -365,25 +405,23 @@ impl Waiters {
 
     fn register(&self, half: Half, waker: &Waker) {
         let mut slot = self.slot(half);
+        if half == Half::Writer {
+            self.writer_waits.store(true, Ordering::Relaxed);
+        }
         match &mut *slot {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
-        if half == Half::Reader {
-            self.reader_waits.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn take(&self, half: Half) -> Option<Waker> {
-        let mut slot = self.slot(half);
-        if half == Half::Reader {
-            self.reader_waits.store(false, Ordering::Relaxed);
-        }
-        slot.take()
     }
 
     fn wake_half(&self, half: Half) {
-        if let Some(waker) = self.take(half) {
+        let mut slot = self.slot(half);
+        if half == Half::Writer {
+            self.writer_waits.store(false, Ordering::Relaxed);
+        }
+        let waker = slot.take();
+        drop(slot);
+        if let Some(waker) = waker {
             waker.wake();
         }
     }
@@ -391,10 +429,13 @@ impl Waiters {
 
 impl<W: WriteHalf> Watcher<Sending<W>> for Arc<Waiters> {
     fn unlocking(&self, sending: &Sending<W>) {
-        let unwritable = !sending.writer.is_writable();
-        if self.unwritable.load(Ordering::Relaxed) != unwritable {
-            self.unwritable.store(unwritable, Ordering::Relaxed);
-        }
+        let note = |known: &AtomicBool, now| {
+            if known.load(Ordering::Relaxed) != now {
+                known.store(now, Ordering::Relaxed);
+            }
+        };
+        note(&self.unwritable, !sending.writer.is_writable());
+        note(&self.has_to_send, sending.has_to_send());
     }
 
     fn try_again(&self) {

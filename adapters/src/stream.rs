@@ -119,8 +119,8 @@ pub struct StreamReader<T: Transport> {
 /// The half of a connection to write to. (asyncio's `StreamWriter`.)
 ///
 /// Sizes are in bytes. Writes queue, and never wait. Dropping the writer does not send what is pending:
-/// [`close`](Self::close) does. If something is pending when the last half is dropped, the connection
-/// ends as if [aborted](Self::abort).
+/// [`close`](Self::close) does. If something is pending when the last half is dropped, or the connection was
+/// lost before its stream was ended, it ends as if [aborted](Self::abort).
 ///
 /// # Cancel safety
 ///
@@ -477,10 +477,15 @@ impl<T: Transport> StreamReader<T> {
         &mut self,
         mut ask: impl FnMut(&mut Reader) -> Result<Step<Frame<'_>>, ReadError>,
     ) -> Result<Frame<'_>, Error> {
-        let mut ask = |reader: &mut Reader| Ok(ask(reader)?.map(Frame::token));
-        let token = match self.receiver_mut().answer_at_hand(&mut ask) {
+        let at_hand = self
+            .receiver_mut()
+            .answer_at_hand(|reader| Ok(ask(reader)?.map(Frame::token)));
+        let token = match at_hand {
             Some(answer) => answer?,
-            None => self.answer(ask).await?,
+            None => {
+                self.answer(|reader| Ok(ask(reader)?.map(Frame::token)))
+                    .await?
+            }
         };
         Ok(self.receiver_mut().reader.frame(token))
     }

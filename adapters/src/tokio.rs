@@ -112,7 +112,11 @@ macro_rules! socket {
                 cx: &mut Context<'_>,
                 slices: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                Pin::new(self.half()).poll_write_vectored(cx, slices)
+                match slices {
+                    // A plain send costs the system less.
+                    [slice] => Pin::new(self.half()).poll_write(cx, slice),
+                    _ => Pin::new(self.half()).poll_write_vectored(cx, slices),
+                }
             }
 
             fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -11,8 +11,7 @@ use std::future::{Future, poll_fn};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::executor::{Order, Tasks, both};
-use common::session::{polled, yielded};
+use common::executor::{Order, Tasks, both, polled, yielded};
 use common::{Case, report};
 use plimsoll::{Loss, ReadError, WaterMarks};
 use plimsoll_io::memory::{Memory, MemoryRead, MemoryWrite};

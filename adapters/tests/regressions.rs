@@ -3,16 +3,17 @@
 mod common;
 
 use std::future::Future;
+use std::io::{self, IoSlice};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use common::executor::{Order, Tasks};
 use common::scripted::Scripted;
 use plimsoll::Loss;
 use plimsoll::testing::{Call, Fault, ScriptedPeer};
-use plimsoll_io::{Error, Options, Stream, StreamWriter, WaterMarks};
+use plimsoll_io::{Duplex, Error, Options, ReadHalf, Stream, StreamWriter, WaterMarks, WriteHalf};
 
 /// Runs a read and `finish` in two tasks, where the read makes the call that ends `finish`'s wait.
 fn finish_beside_a_read(peer: ScriptedPeer) -> Result<(), Error> {
@@ -319,4 +320,79 @@ fn a_close_that_need_not_wait_needs_no_clock() {
     stream.writer.write(b"bye").unwrap();
     smol::block_on(stream.writer.close()).unwrap();
     assert_eq!(std::io::read_to_string(far).unwrap(), "bye");
+}
+
+/// A transport whose reads fail, and what becomes of its write side.
+#[derive(Clone, Default)]
+struct Failing {
+    flushes_wait: bool,
+    aborts: Arc<AtomicUsize>,
+}
+
+impl ReadHalf for Failing {
+    fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Other.into()))
+    }
+}
+
+impl WriteHalf for Failing {
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.flushes_wait {
+            true => Poll::Pending,
+            false => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn abort(&mut self) {
+        self.aborts.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_stream_that_is_cut_off_is_not_ended_in_order() {
+    // A loss drops what is pending, so that nothing shows but the loss itself that anything was.
+    for (flushes_wait, finishes, reads, aborts) in [
+        (false, false, false, 0),
+        (false, false, true, 1),
+        (false, true, true, 0),
+        (true, false, false, 1),
+    ] {
+        let transport = Failing {
+            flushes_wait,
+            ..Failing::default()
+        };
+        let duplex = Duplex {
+            read: transport.clone(),
+            write: transport.clone(),
+        };
+        let mut stream = Stream::new(duplex);
+        let mut cx = Context::from_waker(Waker::noop());
+        stream.writer.write(b"output").unwrap();
+        assert_eq!(
+            pin!(stream.writer.flush()).poll(&mut cx).is_pending(),
+            flushes_wait
+        );
+        if finishes {
+            assert!(pin!(stream.writer.finish()).poll(&mut cx).is_ready());
+        }
+        if reads {
+            let read = pin!(stream.reader.read_line()).poll(&mut cx);
+            assert!(matches!(read, Poll::Ready(Err(Error::Lost(_)))), "{read:?}");
+        }
+        drop(stream);
+        let found = transport.aborts.load(Ordering::Relaxed);
+        assert_eq!(found, aborts, "{flushes_wait} {finishes} {reads}");
+    }
 }

@@ -134,10 +134,10 @@ pub fn output_bytes(writer: &mut Writer) -> Vec<u8> {
     let output = writer.output();
     let mut slices = [std::io::IoSlice::new(&[]); 64];
     let filled = output.chunks_vectored(&mut slices);
-    let bytes: Vec<u8> = slices[..filled]
-        .iter()
-        .flat_map(|slice| slice.to_vec())
-        .collect();
+    let mut bytes = Vec::with_capacity(output.remaining());
+    for slice in &slices[..filled] {
+        bytes.extend_from_slice(slice);
+    }
     assert!(slices[..filled].iter().all(|slice| !slice.is_empty()));
     assert!(bytes.starts_with(output.chunk()));
     assert_eq!(output.chunk().is_empty(), bytes.is_empty());

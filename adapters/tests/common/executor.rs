@@ -1,7 +1,7 @@
 //! Two executors on one thread: one polls only who was woken, the other anyone at any time.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -173,15 +173,45 @@ impl<const ODD: bool> Wake for Turn<ODD> {
 
 /// Runs two futures as one task: whoever wakes one polls both.
 pub async fn both(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
-    let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
+    let (mut first, mut second) = (pin!(first), pin!(second));
     let (mut first_is_done, mut second_is_done) = (false, false);
-    std::future::poll_fn(|cx| {
+    poll_fn(|cx| {
         first_is_done = first_is_done || first.as_mut().poll(cx).is_ready();
         second_is_done = second_is_done || second.as_mut().poll(cx).is_ready();
         match first_is_done && second_is_done {
             true => Poll::Ready(()),
             false => Poll::Pending,
         }
+    })
+    .await;
+}
+
+/// Polls `future` at most `most` times; `None` if it is not ready by then.
+pub async fn polled<A>(future: impl Future<Output = A>, most: usize) -> Option<A> {
+    let mut future = pin!(future);
+    let mut polls = 0;
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => {
+            polls += 1;
+            match polls == most {
+                true => Poll::Ready(None),
+                false => Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+/// Lets other tasks have a turn.
+pub async fn yielded() {
+    let mut is_first = true;
+    poll_fn(|cx| {
+        if !std::mem::take(&mut is_first) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     })
     .await;
 }

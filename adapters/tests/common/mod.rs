@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub mod executor;
+#[path = "../../../tests/common/random.rs"]
+pub mod random;
 pub mod scripted;
 pub mod session;
 
@@ -10,6 +12,8 @@ use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use plimsoll_io::{Error, StreamReader, StreamWriter, Transport};
+
+pub use random::Random;
 
 /// Prints a line that the harness does not capture.
 pub fn report(line: &str) {
@@ -47,20 +51,6 @@ pub fn allow_descriptors(count: u64) {
 pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The generator SplitMix64: small, and the same everywhere.
-#[derive(Clone, Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    /// A number below `end`, which is not zero.
-    pub fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end as u64) as usize
-    }
 }
 
 /// Prints what was run when a test panics in the middle of it.

@@ -2,17 +2,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
-use std::task::Poll;
 
 use plimsoll::testing::{Call, Fault, ScriptedPeer};
 use plimsoll::{Loss, Separator};
 use plimsoll_io::{Error, Options, Stream, StreamReader, StreamWriter};
 
 use super::Random;
-use super::executor::{Order, Ran, Tasks};
+use super::executor::{Order, Ran, Tasks, polled, yielded};
 use super::scripted::Scripted;
 
 /// More than any session receives.
@@ -536,34 +533,4 @@ impl From<Error> for Failure {
             lost,
         }
     }
-}
-
-/// Polls `future` at most `most` times; `None` if it is not ready by then.
-pub async fn polled<A>(future: impl Future<Output = A>, most: usize) -> Option<A> {
-    let mut future = pin!(future);
-    let mut polls = 0;
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(answer) => Poll::Ready(Some(answer)),
-        Poll::Pending => {
-            polls += 1;
-            match polls == most {
-                true => Poll::Ready(None),
-                false => Poll::Pending,
-            }
-        }
-    })
-    .await
-}
-
-/// Lets other tasks have a turn.
-pub async fn yielded() {
-    let mut is_first = true;
-    poll_fn(|cx| {
-        if !std::mem::take(&mut is_first) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

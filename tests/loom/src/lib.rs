@@ -50,7 +50,8 @@ fn a_reader_beside_a_holder(times: usize) {
         });
         loop {
             *waiter.registered.lock().unwrap() = true;
-            if let Some(mut value) = shared.lock_or_leave_word() {
+            shared.leave_word();
+            if let Some(mut value) = shared.try_lock() {
                 *value += 1;
                 break;
             }

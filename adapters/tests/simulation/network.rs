@@ -1,0 +1,475 @@
+//! Transports over simulated wires, that also lie, and a clock that goes on only when all else waits.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use plimsoll::Loss;
+use plimsoll::testing::Fault;
+use plimsoll_io::{ReadHalf, Sleep, Transport, WriteHalf};
+
+use super::choices::Choices;
+use super::wire::{Faults, Kind, Wire, byte_at};
+
+/// The two wires of a connection, and all that goes wrong with them.
+#[derive(Clone, Debug)]
+pub struct Network(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+pub struct State {
+    pub choices: Choices,
+    pub faults: Faults,
+    pub sides: [SideState; 2],
+    /// The wire that each side writes to.
+    wires: [Wire; 2],
+    /// How many calls were made.
+    pub calls: u64,
+    /// How many of the last ones changed nothing, though nothing goes wrong any more.
+    idle_calls: u64,
+}
+
+/// What a network knows of one of its sides.
+#[derive(Debug, Default)]
+pub struct SideState {
+    /// What was read and nobody has looked at.
+    pub handed_out: Vec<u8>,
+    /// How many bytes were read, and written.
+    pub read: u64,
+    pub written: u64,
+    /// How reads ended: at a clean end, or with a loss.
+    pub read_end: Option<Result<(), Loss>>,
+    /// Whether the side has ended its stream in order.
+    pub has_finished: bool,
+    /// Whether the connection was reset.
+    pub was_reset: bool,
+    /// Who waits, and whether the wire would let him go on, had the call not been held up.
+    reader: Option<(Waker, Wait)>,
+    writer: Option<(Waker, Wait)>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Wait {
+    /// For the other side.
+    Other,
+    /// For nothing but time.
+    Time,
+}
+
+/// One side's transport.
+pub struct End {
+    pub read: EndRead,
+    pub write: EndWrite,
+}
+
+pub struct EndRead(Network, usize);
+
+pub struct EndWrite(Network, usize);
+
+/// Most calls in a row that change nothing. A stall takes some, and so do tasks that are polled for nothing.
+const MOST_IDLE_CALLS: u64 = 1000;
+
+/// Errors that no transport has to give, but any may.
+const ERRORS: [(io::ErrorKind, Loss); 4] = [
+    (io::ErrorKind::Other, Loss::Transport),
+    (io::ErrorKind::TimedOut, Loss::TimedOut),
+    (io::ErrorKind::WouldBlock, Loss::Transport),
+    (io::ErrorKind::UnexpectedEof, Loss::Transport),
+];
+
+impl Network {
+    pub fn new(mut choices: Choices) -> Self {
+        let wires = [(); 2].map(|()| Wire::new(&mut choices));
+        CLOCK.with_borrow_mut(|clock| *clock = Clock::default());
+        Self(Arc::new(Mutex::new(State {
+            choices,
+            faults: Faults::default(),
+            sides: Default::default(),
+            wires,
+            calls: 0,
+            idle_calls: 0,
+        })))
+    }
+
+    pub fn end(&self, side: usize) -> End {
+        End {
+            read: EndRead(self.clone(), side),
+            write: EndWrite(self.clone(), side),
+        }
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn below(&self, end: usize) -> usize {
+        self.lock().choices.below(end)
+    }
+
+    /// Lets time pass. Tells whether that changed anything.
+    pub fn pass_time(&self) -> bool {
+        let mut state = self.lock();
+        let deadline = state.choices.below(2) == 1;
+        if deadline && ring(&mut state.faults) {
+            return true;
+        }
+        for side in &mut state.sides {
+            for slot in [&mut side.reader, &mut side.writer] {
+                if let Some((waker, _)) = slot.take_if(|(_, wait)| *wait == Wait::Time) {
+                    waker.wake();
+                    return true;
+                }
+            }
+        }
+        // After a lie each side may wait for the other one to end. Otherwise somebody was not woken.
+        let is_lost = state.sides.iter().any(|side| side.was_reset);
+        if is_lost && !state.wires.iter().all(Wire::is_reset) {
+            state.reset();
+            return true;
+        }
+        is_lost && ring(&mut state.faults)
+    }
+
+    /// The network loses the connection.
+    pub fn reset(&self) {
+        self.lock().reset();
+    }
+
+    /// Makes a call; whoever it concerns is woken behind it.
+    fn call<A>(
+        &self,
+        cx: &Context<'_>,
+        side: usize,
+        is_read: bool,
+        make: impl FnOnce(&mut State) -> Result<A, Failure>,
+    ) -> Poll<io::Result<A>> {
+        let mut state = self.lock();
+        state.calls += 1;
+        let before = state.progress();
+        let answer = make(&mut state);
+        state.idle_calls = match state.choices.are_over() && before == state.progress() {
+            true => state.idle_calls + 1,
+            false => 0,
+        };
+        assert!(
+            state.idle_calls < MOST_IDLE_CALLS,
+            "calls that move nothing"
+        );
+        let noted = match &answer {
+            Ok(_) => 0,
+            Err(Failure::Fault(fault)) => 1 + u64::from(*fault == Fault::WouldBlock),
+            Err(Failure::Error(_)) => 3,
+        };
+        state
+            .choices
+            .note(noted << 8 | (side as u64) << 1 | u64::from(is_read));
+        let natural = match is_read {
+            true => state.wires[1 - side].len() == 0 && !state.wires[1 - side].has_ended(),
+            false => state.wires[side].is_full(),
+        };
+        let this = &mut state.sides[side];
+        let slot = match is_read {
+            true => &mut this.reader,
+            false => &mut this.writer,
+        };
+        *slot = None;
+        match answer {
+            Ok(answer) => {
+                // There is room on the wire to this side, or something on the one from it.
+                let other = &mut state.sides[1 - side];
+                wake(match is_read {
+                    true => &mut other.writer,
+                    false => &mut other.reader,
+                });
+                Poll::Ready(Ok(answer))
+            }
+            Err(Failure::Fault(Fault::WouldBlock)) => {
+                let wait = match natural {
+                    true => Wait::Other,
+                    false => Wait::Time,
+                };
+                *slot = Some((cx.waker().clone(), wait));
+                Poll::Pending
+            }
+            Err(Failure::Fault(Fault::Interrupted)) => {
+                Poll::Ready(Err(io::ErrorKind::Interrupted.into()))
+            }
+            Err(Failure::Fault(_)) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+            Err(Failure::Error(kind)) => Poll::Ready(Err(kind.into())),
+        }
+    }
+}
+
+/// Why a call came to nothing.
+enum Failure {
+    Fault(Fault),
+    Error(io::ErrorKind),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl State {
+    /// Resets the connection, unless it has been.
+    fn reset(&mut self) {
+        if self.wires.iter().all(Wire::is_reset) {
+            return;
+        }
+        self.faults.count(Kind::Reset);
+        for (side, wire) in self.sides.iter_mut().zip(&mut self.wires) {
+            side.was_reset = true;
+            wire.reset();
+            wake(&mut side.reader);
+            wake(&mut side.writer);
+        }
+    }
+
+    /// How far both sides have come.
+    fn progress(&self) -> [(u64, u64, bool, bool); 2] {
+        let of = |side: usize| {
+            let this = &self.sides[side];
+            (
+                this.read,
+                this.written,
+                this.was_reset,
+                self.wires[side].has_ended(),
+            )
+        };
+        [of(0), of(1)]
+    }
+
+    pub fn is_full_towards(&self, side: usize) -> bool {
+        self.wires[1 - side].is_full()
+    }
+
+    /// Whether this call is one that goes wrong as none should.
+    fn lies(&mut self) -> bool {
+        let lies = self.choices.below(200) == 199;
+        if lies {
+            self.faults.count(Kind::Lie);
+        }
+        lies
+    }
+}
+
+impl Transport for End {
+    type Read = EndRead;
+    type Write = EndWrite;
+
+    fn split(self) -> (EndRead, EndWrite) {
+        (self.read, self.write)
+    }
+
+    fn join(read: EndRead, write: EndWrite) -> Self {
+        Self { read, write }
+    }
+
+    fn sleep(duration: Duration) -> Sleep {
+        let now = CLOCK.with_borrow(|clock| clock.now);
+        Box::pin(Asleep(now + duration.as_millis() as u64))
+    }
+}
+
+impl ReadHalf for EndRead {
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let Self(network, side) = &*self;
+        network.call(cx, *side, true, |state| {
+            assert!(!room.is_empty(), "room is never none");
+            if state.lies() {
+                state.sides[*side].was_reset = true;
+                state.sides[1 - *side].was_reset = true;
+                return match state.choices.below(ERRORS.len() + 2) {
+                    0 => Ok(room.len() + 1),
+                    1 => Ok(usize::MAX),
+                    error => {
+                        let (kind, loss) = ERRORS[error - 2];
+                        state.sides[*side].read_end = Some(Err(loss));
+                        Err(Failure::Error(kind))
+                    }
+                };
+            }
+            let State {
+                choices,
+                faults,
+                sides,
+                wires,
+                ..
+            } = state;
+            let this = &mut sides[*side];
+            let read = wires[1 - *side].read(room, choices, faults);
+            if let Err(Fault::Lost(loss)) = read {
+                this.read_end = Some(Err(loss));
+            }
+            let count = read?;
+            for (place, byte) in room[..count].iter().enumerate() {
+                assert_eq!(
+                    *byte,
+                    byte_at(1 - *side, this.read + place as u64),
+                    "side {side}"
+                );
+            }
+            this.handed_out.extend_from_slice(&room[..count]);
+            this.read += count as u64;
+            if count == 0 {
+                this.read_end = Some(Ok(()));
+            }
+            Ok(count)
+        })
+    }
+}
+
+impl WriteHalf for EndWrite {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Self(network, side) = &*self;
+        network.call(cx, *side, false, |state| {
+            assert!(!slices.is_empty() && slices.iter().all(|slice| !slice.is_empty()));
+            let len: usize = slices.iter().map(|slice| slice.len()).sum();
+            if state.lies() {
+                state.sides[0].was_reset = true;
+                state.sides[1].was_reset = true;
+                return match state.choices.below(ERRORS.len() + 3) {
+                    0 => Ok(0),
+                    1 => Ok(len + 1),
+                    2 => Ok(usize::MAX),
+                    error => Err(Failure::Error(ERRORS[error - 3].0)),
+                };
+            }
+            let State {
+                choices,
+                faults,
+                sides,
+                wires,
+                ..
+            } = state;
+            let bytes = slices.iter().flat_map(|slice| slice.iter().copied());
+            let count = wires[*side].write(bytes, len, choices, faults)?;
+            sides[*side].written += count as u64;
+            Ok(count)
+        })
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self(network, side) = &*self;
+        network.call(cx, *side, false, |state| {
+            let State {
+                choices,
+                faults,
+                wires,
+                ..
+            } = state;
+            Ok(wires[*side].hold_up(Kind::WriteBlocked, choices, faults)?)
+        })
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self(network, side) = &*self;
+        network.call(cx, *side, false, |state| {
+            let State {
+                choices,
+                faults,
+                sides,
+                wires,
+                ..
+            } = state;
+            let is_first = !wires[1 - *side].has_ended();
+            wires[*side].shut_down(choices, faults)?;
+            sides[*side].has_finished = true;
+            if is_first {
+                faults.count(Kind::HalfClose);
+            }
+            Ok(())
+        })
+    }
+
+    fn abort(&mut self) {
+        self.0.reset();
+    }
+}
+
+/// A half that is dropped shows on the other side.
+impl Drop for EndRead {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.wires[1 - self.1].drop_reader();
+        wake(&mut state.sides[1 - self.1].writer);
+    }
+}
+
+/// As a socket does, it ends its stream in order, whatever was to be sent.
+impl Drop for EndWrite {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.wires[self.1].drop_writer();
+        wake(&mut state.sides[1 - self.1].reader);
+    }
+}
+
+fn wake(waiting: &mut Option<(Waker, Wait)>) {
+    if let Some((waker, _)) = waiting.take() {
+        waker.wake();
+    }
+}
+
+thread_local! {
+    /// Of the run on this thread.
+    static CLOCK: RefCell<Clock> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Clock {
+    now: u64,
+    sleepers: Vec<(u64, Waker)>,
+}
+
+/// A sleep until a time on the clock.
+struct Asleep(u64);
+
+impl Future for Asleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        CLOCK.with_borrow_mut(|clock| {
+            clock.sleepers.retain(|(until, _)| *until != self.0);
+            if clock.now >= self.0 {
+                return Poll::Ready(());
+            }
+            clock.sleepers.push((self.0, cx.waker().clone()));
+            Poll::Pending
+        })
+    }
+}
+
+impl Drop for Asleep {
+    fn drop(&mut self) {
+        CLOCK.with_borrow_mut(|clock| clock.sleepers.retain(|(until, _)| *until != self.0));
+    }
+}
+
+/// Goes on to when the first sleeper wakes. Tells whether there is one.
+fn ring(faults: &mut Faults) -> bool {
+    let waker = CLOCK.with_borrow_mut(|clock| {
+        let first = clock.sleepers.iter().map(|(until, _)| *until).min()?;
+        clock.now = first;
+        let place = clock
+            .sleepers
+            .iter()
+            .position(|(until, _)| *until == first)?;
+        Some(clock.sleepers.swap_remove(place).1)
+    });
+    if let Some(waker) = waker {
+        faults.count(Kind::Deadline);
+        waker.wake();
+        return true;
+    }
+    false
+}

@@ -1,0 +1,186 @@
+//! The reader and the writer side by side with their models, where every number may be as large as numbers
+//! get, and separators as many and as long as they may be, or more.
+
+use plimsoll::{Reader, Separator, SeparatorError, WaterMarks, WaterMarksError};
+
+use crate::input::Input;
+use crate::reader_model::{End, Read, ReaderModel, Separators, ask, assert_same_state};
+use crate::writer_model::{self, WriterModel, writer_like};
+
+/// Numbers around which something overflows that is doubled, quartered or added to.
+const NUMBERS: [usize; 16] = [
+    0,
+    1,
+    2,
+    3,
+    10,
+    255,
+    256,
+    1 << 31,
+    1 << 32,
+    usize::MAX / 5 * 4,
+    usize::MAX / 4,
+    usize::MAX / 2,
+    usize::MAX / 2 + 1,
+    usize::MAX - 512,
+    usize::MAX - 1,
+    usize::MAX,
+];
+
+pub fn run(data: &[u8]) {
+    let mut input = Input::new(data);
+    match input.below(2) {
+        0 => reader(input),
+        _ => writer(input),
+    }
+}
+
+fn reader(mut input: Input<'_>) {
+    let limit = input.of(&NUMBERS).max(1);
+    let mut reader = Reader::with_limit(limit);
+    let mut model = ReaderModel::new(limit);
+    let mut separators = Separators::new(&[b"\n"]);
+    let (mut received, mut most) = (0, 0);
+    while !input.is_empty() {
+        let operation = input.below(16);
+        match operation {
+            0..4 if model.end.is_none() => {
+                let text = input.text(input.clone().below(80));
+                if operation == 0 {
+                    // More room than is used.
+                    let size = text.len() + input.below(64);
+                    let room = reader.input(size);
+                    let written = text.len().min(room.len());
+                    room[..written].copy_from_slice(&text[..written]);
+                    reader.commit(written);
+                    reader.feed(&text[written..]);
+                    most = most.max(model.buffer.len() + size);
+                } else {
+                    reader.feed(&text);
+                }
+                model.feed(&text);
+                received += text.len() as u64;
+            }
+            4 => {
+                let limit = input.of(&NUMBERS).max(1);
+                reader.set_limit(limit);
+                model.set_limit(limit);
+            }
+            5 => {
+                model.cap = input.of(&NUMBERS);
+                reader.set_cap(model.cap);
+            }
+            6 | 7 => separators = some_separators(&mut input).unwrap_or(separators),
+            8 if input.below(8) == 7 => {
+                reader.feed_eof();
+                model.end.get_or_insert(End::Eof);
+            }
+            _ => {
+                let number = input.of(&NUMBERS);
+                let read = match input.below(8) {
+                    0 => Read::Some(number),
+                    1 => Read::Line,
+                    2 | 3 => Read::Until(separators.clone()),
+                    4 => Read::Exact(number),
+                    5 => Read::ToEnd(number),
+                    6 => Read::SkipUntil(separators.clone()),
+                    _ => Read::Peek(number),
+                };
+                assert_eq!(ask(&mut reader, &read), model.read(&read), "{read:?}");
+            }
+        }
+        most = most.max(model.buffer.len());
+        assert_same_state(&reader, &model, received);
+        // No number that anybody named takes memory, only what was received.
+        let held = reader.capacity();
+        assert!(held <= 512 + 4 * (most + 80), "{held} held of {most}");
+    }
+}
+
+/// Any number of byte strings of any length, or none if that must not be.
+///
+/// They begin like each other, so that one may end in the midst of another.
+fn some_separators(input: &mut Input<'_>) -> Option<Separators> {
+    let count = input.of(&[1, 2, 3, 0, 16, 17]);
+    let text = input.text(4);
+    let members: Vec<Vec<u8>> = (0..count)
+        .map(|index| {
+            let len = match input.below(8) {
+                7 => [0, 1, 254, 255, 256][index % 5],
+                short => short,
+            };
+            text.iter()
+                .cycle()
+                .skip(index % 3)
+                .take(len)
+                .copied()
+                .collect()
+        })
+        .collect();
+    let problem = members
+        .iter()
+        .take(16)
+        .enumerate()
+        .find_map(|(index, member)| match member.len() {
+            0 => Some(SeparatorError::Empty { index }),
+            len @ 256.. => Some(SeparatorError::TooLong { index, len }),
+            _ => None,
+        });
+    let expected = match (problem, members.len()) {
+        (_, 0) => Some(SeparatorError::NoneGiven),
+        (None, 17..) => Some(SeparatorError::TooMany),
+        (problem, _) => problem,
+    };
+    match Separator::any(&members) {
+        Ok(built) => {
+            assert_eq!(expected, None);
+            Some(Separators { members, built })
+        }
+        Err(error) => {
+            assert_eq!(expected, Some(error));
+            None
+        }
+    }
+}
+
+fn writer(mut input: Input<'_>) {
+    let mut model = WriterModel::new(0, 0, usize::MAX);
+    let mut writer = writer_like(&model);
+    while !input.is_empty() {
+        match input.below(8) {
+            0..3 => {
+                let text = input.text(input.clone().below(40));
+                assert_eq!(writer.write(&text), model.write(&text));
+            }
+            3..5 => {
+                let sent = input.below(64).min(model.pending.len());
+                bytes::Buf::advance(&mut writer.output(), sent);
+                model.sent(sent);
+            }
+            5 => {
+                let (high, low) = (input.of(&NUMBERS), input.of(&NUMBERS));
+                match WaterMarks::new(high, low) {
+                    Ok(marks) => {
+                        assert!(low <= high);
+                        writer.set_water_marks(marks);
+                        model.set_marks(high, low);
+                    }
+                    Err(error) => {
+                        assert!(low > high);
+                        assert_eq!(error, WaterMarksError { high, low });
+                    }
+                }
+            }
+            6 => {
+                model.cap = input.of(&NUMBERS);
+                writer.set_cap(model.cap);
+            }
+            _ => {
+                let marks = WaterMarks::with_high(input.of(&NUMBERS));
+                writer.set_water_marks(marks);
+                model.set_marks(marks.high(), marks.high() / 4);
+            }
+        }
+        writer_model::assert_same_state(&mut writer, &model);
+    }
+}

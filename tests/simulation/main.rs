@@ -1,0 +1,34 @@
+//! Two endpoints on a simulated network, one thread, one seed, no clock: nothing is lost under faults, and
+//! everything arrives once they stop.
+//!
+//! A seed is a run. `PLIMSOLL_SEEDS=10000000` runs so many, `PLIMSOLL_SEED=7` only that one.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod campaign;
+mod choices;
+mod endpoints;
+mod reads;
+mod wire;
+
+use campaign::Campaign;
+use choices::Choices;
+use common::{parallel, random, reader_model};
+use wire::Kind;
+
+const CAMPAIGN: Campaign = Campaign {
+    name: "simulation",
+    command: "cargo test --features testing --test simulation",
+    never: &[Kind::Lie, Kind::Deadline],
+};
+
+#[test]
+fn nothing_is_lost_under_faults_and_everything_arrives_without() {
+    CAMPAIGN.run(|seed| endpoints::run(Choices::from_seed(seed)));
+}
+
+#[test]
+fn a_seed_replays_its_run() {
+    CAMPAIGN.replay(|seed| endpoints::run(Choices::from_seed(seed)));
+}
