@@ -359,15 +359,22 @@ impl Writer {
         }
     }
 
-    /// Fills the block up with `head`, and goes on with `rest` in new ones.
+    /// Fills the block up with `head`, and goes on with `rest`: in a larger block that what is there moves to,
+    /// or behind it in new ones of the largest size.
     #[inline(never)]
     fn copy_across(&mut self, head: &[u8], mut rest: &[u8]) {
         self.block.extend_from_slice(head);
         while !rest.is_empty() {
             // Blocks grow while they fill up, so that a few small writes cost a small one.
-            let size = self.block.len().saturating_mul(2).max(rest.len());
-            self.seal_block();
-            self.block = BytesMut::with_capacity(size.clamp(SMALLEST_BLOCK, LARGEST_BLOCK));
+            let len = self.block.len();
+            let size = len.saturating_mul(2).max(len.saturating_add(rest.len()));
+            let mut block = BytesMut::with_capacity(size.clamp(SMALLEST_BLOCK, LARGEST_BLOCK));
+            if len < LARGEST_BLOCK / 2 {
+                block.extend_from_slice(&self.block);
+            } else {
+                self.seal_block();
+            }
+            self.block = block;
             let (head, behind) = rest.split_at(rest.len().min(self.room()));
             self.block.extend_from_slice(head);
             rest = behind;

@@ -9,8 +9,10 @@ use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError, TryLockE
 /// A value that one side locks without waiting, and all others as they please.
 pub(crate) struct Handover<A, W> {
     value: Mutex<A>,
-    /// Whether the side that does not wait is to be told when somebody else has had the value.
+    /// Whether the side that does not wait is to be told of news.
     word: AtomicBool,
+    /// Whether it found the value locked, and is to be told when it no longer is, news or not.
+    refused: AtomicBool,
     watcher: W,
 }
 
@@ -28,8 +30,18 @@ pub(crate) struct Locked<'a, A, W: Watcher<A>> {
     /// `None` only while it is dropped.
     value: Option<MutexGuard<'a, A>>,
     handover: &'a Handover<A, W>,
-    /// Whether the side that leaves word has it.
-    is_the_one_to_tell: bool,
+    role: Role,
+}
+
+/// Whom whoever unlocks the value has to tell.
+#[derive(Clone, Copy)]
+enum Role {
+    /// The side that left word, also if it was not refused.
+    BringsNews,
+    /// That side if it was refused.
+    NoNews,
+    /// Nobody: it is that side.
+    LeftWord,
 }
 
 impl<A, W: Watcher<A>> Handover<A, W> {
@@ -38,18 +50,29 @@ impl<A, W: Watcher<A>> Handover<A, W> {
         Self {
             value: Mutex::new(value),
             word: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             watcher,
         }
     }
 
+    /// Locks.
     pub(crate) fn lock(&self) -> Locked<'_, A, W> {
-        let value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
-        self.locked(value, false)
+        self.wait_for(Role::NoNews)
     }
 
-    /// Asks to be told, once, when somebody else unlocks the value from now on.
+    /// Locks for a change that the side that left word is to be told of.
+    pub(crate) fn lock_with_news(&self) -> Locked<'_, A, W> {
+        self.wait_for(Role::BringsNews)
+    }
+
+    fn wait_for(&self, role: Role) -> Locked<'_, A, W> {
+        let value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        self.locked(value, role)
+    }
+
+    /// Asks to be told, once, of the next news.
     ///
-    /// What they did before shows in what [`Watcher::unlocking`] has noted, or by [`try_lock`](Self::try_lock).
+    /// What was news before shows in what [`Watcher::unlocking`] has noted, or by [`try_lock`](Self::try_lock).
     pub(crate) fn leave_word(&self) {
         // Of this swap and the one behind each unlock one comes first: either that unlock is seen here, or
         // the word is seen there.
@@ -61,24 +84,28 @@ impl<A, W: Watcher<A>> Handover<A, W> {
         self.word.store(false, Ordering::Relaxed);
     }
 
-    /// Locks unless somebody else has locked. For the side that leaves word, and has left it.
+    /// Locks unless somebody else has locked, who then tells. For the side that leaves word, and has left it.
     pub(crate) fn try_lock(&self) -> Option<Locked<'_, A, W>> {
-        match self.value.try_lock() {
-            Ok(value) => Some(self.locked(value, true)),
-            Err(TryLockError::Poisoned(poisoned)) => Some(self.locked(poisoned.into_inner(), true)),
-            Err(TryLockError::WouldBlock) => None,
-        }
+        self.try_once().or_else(|| {
+            self.refused.swap(true, Ordering::AcqRel);
+            self.try_once()
+        })
     }
 
-    fn locked<'a>(
-        &'a self,
-        value: MutexGuard<'a, A>,
-        is_the_one_to_tell: bool,
-    ) -> Locked<'a, A, W> {
+    fn try_once(&self) -> Option<Locked<'_, A, W>> {
+        let value = match self.value.try_lock() {
+            Ok(value) => value,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(self.locked(value, Role::LeftWord))
+    }
+
+    fn locked<'a>(&'a self, value: MutexGuard<'a, A>, role: Role) -> Locked<'a, A, W> {
         Locked {
             value: Some(value),
             handover: self,
-            is_the_one_to_tell,
+            role,
         }
     }
 }
@@ -104,7 +131,12 @@ impl<A, W: Watcher<A>> Drop for Locked<'_, A, W> {
         if let Some(value) = self.value.take() {
             handover.watcher.unlocking(&value);
         }
-        if !self.is_the_one_to_tell && handover.word.swap(false, Ordering::AcqRel) {
+        let tell = match self.role {
+            Role::BringsNews => handover.word.swap(false, Ordering::AcqRel),
+            Role::NoNews => handover.refused.swap(false, Ordering::AcqRel),
+            Role::LeftWord => false,
+        };
+        if tell {
             handover.watcher.try_again();
         }
     }

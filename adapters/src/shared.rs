@@ -110,7 +110,7 @@ impl<T: Transport> Shared<T> {
     /// Queues output by `write`, and wakes a read that waits, to send it.
     pub(crate) fn queue<A>(&self, write: impl FnOnce(&mut Writer) -> A) -> A {
         // A read that waits has left word, and is woken by the unlock.
-        write(&mut self.lock().writer)
+        write(&mut self.sending.lock_with_news().writer)
     }
 
     /// Sends as far as the transport takes it, for a read that has to wait.
@@ -274,7 +274,7 @@ impl<T: Transport> Drop for Shared<T> {
     fn drop(&mut self) {
         let mut sending = self.lock();
         if sending.is_cut_off() {
-            if let Some(transport) = sending.transport() {
+            if let Some(transport) = &mut sending.transport {
                 transport.abort();
             }
         }
@@ -294,8 +294,8 @@ impl<W: WriteHalf> Sending<W> {
     }
 
     /// The transport's write side, unless the stream was taken apart.
-    pub(crate) fn transport(&mut self) -> Option<&mut W> {
-        self.transport.as_mut()
+    pub(crate) fn transport(&self) -> Option<&W> {
+        self.transport.as_ref()
     }
 
     /// Takes out the transport's write side and the writer.

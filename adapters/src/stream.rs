@@ -727,12 +727,8 @@ impl<T: Transport> StreamWriter<T> {
     /// Nothing is sent meanwhile; `look` must not use this writer, nor wait for one who does.
     #[doc(alias = "get_extra_info")]
     pub fn with_transport<A>(&self, look: impl FnOnce(&T::Write) -> A) -> A {
-        look(
-            self.shared
-                .lock()
-                .transport()
-                .expect("a writer that is in use"),
-        )
+        let sending = self.shared.lock();
+        look(sending.transport().expect("a writer that is in use"))
     }
 
     /// Returns the address on this side. (asyncio's `get_extra_info('sockname')`, which is remembered; this
@@ -768,12 +764,10 @@ impl<T: Transport> StreamWriter<T> {
         write: impl FnOnce(&mut plimsoll::Writer) -> Result<(), WriteError>,
     ) -> Result<(), Error> {
         self.shared.queue(write).map_err(|error| match error {
-            WriteError::Lost(loss) => Error::Lost(
-                self.shared
-                    .lock()
-                    .lost()
-                    .unwrap_or(Lost { loss, cause: None }),
-            ),
+            WriteError::Lost(loss) => {
+                let lost = self.shared.lock().lost();
+                Error::Lost(lost.unwrap_or(Lost { loss, cause: None }))
+            }
             error => Error::Write(error),
         })
     }
