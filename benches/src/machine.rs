@@ -16,7 +16,7 @@ pub fn describe() -> String {
         date,
         processor(),
         cores,
-        output("uname", &["-sr"]),
+        system(),
         output("rustc", &["-V"]),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -29,6 +29,13 @@ fn processor() -> Option<String> {
         .lines()
         .find_map(|line| line.strip_prefix("model name"))?;
     Some(name.trim_start_matches([' ', '\t', ':']).into())
+}
+
+/// The name of the kernel, and the two numbers that its version begins with.
+fn system() -> Option<String> {
+    let release = output("uname", &["-r"])?;
+    let numbers: Vec<&str> = release.splitn(3, '.').take(2).collect();
+    Some(format!("{} {}", output("uname", &["-s"])?, numbers.join(".")))
 }
 
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
