@@ -88,6 +88,16 @@ pub enum ServerError {
         /// As in [`Failed`](Self::Failed).
         peer: Option<SocketAddr>,
     },
+    /// A handler returned no error, but something that it had written could not be sent: the peer was gone,
+    /// or took too long, or the connection was aborted before everything had left.
+    #[error("what the handler{} wrote was not sent: {lost}", For(.peer))]
+    #[non_exhaustive]
+    Unsent {
+        /// As in [`Failed`](Self::Failed).
+        peer: Option<SocketAddr>,
+        /// How the connection was lost.
+        lost: Lost,
+    },
 }
 
 /// Says whose handler it was.

@@ -125,13 +125,19 @@ pub struct Statistics {
     pub failed: u64,
     /// Handlers that panicked.
     pub panicked: u64,
+    /// Handlers that returned no error, and then something that they had written could not be sent.
+    pub unsent: u64,
 }
 
 /// How [`Server::shutdown`] went. (asyncio has none.)
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// How many connections were aborted at the deadline. Zero if every handler has ended in time.
+    /// How many connections were aborted at the deadline: handlers that had not ended, and those whose
+    /// output was not sent yet. Zero if every handler has ended in time.
+    ///
+    /// Connections that were lost before the deadline are not among them: what handlers had written and
+    /// was not sent counts in [`Statistics::unsent`], theirs that failed in [`Statistics::failed`].
     pub aborted: usize,
 }
 
@@ -236,7 +242,7 @@ impl<R: Runtime> Server<R> {
     /// # Errors
     ///
     /// Where a host does not resolve, or an address cannot be listened on; the error names it. Where there
-    /// is no host. Nothing is listened on then.
+    /// is no host, or no task or thread can be started to accept. Nothing is listened on then.
     ///
     /// # Cancel safety
     ///
@@ -257,7 +263,8 @@ impl<R: Runtime> Server<R> {
         F: Future<Output: Outcome> + Send + 'static,
     {
         let listeners = listen::tcp::<R>(hosts, port, options).await?;
-        Ok(Self::serve(listeners, handler, options))
+        let (server, started) = Self::launch(listeners, handler, options);
+        server.unless_failed(started).await
     }
 
     /// Starts a server on a Unix socket, whose file it makes, and removes when it is closed.
@@ -269,11 +276,12 @@ impl<R: Runtime> Server<R> {
     ///
     /// # Errors
     ///
-    /// Where the path cannot be listened on; the error names it. No server is left.
+    /// Where the path cannot be listened on; the error names it. Where no task or thread can be started to
+    /// accept. No server is left, and no file.
     ///
     /// # Cancel safety
     ///
-    /// Safe: it does not wait.
+    /// Safe: no server is left, and nothing is listened on.
     ///
     /// # Panics
     ///
@@ -290,18 +298,40 @@ impl<R: Runtime> Server<R> {
         F: Future<Output: Outcome> + Send + 'static,
     {
         let (listener, file) = SocketFile::listen::<R>(path.as_ref(), options)?;
-        let server = Self::serve(vec![listener], handler, options);
+        let (server, started) = Self::launch(vec![listener], handler, options);
         lock(&server.file).replace(file);
-        Ok(server)
+        server.unless_failed(started).await
     }
 
     /// Starts a server on sockets that listen already, of any kind. They are closed when the server is.
     /// Of the options, those of the listening socket do not apply. (asyncio's `start_server(sock=…)`.)
     ///
+    /// Where no task or thread can be started to accept, the server is closed at once, and
+    /// [`ServerOptions::on_error`] is told.
+    ///
     /// # Panics
     ///
     /// As for [`start`](Self::start).
     pub fn serve<L, H, F>(listeners: Vec<L>, handler: H, options: &ServerOptions) -> Self
+    where
+        L: Listener,
+        H: Fn(StreamReader<L::Transport>, StreamWriter<L::Transport>) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        let (server, started) = Self::launch(listeners, handler, options);
+        if let Err(error) = started {
+            server.close();
+            server.state.refused(error, options);
+        }
+        server
+    }
+
+    /// Makes a server and starts its tasks; how that went, too.
+    fn launch<L, H, F>(
+        listeners: Vec<L>,
+        handler: H,
+        options: &ServerOptions,
+    ) -> (Self, io::Result<()>)
     where
         L: Listener,
         H: Fn(StreamReader<L::Transport>, StreamWriter<L::Transport>) -> F + Send + Sync + 'static,
@@ -318,23 +348,38 @@ impl<R: Runtime> Server<R> {
             file: Mutex::default(),
             runtime: PhantomData,
         };
-        state.change(|inner| inner.listeners = listeners.len());
         let acceptor = Arc::new(Acceptor {
             state,
             handler,
             options: options.clone(),
         });
-        if let Some(limit) = options.gives_up_idle_after() {
-            let state = Arc::clone(&acceptor.state);
-            // Where there are no means for this task, there are none for a connection's.
-            let _ = R::spawn(async move { state.give_up_idle::<R>(limit).await });
+        // Each takes its part before a task runs, or the idle task would find nothing to look after. What
+        // is not started is dropped, and with it its part.
+        let listeners: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| (listener, Listening::new(&acceptor.state)))
+            .collect();
+        let start = || {
+            if let Some(limit) = options.gives_up_idle_after() {
+                let state = Arc::clone(&acceptor.state);
+                R::spawn(async move { state.give_up_idle::<R>(limit).await })?;
+            }
+            for (listener, listening) in listeners {
+                R::spawn(Arc::clone(&acceptor).accept::<R, L, F>(listener, listening))?;
+            }
+            Ok(())
+        };
+        let started = start();
+        (server, started)
+    }
+
+    /// Ends a server that has not started as a whole, with whatever it has accepted meanwhile.
+    async fn unless_failed(self, started: io::Result<()>) -> io::Result<Self> {
+        if started.is_err() {
+            self.shutdown(Duration::ZERO).await;
+            self.state.until(|inner| inner.listeners == 0).await;
         }
-        for listener in listeners {
-            // If it cannot be started it is dropped, and with it its part in the server.
-            let listening = Listening(Arc::clone(&acceptor.state));
-            let _ = R::spawn(Arc::clone(&acceptor).accept::<R, L, F>(listener, listening));
-        }
-        server
+        started.map(|()| self)
     }
 
     /// Returns the addresses that the server listens on, also after it was closed; Unix sockets have none.
@@ -493,22 +538,24 @@ impl<H> Acceptor<H> {
                             break registered;
                         }
                     };
+                    let kept = Arc::clone(&shared);
                     let handled = Arc::clone(&self).handle(stream, shared, registered, peer);
                     if let Err(error) = R::spawn(handled) {
-                        // The connection went with its task. There may be room for the next one soon.
-                        self.refused(error);
-                        R::sleep(ACCEPT_AGAIN).await;
+                        // Nobody has served this peer, who must not take that for an answer.
+                        kept.abort(Loss::Aborted);
+                        drop(kept);
+                        self.state.refused(error, &self.options);
+                        self.wait_to_accept_again::<R>().await;
                     }
                 }
                 Err(error) => {
                     failed_in_a_row += 1;
                     let goes_on =
                         concerns_one_connection(&error) && failed_in_a_row < FAILED_IN_A_ROW;
-                    self.refused(error);
+                    self.state.refused(error, &self.options);
                     if !goes_on {
                         failed_in_a_row = 0;
-                        let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
-                        either(closed, R::sleep(ACCEPT_AGAIN)).await;
+                        self.wait_to_accept_again::<R>().await;
                     }
                 }
             }
@@ -517,11 +564,10 @@ impl<H> Acceptor<H> {
         drop(listening);
     }
 
-    /// Counts an error of the system, and tells of it.
-    fn refused(&self, error: io::Error) {
-        self.state
-            .change(|inner| inner.statistics.accept_errors += 1);
-        self.options.tell(ServerError::Accept { error });
+    /// Waits until the system may have means again, or the server is closed.
+    async fn wait_to_accept_again<R: Runtime>(&self) {
+        let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
+        either(closed, R::sleep(ACCEPT_AGAIN)).await;
     }
 
     async fn handle<T, F>(
@@ -541,8 +587,10 @@ impl<H> Acceptor<H> {
             (self.handler)(reader, writer).await.failure()
         })));
         let cancelled = pin!(self.state.cancelled(registered.id));
+        let mut owes_answer = false;
         match either(handled, cancelled).await {
-            Either::First(Ok(None)) => {}
+            // What it aborted itself, it did not mean to be sent.
+            Either::First(Ok(None)) => owes_answer = !shared.is_aborted(),
             Either::First(Ok(Some(error))) => {
                 self.state.change(|inner| inner.statistics.failed += 1);
                 self.options.tell(ServerError::Failed { peer, error });
@@ -554,14 +602,18 @@ impl<H> Acceptor<H> {
             // It may have written while all were aborted.
             Either::Second(()) => drop(shared.abort(Loss::Aborted)),
         }
-        if shared
-            .close_within(self.options.closes_within())
-            .await
-            .is_ok()
-        {
-            registered.lingers();
-            let cancelled = pin!(self.state.cancelled(registered.id));
-            either(pin!(linger(&*shared)), cancelled).await;
+        match shared.close_within(self.options.closes_within()).await {
+            Ok(()) => {
+                registered.lingers();
+                let cancelled = pin!(self.state.cancelled(registered.id));
+                either(pin!(linger(&*shared)), cancelled).await;
+            }
+            Err(lost) if owes_answer && shared.has_dropped_output() => {
+                self.state.change(|inner| inner.statistics.unsent += 1);
+                self.options.tell(ServerError::Unsent { peer, lost });
+            }
+            // Its failure was told already, or everything had left.
+            Err(_) => {}
         }
     }
 }
@@ -597,7 +649,9 @@ fn concerns_one_connection(error: &io::Error) -> bool {
         | libc::ENONET
         | libc::EHOSTUNREACH
         | libc::EOPNOTSUPP
-        | libc::ENETUNREACH,
+        | libc::ENETUNREACH
+        // A firewall forbids it.
+        | libc::EPERM,
     ) = error.raw_os_error()
     {
         return true;
@@ -624,6 +678,12 @@ impl State {
         drop(inner);
         wakers.into_iter().for_each(Waker::wake);
         result
+    }
+
+    /// Counts an error of the system, and tells of it.
+    fn refused(&self, error: io::Error, options: &ServerOptions) {
+        self.change(|inner| inner.statistics.accept_errors += 1);
+        options.tell(ServerError::Accept { error });
     }
 
     fn enter(&self, phase: Phase) {
@@ -767,6 +827,13 @@ impl Inner {
 
 /// A listener's part in the server, given up when dropped, however its task ends.
 struct Listening(Arc<State>);
+
+impl Listening {
+    fn new(state: &Arc<State>) -> Self {
+        state.change(|inner| inner.listeners += 1);
+        Self(Arc::clone(state))
+    }
+}
 
 impl Drop for Listening {
     fn drop(&mut self) {

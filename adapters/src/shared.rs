@@ -49,6 +49,8 @@ pub(crate) struct Sending<W> {
     unflushed: bool,
     /// Whether the transport's write side was ended in order.
     ended: bool,
+    /// Whether a loss took bytes with it.
+    dropped: bool,
     /// The transport's first error.
     cause: Option<Arc<io::Error>>,
 }
@@ -83,6 +85,7 @@ impl<T: Transport> Shared<T> {
             transport: Some(transport),
             unflushed: false,
             ended: false,
+            dropped: false,
             cause: None,
         };
         Self {
@@ -211,7 +214,7 @@ impl<T: Transport> Shared<T> {
     /// Gives the connection up, and lets both halves know. The first loss counts.
     pub(crate) fn abort(&self, loss: Loss) -> Lost {
         let mut sending = self.lock();
-        sending.writer.lost(loss);
+        sending.lose(loss);
         if let Some(transport) = &mut sending.transport {
             transport.abort();
         }
@@ -226,6 +229,16 @@ impl<T: Transport> Shared<T> {
     pub(crate) fn given_up(&self) -> Option<Lost> {
         let loss = *self.given_up.get()?;
         Some(Lost { loss, cause: None })
+    }
+
+    /// Whether this side aborted the connection.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.given_up.get() == Some(&Loss::Aborted)
+    }
+
+    /// Whether a loss took bytes with it that were pending.
+    pub(crate) fn has_dropped_output(&self) -> bool {
+        self.lock().dropped
     }
 
     /// Lets reads that find nothing buffered see the end of the stream, whatever the peer does.
@@ -292,10 +305,15 @@ impl<W: WriteHalf> Sending<W> {
         (self.writer.pending(), self.unflushed, self.writer.state())
     }
 
+    fn lose(&mut self, loss: Loss) {
+        self.dropped |= self.writer.wants_write() || self.unflushed;
+        self.writer.lost(loss);
+    }
+
     fn fail(&mut self, error: io::Error) -> Lost {
         let loss = loss_of(&error);
         let cause = Arc::clone(self.cause.get_or_insert_with(|| Arc::new(error)));
-        self.writer.lost(loss);
+        self.lose(loss);
         self.lost().unwrap_or(Lost {
             loss,
             cause: Some(cause),
