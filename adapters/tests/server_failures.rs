@@ -17,31 +17,32 @@ use plimsoll_io::{
     StreamReader, StreamWriter, Transport,
 };
 
-/// tokio, but for a Unix listener that it cannot watch, for tasks of which it starts a few only, and for
+/// tokio, but for a Unix listener that it cannot watch, for a task that it refuses if it is told to, and for
 /// sleeps that are counted, and end at once or never.
 struct Refusing;
 
 static SLEEPS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// How many tasks it starts still. The tests run in a thread each, and their tasks with them.
-    static TASKS_LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+    /// How many tasks it starts before it refuses one. The tests run in a thread each, and their tasks with
+    /// them.
+    static BEFORE_REFUSED: Cell<Option<usize>> = const { Cell::new(None) };
     static SLEEPS_END: Cell<bool> = const { Cell::new(true) };
 }
 
-/// Lets so many tasks be started, until it is dropped.
-struct TasksLeft;
+/// Lets one task be refused, and sleeps never end if that is asked for, until it is dropped.
+struct Refused;
 
-impl TasksLeft {
-    fn new(count: usize) -> Self {
-        TASKS_LEFT.set(count);
+impl Refused {
+    fn behind(count: usize) -> Self {
+        BEFORE_REFUSED.set(Some(count));
         Self
     }
 }
 
-impl Drop for TasksLeft {
+impl Drop for Refused {
     fn drop(&mut self) {
-        TASKS_LEFT.set(usize::MAX);
+        BEFORE_REFUSED.set(None);
         SLEEPS_END.set(true);
     }
 }
@@ -79,9 +80,11 @@ impl Runtime for Refusing {
     }
 
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        match TASKS_LEFT.get().checked_sub(1) {
-            Some(left) => TASKS_LEFT.set(left),
-            None => return Err(io::ErrorKind::WouldBlock.into()),
+        if let Some(before) = BEFORE_REFUSED.get() {
+            BEFORE_REFUSED.set(before.checked_sub(1));
+            if before == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
         }
         Tokio::spawn(task)
     }
@@ -253,10 +256,10 @@ async fn a_server_whose_tasks_cannot_be_started_does_not_start() {
     let plain = ServerOptions::new();
     let idle = ServerOptions::new().idle_timeout(Duration::from_secs(1));
     for (options, tasks) in [(&plain, 0), (&plain, 1), (&idle, 0), (&idle, 1), (&idle, 2)] {
-        let _left = TasksLeft::new(tasks);
+        let _refused = Refused::behind(tasks);
         let hosts = ["127.0.0.1", "127.0.0.2"];
         let started = Server::<Refusing>::start(answer_lines, &hosts, port, options).await;
-        let error = started.expect_err("a server with a task too few");
+        let error = started.expect_err("a task was refused");
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         let refused = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused, "{tasks}");
@@ -267,7 +270,7 @@ async fn a_server_whose_tasks_cannot_be_started_does_not_start() {
 async fn a_server_that_cannot_accept_is_closed_and_says_so() {
     let idle_timeout = Duration::from_secs(1);
     for (idle, tasks) in [(false, 0), (true, 0), (true, 1)] {
-        let _left = TasksLeft::new(tasks);
+        let _refused = Refused::behind(tasks);
         let told = Told::default();
         let options = match idle {
             true => told.options().idle_timeout(idle_timeout),
@@ -284,7 +287,7 @@ async fn a_server_that_cannot_accept_is_closed_and_says_so() {
 
 #[tokio::test]
 async fn a_connection_that_nobody_serves_ends_in_a_loss_and_holds_up_no_shutdown() {
-    let _left = TasksLeft::new(1);
+    let _refused = Refused::behind(1);
     SLEEPS_END.set(false);
     let (client, accepted) = Memory::pair(100);
     let given = Given::new(vec![Ok(accepted)]);
@@ -316,7 +319,7 @@ enum Ending {
     GoneBeforeTheEnd,
     /// The handler aborts.
     Aborted,
-    /// Everything has left, and then the peer is gone.
+    /// Everything has left, and then the peer resets the connection.
     GoneAfterwards,
     /// The server is shut down meanwhile.
     ShutDown,
@@ -365,6 +368,9 @@ async fn an_answer_that_is_lost_after_its_handler_has_returned_is_told() {
             _ => client.reader.read(10).await.map_or(0, |part| part.len()),
         };
         let stays = matches!(ending, Ending::Ignored | Ending::Aborted | Ending::ShutDown);
+        if matches!(ending, Ending::GoneAfterwards) {
+            client.writer.abort();
+        }
         let kept = stays.then_some(client);
         let limit = match ending {
             Ending::ShutDown => Duration::from_millis(20),
