@@ -6,7 +6,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_core::Stream as _;
@@ -221,9 +223,42 @@ fn block_within<A>(
     let Some(timeout) = timeout else {
         return block_on(operation);
     };
+    if timeout.is_zero() {
+        return at_once(operation).unwrap_or(Err(Error::TimedOut));
+    }
     match block_on(either(pin!(operation), Blocking::sleep(timeout))) {
         Either::First(result) => result,
         Either::Second(()) => Err(Error::TimedOut),
+    }
+}
+
+/// Runs an operation as far as it comes without waiting. A peer that sends without end does not keep it
+/// going for longer than [`AT_ONCE`].
+fn at_once<A>(operation: impl Future<Output = A>) -> Option<A> {
+    let mut operation = pin!(operation);
+    let goes_on = Arc::new(GoesOn(AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&goes_on));
+    let start = Instant::now();
+    loop {
+        if let Poll::Ready(answer) = operation.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(answer);
+        }
+        // One that only lets others have their turn has woken itself.
+        if !goes_on.0.swap(false, Ordering::Relaxed) || start.elapsed() > AT_ONCE {
+            return None;
+        }
+    }
+}
+
+/// How long what does not wait may take where nothing may be waited for.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// Whether an operation wants to be polled again.
+struct GoesOn(AtomicBool);
+
+impl Wake for GoesOn {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -327,7 +362,7 @@ impl<T: Transport> StreamReader<T> {
     /// Sets how long each read may take, however slowly its bytes come; at first `None`, for ever.
     ///
     /// A read that takes longer fails with [`Error::TimedOut`], and loses no byte: it may be asked again.
-    /// With zero, reads take what is there. A [`Source`](super::Source) whose reads block is not
+    /// With zero, reads take what is there, and do so for a second at most. A [`Source`](super::Source) whose reads block is not
     /// interrupted.
     #[doc(alias = "set_read_timeout")]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
