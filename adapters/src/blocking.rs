@@ -214,8 +214,8 @@ impl Runtime for Blocking {
     fn connect_unix(
         path: &std::path::Path,
     ) -> impl Future<Output = io::Result<Async<UnixStream>>> + Send + 'static {
-        let path = path.to_owned();
-        async { Async::<UnixStream>::connect(path).await }
+        let connected = crate::reactor::connect_unix(path);
+        async { Async::new(connected?) }
     }
 
     fn tcp_listener(listener: TcpListener) -> io::Result<Async<TcpListener>> {

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::either::{Either, either};
+#[cfg(unix)]
+use crate::error::cannot;
 use crate::happy_eyeballs::{
     ATTEMPT_DELAY, Action, ConnectError, Scheduler, Timing, Verdict, interleave,
 };
@@ -205,6 +207,17 @@ pub async fn open_connection<R: Runtime>(
         Some(transport) => Ok(Stream::with_options(transport, &options.streams).split()),
         None => unreachable!("a race that is won has a winner"),
     }
+}
+
+/// Opens a connection to a Unix socket. See the functions of that name.
+#[cfg(unix)]
+pub(crate) async fn open_unix_connection<R: Runtime>(
+    path: &std::path::Path,
+    options: &Options,
+) -> io::Result<(StreamReader<R::Unix>, StreamWriter<R::Unix>)> {
+    let named = |error| cannot(format_args!("connect to {}", path.display()), error);
+    let transport = R::connect_unix(path).await.map_err(named)?;
+    Ok(Stream::with_options(transport, options).split())
 }
 
 async fn resolve<R: Runtime>(

@@ -168,6 +168,21 @@ fn kind_of_loss(loss: Loss) -> io::ErrorKind {
     }
 }
 
+/// An error of the system, and what could not be done.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {what}: {error}")]
+struct Cannot {
+    what: String,
+    #[source]
+    error: io::Error,
+}
+
+/// Adds to an error of the system what could not be done. It keeps its kind, and is the new one's source.
+pub(crate) fn cannot(what: fmt::Arguments<'_>, error: io::Error) -> io::Error {
+    let what = what.to_string();
+    io::Error::new(error.kind(), Cannot { what, error })
+}
+
 /// Tells what kind of loss a transport's error is.
 pub(crate) fn loss_of(error: &io::Error) -> Loss {
     match error.kind() {

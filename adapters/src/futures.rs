@@ -119,8 +119,8 @@ macro_rules! runtime {
             fn connect_unix(
                 path: &std::path::Path,
             ) -> impl Future<Output = std::io::Result<$unix>> + Send + 'static {
-                let path = path.to_owned();
-                async move { <$unix>::connect(&path).await }
+                let connected = $crate::reactor::connect_unix(path);
+                async { $crate::futures::adopt(connected?) }
             }
 
             fn tcp_listener(listener: std::net::TcpListener) -> std::io::Result<$tcp_listener> {

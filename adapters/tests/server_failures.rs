@@ -461,6 +461,37 @@ fn an_idle_timeout_of_no_time_is_a_mistake() {
     let _ = ServerOptions::new().idle_timeout(Duration::ZERO);
 }
 
+/// Looks whether an error names the path, and has the system's as its source.
+#[track_caller]
+fn check_names(path: &Path, error: io::Error, errno: rustix::io::Errno) {
+    let system = io::Error::from(errno);
+    let text = format!("cannot connect to {}: {system}", path.display());
+    assert_eq!((error.to_string(), error.kind()), (text, system.kind()));
+    let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref());
+    let source: &io::Error = source.expect("the system's error");
+    assert_eq!(source.raw_os_error(), Some(errno.raw_os_error()));
+}
+
+/// Listens on a path, accepts none, and connects as often as there is room.
+fn fill(path: &Path) -> Vec<socket2::Socket> {
+    let address = socket2::SockAddr::unix(path).unwrap();
+    let socket =
+        || socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    let listener = socket();
+    listener.bind(&address).unwrap();
+    listener.listen(1).unwrap();
+    let mut sockets = vec![listener];
+    for _ in 0..10 {
+        let client = socket();
+        client.set_nonblocking(true).unwrap();
+        if client.connect(&address).is_err() {
+            return sockets;
+        }
+        sockets.push(client);
+    }
+    panic!("more connections than asked for");
+}
+
 /// asyncio's functions for Unix sockets, with the defaults and with options.
 macro_rules! unix_face {
     ($runtime:ident, $feature:literal, $block_on:expr) => {
@@ -488,6 +519,17 @@ macro_rules! unix_face {
                 writer.write(b"abc\nabcd\n").unwrap();
                 assert_eq!(reader.read_line().await.unwrap(), "abc\n");
                 assert!(reader.read_line().await.unwrap().is_empty());
+
+                let missing = folder.0.join("missing");
+                let error = on::open_unix_connection(&missing).await.unwrap_err();
+                check_names(&missing, error, rustix::io::Errno::NOENT);
+                if cfg!(target_os = "linux") {
+                    let full = folder.0.join("full");
+                    let _sockets = fill(&full);
+                    let error = on::open_unix_connection(&full).await.unwrap_err();
+                    check_names(&full, error, rustix::io::Errno::AGAIN);
+                    std::fs::remove_file(full).unwrap();
+                }
             });
             assert_eq!(folder.files(), 0);
         }
