@@ -11,7 +11,9 @@ use plimsoll::{Loss, ReadError, WriteError};
 ///
 /// Errors are sticky where the connection is gone: asked again, an operation fails again. None holds a
 /// byte of what the peer sent. As an [`io::Error`] it keeps the kind of the system's error, or has the
-/// kind that fits best, and holds this one.
+/// kind that fits best, and holds this one. Of the two with the kind `TimedOut`, [`TimedOut`](Self::TimedOut)
+/// may be asked again, and a [`Lost`](Self::Lost) is for good: `io::Error::get_ref` and a downcast to this type
+/// tell them apart.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

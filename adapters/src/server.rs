@@ -395,7 +395,8 @@ impl<R: Runtime> Server<R> {
     }
 
     /// Returns how many connections are open: from being accepted until the handler has ended and
-    /// everything is sent. (asyncio has none.)
+    /// everything is sent. Those that then still drop what their peers send are not counted, though they
+    /// keep their place among [`max_connections`](ServerOptions::max_connections). (asyncio has none.)
     pub fn connections(&self) -> usize {
         self.state.lock().open()
     }
