@@ -59,9 +59,11 @@ pub(crate) struct Sending<W> {
 pub(crate) enum BeforeRead {
     /// This side gave the connection up.
     GivenUp(Lost),
-    /// More is pending than the high water mark allows, or the other half is about to find out.
+    /// More is pending than the high water mark allows.
     Full,
     NotFull,
+    /// Somebody else has the output, and wakes the reader behind it.
+    Busy,
 }
 
 /// Which half waits.
@@ -113,7 +115,7 @@ impl<T: Transport> Shared<T> {
     /// Sends as far as the transport takes it, for a read that has to wait.
     ///
     /// When this returns, `cx` is woken once there is more to send, the transport takes more, or the
-    /// output is no longer [`Full`](BeforeRead::Full).
+    /// output is no longer [`Full`](BeforeRead::Full) or [`Busy`](BeforeRead::Busy).
     ///
     /// That a write failed is none of a read's business: the transport may still have something to read.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> BeforeRead {
@@ -121,7 +123,7 @@ impl<T: Transport> Shared<T> {
         let Some(mut sending) = self.sending.lock_or_leave_word() else {
             return self
                 .given_up()
-                .map_or(BeforeRead::Full, BeforeRead::GivenUp);
+                .map_or(BeforeRead::Busy, BeforeRead::GivenUp);
         };
         let before = sending.progress();
         let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
