@@ -66,8 +66,8 @@ macro_rules! face {
         ///
         /// # Errors
         ///
-        /// Where the host does not resolve, or an address cannot be listened on; the error names it.
-        /// Nothing is listened on then.
+        /// Where the host does not resolve, or an address cannot be listened on; the error names it. Where
+        /// no task can be started to accept. Nothing is listened on then.
         ///
         /// # Cancel safety
         ///

@@ -8,6 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+#[cfg(unix)]
+use plimsoll_io::blocking::open_unix_connection;
 use plimsoll_io::blocking::{
     Async, Server, Sink, Source, StreamReader, StreamWriter, open_connection, start_server,
     streams, streams_with,
@@ -314,6 +316,16 @@ fn without_any_time_a_read_takes_all_that_is_there() {
         reader.set_timeout(Some(Duration::ZERO));
         assert!(matches!(reader.read(1), Err(Error::TimedOut)));
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_error_of_connecting_to_a_unix_socket_names_the_path() {
+    let path = std::env::temp_dir().join("no such folder/socket");
+    let error = open_unix_connection(&path).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    let text = format!("cannot connect to {}: ", path.display());
+    assert!(error.to_string().starts_with(&text), "{error}");
 }
 
 /// A source that never waits, and never ends.

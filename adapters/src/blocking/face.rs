@@ -95,8 +95,8 @@ pub fn open_connection_with(
 ///
 /// # Errors
 ///
-/// Where the host does not resolve, or an address cannot be listened on; the error names it. Nothing is
-/// listened on then.
+/// Where the host does not resolve, or an address cannot be listened on; the error names it. Where no thread
+/// can be started to accept. Nothing is listened on then.
 pub fn start_server<H, O>(handler: H, host: &str, port: u16) -> io::Result<Server>
 where
     H: Fn(StreamReader, StreamWriter) -> O + Send + Sync + 'static,
