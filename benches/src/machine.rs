@@ -12,13 +12,7 @@ pub fn describe() -> String {
     let cores = available_parallelism()
         .ok()
         .map(|count| format!("{count} cores"));
-    let parts = [
-        date,
-        processor(),
-        cores,
-        system(),
-        output("rustc", &["-V"]),
-    ];
+    let parts = [date, processor(), cores, system(), output("rustc", &["-V"])];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join(", ")
 }
@@ -35,7 +29,11 @@ fn processor() -> Option<String> {
 fn system() -> Option<String> {
     let release = output("uname", &["-r"])?;
     let numbers: Vec<&str> = release.splitn(3, '.').take(2).collect();
-    Some(format!("{} {}", output("uname", &["-s"])?, numbers.join(".")))
+    Some(format!(
+        "{} {}",
+        output("uname", &["-s"])?,
+        numbers.join(".")
+    ))
 }
 
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
