@@ -26,6 +26,9 @@ const SMALLEST_BLOCK: usize = 512;
 /// Size of the largest block that writes are copied into, in bytes.
 const LARGEST_BLOCK: usize = 64 * 1024;
 
+/// A queue whose list of parts is this many times longer than what is left in it gives the rest back.
+const SPARSE: usize = 8;
+
 /// Queues bytes to send, and tells how full the queue is.
 ///
 /// # Memory
@@ -33,8 +36,8 @@ const LARGEST_BLOCK: usize = 64 * 1024;
 /// A write that would make more bytes pending than the [cap](Self::set_cap) is refused. Copied bytes
 /// are kept in blocks of at most 64 KiB, each given back once it is sent, so that a writer holds at
 /// most what is pending, one block that is being sent, one that is being filled, and 64 bytes for each
-/// part of the queue. [`Bytes`] that are queued as they are keep alive what they share. With nothing
-/// pending, no memory is held.
+/// part of the queue, or while that gets shorter 256. [`Bytes`] that are queued as they are keep alive
+/// what they share. With nothing pending, no memory is held.
 ///
 /// # Examples
 ///
@@ -408,6 +411,9 @@ impl Writer {
         }
         if count > 0 {
             self.block.advance(count);
+        }
+        if self.parts.len() < self.parts.capacity() / SPARSE {
+            self.parts.shrink_to(self.parts.len().saturating_mul(2));
         }
         self.note_removal();
     }

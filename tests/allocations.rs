@@ -364,6 +364,23 @@ fn a_writer_holds_little_more_than_what_is_pending() {
 }
 
 #[test]
+fn a_long_queue_that_gets_short_gives_its_list_back() {
+    const PARTS: usize = 32_000;
+    let part = Bytes::from(vec![b'a'; 512]);
+    let mut writer = Writer::new();
+    let ((), heap) = measure(|| {
+        for _ in 0..PARTS {
+            writer.write_bytes(part.clone()).unwrap();
+        }
+        while writer.pending() > 2 * part.len() {
+            writer.output().advance(part.len());
+        }
+    });
+    assert!(heap.peak >= 32 * PARTS as isize, "{}", heap.peak);
+    assert!(heap.held <= 2 * 256, "{}", heap.held);
+}
+
+#[test]
 fn what_a_reader_says_it_holds_is_what_it_holds() {
     let mut reader = Reader::new();
     let (frame, heap) = measure(|| {

@@ -75,8 +75,10 @@ impl Options {
         Self { read_cap, ..self }
     }
 
-    /// Sets the most bytes that are received at once, 16 KiB at first. A read that waits may hold as much.
-    /// (asyncio receives up to 256 KiB.)
+    /// Sets the most bytes that are received at once, 16 KiB at first. (asyncio receives up to 256 KiB.)
+    ///
+    /// A stream begins with reads of 1 KiB, and adapts them to what its peer sends at once. A read may hold
+    /// as much.
     ///
     /// # Panics
     ///

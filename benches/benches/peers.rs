@@ -10,7 +10,8 @@ use plimsoll_benches::ratios::{RATIOS, Ratio};
 use plimsoll_benches::{idle, instructions, loopback, memory, report};
 
 const USAGE: &str = "\
-cargo bench -p plimsoll-benches [-- [PART...] [--quick] [--save]]
+cargo bench -p plimsoll-benches [-- [PART...] [--quick]]
+cargo bench -p plimsoll-benches -- --save
 cargo bench -p plimsoll-benches -- report
 
 parts, all of them if none is named:
@@ -21,7 +22,7 @@ parts, all of them if none is named:
 
 options:
   --quick       tiny inputs: shows that everything works, and measures nothing
-  --save        keeps the figures in docs/, and makes the report of them
+  --save        keeps the figures of a full run in docs/, and makes the report of them
 
 report: writes the tables and the chart in docs/ from the figures that were kept last
 ";
@@ -94,6 +95,10 @@ fn arguments() -> Result<Command> {
             Long("bench") => {} // cargo's own
             other => return Err(other.unexpected().into()),
         }
+    }
+    // The page is of one whole run.
+    if save && (quick || !parts.is_empty()) {
+        return Err(format!("only a full run can be kept\n\n{USAGE}").into());
     }
     if parts.is_empty() {
         parts = PARTS.map(|(_, part)| part).into();
