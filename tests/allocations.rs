@@ -436,3 +436,61 @@ fn a_thousand_small_writes_share_a_few_blocks() {
     assert!(slices <= 8, "{slices} slices");
     assert!(heap.held <= 64_000, "{}", heap.held);
 }
+
+/// (CPython joins what is queued, or walks over it: four times the cost.)
+#[test]
+fn a_small_write_costs_the_same_with_eight_thousand_parts_queued_as_with_eight() {
+    let costs = |parts| {
+        let part = Bytes::from(vec![b'a'; 1024]);
+        let mut writer = Writer::new();
+        for _ in 0..parts {
+            writer.write_bytes(part.clone()).unwrap();
+        }
+        let ((), writes) = measure(|| {
+            for _ in 0..5_000 {
+                writer.write(b"small").unwrap();
+            }
+        });
+        let (slices, sends) = measure(|| {
+            let mut slices = [std::io::IoSlice::new(&[]); 8];
+            let filled = writer.output().chunks_vectored(&mut slices);
+            writer.output().advance(4 * part.len());
+            filled
+        });
+        assert_eq!((slices, sends.allocations, sends.held), (8, 0, 0));
+        (writes.allocations, writes.held, writes.peak)
+    };
+    let (allocations, held, peak) = costs(8);
+    assert!(allocations <= 10, "{allocations} for 5,000 writes");
+    assert_eq!(costs(8_000), (allocations, held, peak));
+}
+
+#[test]
+fn a_thousand_small_and_large_writes_are_all_shown_at_once_and_large_ones_are_not_copied() {
+    let large = Bytes::from(vec![b'x'; 5000]);
+    let mut writer = Writer::new();
+    let mut written = Vec::new();
+    let ((), heap) = measure(|| {
+        for number in 0..1000 {
+            if number % 40 == 20 {
+                writer.write_bytes(large.clone()).unwrap();
+            } else {
+                writer.write(b"a small write of 32 bytes, or so").unwrap();
+            }
+        }
+    });
+    assert!(heap.held < 64_000, "{}: 125,000 are large", heap.held);
+    for number in 0..1000 {
+        let small: &[u8] = b"a small write of 32 bytes, or so";
+        written.extend_from_slice(if number % 40 == 20 { &large } else { small });
+    }
+    let mut slices = [std::io::IoSlice::new(&[]); 64];
+    let output = writer.output();
+    let filled = output.chunks_vectored(&mut slices);
+    assert_eq!(filled, 25 + 26, "large ones, and runs of small ones");
+    let shown: Vec<u8> = slices
+        .iter()
+        .flat_map(|slice| slice.iter().copied())
+        .collect();
+    assert!(shown == written);
+}

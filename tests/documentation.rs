@@ -3,21 +3,18 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use common::functions::{Function, functions, sources};
 use common::report;
 
-/// A public function, as its source has it.
-struct Function<'a> {
-    line: usize,
-    name: &'a str,
-    docs: String,
-    /// From `fn` to the body.
-    signature: String,
-    body: String,
+/// What is asked of the documentation of a function.
+trait Documented {
+    fn due(&self) -> Vec<&'static str>;
+    fn missing(&self) -> Vec<&'static str>;
 }
 
-impl Function<'_> {
+impl Documented for Function<'_> {
     /// The sections that the documentation has to have.
     fn due(&self) -> Vec<&'static str> {
         let returned = self.signature.rsplit("->").next().unwrap_or_default();
@@ -44,92 +41,6 @@ impl Function<'_> {
         due.retain(|section| !self.docs.lines().any(|line| line == *section));
         due
     }
-}
-
-/// The functions of a file that its users can call: those that are `pub`, and those of a `pub trait`.
-///
-/// It relies on rustfmt: an item ends at a line that is indented as its first one is.
-fn functions(source: &str) -> Vec<Function<'_>> {
-    let lines: Vec<&str> = source.lines().collect();
-    let mut found = Vec::new();
-    let mut docs = String::new();
-    let mut trait_indent = None;
-    for (at, line) in lines.iter().enumerate() {
-        let code = line.trim_start();
-        let indent = line.len() - code.len();
-        if let Some(doc) = code.strip_prefix("///") {
-            docs += doc.strip_prefix(' ').unwrap_or(doc);
-            docs += "\n";
-            continue;
-        }
-        if trait_indent == Some(indent) && code == "}" {
-            trait_indent = None;
-        }
-        if code.starts_with("pub trait ") {
-            trait_indent = Some(indent);
-        }
-        let of_trait = trait_indent.is_some_and(|outer| indent == outer + 4);
-        let item = code
-            .strip_prefix("pub ")
-            .or(of_trait.then_some(code))
-            .map(|item| item.strip_prefix("const ").unwrap_or(item));
-        let named = item.and_then(|item| {
-            item.strip_prefix("async ")
-                .unwrap_or(item)
-                .strip_prefix("fn ")
-        });
-        if let (Some(item), Some(named)) = (item, named) {
-            let (signature, body) = parts(item, &lines[at + 1..], indent);
-            found.push(Function {
-                line: at + 1,
-                name: named.split(['(', '<']).next().unwrap_or_default(),
-                docs: std::mem::take(&mut docs),
-                signature,
-                body,
-            });
-        }
-        // Attributes stand between an item and its documentation, on one line or on several.
-        if !code.starts_with("#[") {
-            docs.clear();
-        }
-    }
-    found
-}
-
-/// The signature and the body of a function that begins with `first`.
-fn parts(first: &str, rest: &[&str], indent: usize) -> (String, String) {
-    let mut lines = std::iter::once(first).chain(rest.iter().map(|line| line.trim_end()));
-    let mut signature = String::new();
-    for line in lines.by_ref() {
-        signature += line.trim_start();
-        signature += " ";
-        if line.ends_with(['{', ';']) {
-            break;
-        }
-    }
-    if signature.ends_with("; ") {
-        return (signature, String::new());
-    }
-    let end = " ".repeat(indent) + "}";
-    let body = lines
-        .take_while(|line| *line != end)
-        .map(|line| line.split("//").next().unwrap_or_default());
-    let body = body.collect::<Vec<_>>().join("\n");
-    (signature, body)
-}
-
-/// All Rust files in a folder, and in those below it.
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.append(&mut sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
 }
 
 #[test]

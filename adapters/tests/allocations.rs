@@ -1,4 +1,5 @@
-//! What the heap holds for peers that do not read, counted by the allocator itself.
+//! What the heap holds for connections that are idle, and for peers that do not read, counted by the
+//! allocator itself.
 //!
 //! The whole process is counted, whatever thread allocates: the tests take their turns.
 #![cfg(all(
@@ -12,7 +13,7 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::{Future, pending, poll_fn};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -376,6 +377,52 @@ async fn a_thousand_peers_that_never_read<R: Runtime>(on: &'static str) {
     report(&format!("allocations: {about}, {left} left of each"));
 }
 
+/// What a stream itself holds, both halves, while a read waits: whatever came and went before, no buffer of
+/// either direction. Its socket is there before it, and the peer's takes nothing from the heap.
+async fn an_idle_stream() {
+    const LINES: usize = 100;
+    const LINE: usize = 30 * KIB;
+    warm_up::<Tokio>().await;
+    let (listener, address) = listen::<Tokio>(usual_socket());
+    let mut peer = connect(usual_socket(), address);
+    let (socket, _) = listener.accept().await.unwrap();
+    let mut line = vec![b'a'; LINE];
+    line[LINE - 1] = b'\n';
+    let mut answer = vec![0; LINE];
+
+    let heap = Heap::counted();
+    let Stream {
+        mut reader,
+        mut writer,
+    } = Stream::new(socket);
+    let made = heap.held();
+    for _ in 0..LINES {
+        peer.write_all(&line).unwrap();
+        assert_eq!(reader.read_line().await.unwrap(), line);
+        writer.write(&line).unwrap();
+        writer.drain().await.unwrap();
+        peer.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, line);
+    }
+    let peak = heap.peak();
+    let mut waits = pin!(reader.read_line());
+    poll_fn(|cx| {
+        assert!(waits.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    let held = heap.held();
+    let about = format!(
+        "an idle stream on tokio: {held} held, {made} when it was made, {peak} at the peak"
+    );
+    assert!(
+        peak > 2 * LINE as isize,
+        "{about}: both buffers are counted"
+    );
+    assert!(0 < held && held < 512, "{about}");
+    report(&format!("allocations: {about}"));
+}
+
 fn run<R: Runtime>(on: &'static str, block_on: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>)) {
     block_on(Box::pin(late_readers::<R>(on)));
     block_on(Box::pin(a_thousand_peers_that_never_read::<R>(on)));
@@ -389,6 +436,17 @@ fn tokio() {
         .build()
         .unwrap();
     run::<Tokio>("tokio", |test| runtime.block_on(test));
+}
+
+#[test]
+fn an_idle_stream_on_tokio_holds_no_buffer() {
+    let _turn = turn();
+    // No other thread, whose allocations would count.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(an_idle_stream());
 }
 
 #[test]

@@ -1,9 +1,11 @@
-//! What several test binaries share: naive models of the two halves, and a way to report counts.
+//! What several test binaries share: naive models of the two halves, the public functions of a source file, and
+//! a way to report counts.
 #![allow(
     dead_code,
     reason = "each test binary compiles this anew and uses a part of it"
 )]
 
+pub mod functions;
 pub mod parallel;
 pub mod random;
 pub mod reader_model;

@@ -1,0 +1,50 @@
+//! How few calls of the transport many writes take.
+
+mod common;
+
+use bytes::Bytes;
+use common::scripted::Scripted;
+use plimsoll::testing::{Call, ScriptedPeer};
+use plimsoll_io::Stream;
+
+/// Makes a thousand writes, each of them small unless `large` has bytes for it, and has them sent by a
+/// drain. Returns in how many calls they left, and checks that they did.
+fn calls_for_a_thousand_writes(large: impl Fn(usize) -> Option<Bytes>) -> usize {
+    let transport = Scripted::new(ScriptedPeer::new());
+    let mut stream = Stream::new(transport.clone());
+    let mut written = Vec::new();
+    for number in 0..1000 {
+        match large(number) {
+            Some(large) => {
+                written.extend_from_slice(&large);
+                stream.writer.write_bytes(large).unwrap();
+            }
+            None => {
+                let small = format!("a small write, the one with the number {number}\n");
+                written.extend_from_slice(small.as_bytes());
+                stream.writer.write(small.as_bytes()).unwrap();
+            }
+        }
+    }
+    plimsoll_io::blocking::block_on(stream.writer.flush()).unwrap();
+    assert_eq!(stream.writer.pending(), 0);
+    let state = transport.lock();
+    assert!(state.peer.received() == written);
+    let writes = state.calls.iter().filter(|call| **call == Call::Write);
+    writes.count()
+}
+
+#[test]
+fn a_thousand_small_writes_leave_in_one_call() {
+    assert_eq!(calls_for_a_thousand_writes(|_| None), 1);
+}
+
+#[test]
+fn small_writes_with_large_ones_between_them_leave_in_one_call() {
+    let large = Bytes::from(vec![b'x'; 5000]);
+    let every = |step| {
+        calls_for_a_thousand_writes(|number| (number % step == step / 2).then(|| large.clone()))
+    };
+    assert_eq!(every(40), 1, "25 of them, and 26 runs of small ones");
+    assert!(every(2) <= 1000 / 50, "a call for each run would be 1,000");
+}

@@ -1,0 +1,749 @@
+//! What panics is what the documentation says: every operation in every state, against the `# Panics` sections
+//! of the source.
+//!
+//! An operation that panics in any state without such a section fails, and so does a section of an operation that
+//! panicked in none, and a public function of either half that is not called here.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use common::functions::{functions, sources};
+use common::report;
+use plimsoll::{Connection, Loss, Reader, Separator, Step, WaterMarks, Writer};
+use plimsoll_io::blocking::{self, Blocking};
+use plimsoll_io::memory::{self, Memory};
+use plimsoll_io::tokio::Tokio;
+use plimsoll_io::{
+    ConnectOptions, Options, Runtime, Server, ServerOptions, Stream, StreamReader, StreamWriter,
+    Transport,
+};
+
+/// Operations that have been called, by file and name, and whether one returned, and one panicked.
+#[derive(Default)]
+struct Calls {
+    seen: BTreeMap<String, [bool; 2]>,
+    count: usize,
+}
+
+impl Calls {
+    fn call(&mut self, name: &str, operation: impl FnOnce()) {
+        let panicked = catch_unwind(AssertUnwindSafe(operation)).is_err();
+        if !self.seen.contains_key(name) {
+            self.seen.insert(name.to_owned(), [false; 2]);
+        }
+        let seen = self.seen.get_mut(name).expect("it was inserted");
+        seen[usize::from(panicked)] = true;
+        self.count += 1;
+    }
+}
+
+/// Operations by name, some of them with several arguments.
+type Operations<A> = &'static [(&'static str, fn(&mut A))];
+/// The same, of those that consume what they are called on.
+type LastOperations<A> = &'static [(&'static str, fn(A))];
+
+/// A value that cannot be formatted.
+struct Unprintable;
+
+impl fmt::Display for Unprintable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Err(fmt::Error)
+    }
+}
+
+/// Ends whatever an operation came to.
+fn ignore<A>(_: A) {}
+
+/// Polls a future once, and drops it.
+fn poll<F: Future>(future: F) {
+    let _ = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+}
+
+/// All ways to choose one of each list.
+fn one_of_each<A: Copy>(lists: &[&[A]]) -> Vec<Vec<A>> {
+    lists.iter().fold(vec![vec![]], |chosen, list| {
+        let longer = |chosen: &Vec<A>| {
+            let chosen = chosen.clone();
+            list.iter()
+                .map(move |next| [&chosen[..], &[*next]].concat())
+        };
+        chosen.iter().flat_map(longer).collect()
+    })
+}
+
+const LIMITS: [usize; 3] = [1, 64, usize::MAX];
+const INPUTS: [&[u8]; 4] = [b"", b"a", b"line\nrest\r\n", &[b'x'; 300]];
+const SIZES: [usize; 4] = [0, 1, 100, usize::MAX];
+
+fn separators() -> [Separator; 3] {
+    let several = Separator::any(["\n", "\r\n", "never"]).unwrap();
+    [Separator::LF, Separator::new("rest").unwrap(), several]
+}
+
+/// What is done to a connection before each operation; of each list one, in this order.
+const EARLIER: [&[fn(&mut Connection)]; 4] = [
+    // Reads that wait, or drop a line; room that was handed out.
+    &[
+        |_| {},
+        |connection| ignore(connection.reader.read_line()),
+        |connection| ignore(connection.reader.read_exact(200)),
+        |connection| ignore(connection.reader.input(8)),
+    ],
+    // The end of the peer's stream.
+    &[
+        |_| {},
+        |connection| connection.reader.feed_eof(),
+        |connection| connection.reader.feed_lost(Loss::Reset),
+        |connection| connection.close(),
+        |connection| connection.abort(),
+    ],
+    // Output: none, small, and large beyond the high mark.
+    &[
+        |_| {},
+        |connection| ignore(connection.writer.write(b"small")),
+        |connection| {
+            ignore(connection.writer.write(b"small"));
+            ignore(
+                connection
+                    .writer
+                    .write_bytes(Bytes::from(vec![b'x'; 100_000])),
+            );
+        },
+    ],
+    // The end of this side's stream.
+    &[
+        |_| {},
+        |connection| connection.writer.finish(),
+        |connection| {
+            connection.writer.finish();
+            let pending = connection.writer.pending();
+            connection.writer.output().advance(pending);
+            connection.writer.shutdown_done();
+        },
+        |connection| connection.writer.close(),
+        |connection| connection.writer.lost(Loss::TimedOut),
+    ],
+];
+
+/// A frame by its token, after `between`.
+fn frame_after(reader: &mut Reader, between: fn(&mut Reader)) {
+    if let Ok(Step::Ready(frame)) = reader.read(2) {
+        let token = frame.token();
+        between(reader);
+        let frame = reader.frame(token);
+        let _ = (frame.content().len(), frame.matched(), frame.to_bytes());
+        ignore(frame.into_bytes());
+    }
+}
+
+const READER: Operations<Reader> = &[
+    ("new", |reader| *reader = Reader::new()),
+    ("with_limit", |_| {
+        SIZES
+            .iter()
+            .skip(1)
+            .for_each(|size| ignore(Reader::with_limit(*size)))
+    }),
+    ("with_limit", |_| ignore(Reader::with_limit(0))),
+    ("set_limit", |reader| {
+        SIZES
+            .iter()
+            .skip(1)
+            .for_each(|size| reader.set_limit(*size))
+    }),
+    ("set_limit", |reader| reader.set_limit(0)),
+    ("set_cap", |reader| {
+        SIZES.iter().for_each(|size| reader.set_cap(*size))
+    }),
+    ("feed", |reader| reader.feed(b"")),
+    ("feed", |reader| reader.feed(b"more\n")),
+    ("input", |reader| ignore(reader.input(0))),
+    ("input", |reader| ignore(reader.input(5000))),
+    ("commit", |reader| reader.commit(0)),
+    ("commit", |reader| reader.commit(8)),
+    ("commit", |reader| reader.commit(usize::MAX)),
+    ("feed_eof", Reader::feed_eof),
+    ("feed_lost", |reader| reader.feed_lost(Loss::Aborted)),
+    ("read", |reader| {
+        SIZES.iter().for_each(|size| ignore(reader.read(*size)))
+    }),
+    ("read_line", |reader| {
+        (0..3).for_each(|_| ignore(reader.read_line()))
+    }),
+    ("read_until", |reader| {
+        separators()
+            .iter()
+            .for_each(|it| ignore(reader.read_until(it)))
+    }),
+    ("read_exact", |reader| {
+        SIZES
+            .iter()
+            .for_each(|size| ignore(reader.read_exact(*size)))
+    }),
+    ("read_exact", |reader| {
+        reader.set_cap(usize::MAX);
+        SIZES
+            .iter()
+            .for_each(|size| ignore(reader.read_exact(*size)));
+    }),
+    ("read_to_end", |reader| {
+        SIZES
+            .iter()
+            .for_each(|size| ignore(reader.read_to_end(*size)))
+    }),
+    ("skip_until", |reader| {
+        separators()
+            .iter()
+            .for_each(|it| ignore(reader.skip_until(it)))
+    }),
+    ("peek", |reader| {
+        SIZES.iter().for_each(|size| ignore(reader.peek(*size)))
+    }),
+    ("frame", |reader| frame_after(reader, |_| {})),
+    ("frame", |reader| {
+        frame_after(reader, |reader| ignore(reader.read_line()))
+    }),
+    ("into_unread", |reader| {
+        ignore(std::mem::take(reader).into_unread())
+    }),
+    ("buffered", |reader| ignore(reader.buffered())),
+    ("at_eof", |reader| ignore(reader.at_eof())),
+    ("wants_read", |reader| ignore(reader.wants_read())),
+    ("is_paused", |reader| ignore(reader.is_paused())),
+    ("is_dropping_line", |reader| {
+        ignore(reader.is_dropping_line())
+    }),
+    ("limit", |reader| ignore(reader.limit())),
+    ("cap", |reader| ignore(reader.cap())),
+    ("position", |reader| ignore(reader.position())),
+    ("capacity", |reader| ignore(reader.capacity())),
+    ("loss", |reader| ignore(reader.loss())),
+    #[cfg(feature = "counters")]
+    ("costs", |reader| ignore(reader.costs())),
+];
+
+const WRITER: Operations<Writer> = &[
+    ("new", |writer| *writer = Writer::new()),
+    ("set_water_marks", |writer| {
+        SIZES
+            .iter()
+            .for_each(|size| writer.set_water_marks(WaterMarks::with_high(*size)));
+    }),
+    ("set_cap", |writer| {
+        SIZES.iter().for_each(|size| writer.set_cap(*size))
+    }),
+    ("write", |writer| {
+        INPUTS.iter().for_each(|data| ignore(writer.write(data)))
+    }),
+    ("write_bytes", |writer| {
+        ignore(writer.write_bytes(Bytes::new()));
+        ignore(writer.write_bytes(Bytes::from(vec![0; 1000])));
+    }),
+    ("write_vectored", |writer| {
+        ignore(writer.write_vectored(&INPUTS))
+    }),
+    ("write_vectored", |writer| {
+        ignore(writer.write_vectored(&[]))
+    }),
+    ("write_fmt", |writer| ignore(write!(writer, "{}", 1))),
+    ("write_fmt", |writer| {
+        ignore(write!(writer, "{Unprintable}"))
+    }),
+    ("finish", Writer::finish),
+    ("close", Writer::close),
+    ("abort", Writer::abort),
+    ("lost", |writer| writer.lost(Loss::Reset)),
+    ("shutdown_done", Writer::shutdown_done),
+    ("output", |writer| {
+        let output = writer.output();
+        let mut slices = [std::io::IoSlice::new(&[]); 2];
+        let _ = (
+            output.remaining(),
+            output.chunk().len(),
+            output.chunks_vectored(&mut slices),
+        );
+    }),
+    ("into_unsent", |writer| {
+        ignore(std::mem::take(writer).into_unsent())
+    }),
+    ("pending", |writer| ignore(writer.pending())),
+    ("is_writable", |writer| ignore(writer.is_writable())),
+    ("is_full", |writer| ignore(writer.is_full())),
+    ("wants_write", |writer| ignore(writer.wants_write())),
+    ("wants_shutdown", |writer| ignore(writer.wants_shutdown())),
+    ("state", |writer| ignore(writer.state())),
+    ("water_marks", |writer| ignore(writer.water_marks())),
+    ("cap", |writer| ignore(writer.cap())),
+    ("capacity", |writer| ignore(writer.capacity())),
+];
+
+fn advance(writer: &mut Writer, more: usize) {
+    let count = writer.pending() + more;
+    writer.output().advance(count);
+}
+
+const CONNECTION: Operations<Connection> = &[
+    ("new", |connection| *connection = Connection::new()),
+    ("close", Connection::close),
+    ("abort", Connection::abort),
+    ("lost", |connection| connection.lost(Loss::TimedOut)),
+    ("state", |connection| ignore(connection.state())),
+    ("into_parts", |connection| {
+        ignore(std::mem::take(connection).into_parts())
+    }),
+];
+
+/// Calls every operation of the core in every state. Returns how many states there were.
+fn core(calls: &mut Calls) -> usize {
+    let mut states = 0;
+    let choices = one_of_each(&EARLIER);
+    for limit in LIMITS {
+        for input in INPUTS {
+            for done in &choices {
+                let state = || {
+                    let mut connection = Connection {
+                        reader: Reader::with_limit(limit),
+                        writer: Writer::new(),
+                    };
+                    connection.reader.feed(input);
+                    done.iter().for_each(|step| step(&mut connection));
+                    connection
+                };
+                states += 1;
+                for (name, operation) in READER {
+                    let mut reader = state().reader;
+                    calls.call(&format!("src/reader.rs: Reader::{name}"), || {
+                        operation(&mut reader)
+                    });
+                }
+                for (name, operation) in WRITER {
+                    let mut writer = state().writer;
+                    calls.call(&format!("src/writer.rs: Writer::{name}"), || {
+                        operation(&mut writer)
+                    });
+                }
+                for more in [0, 1] {
+                    let mut writer = state().writer;
+                    calls.call("src/writer.rs: Output::advance", || {
+                        advance(&mut writer, more)
+                    });
+                }
+                for (name, operation) in CONNECTION {
+                    let mut connection = state();
+                    let name = format!("src/connection.rs: Connection::{name}");
+                    calls.call(&name, || operation(&mut connection));
+                }
+            }
+        }
+    }
+    states
+}
+
+type StreamStep = fn(&mut Stream<Memory>);
+type PeerStep = fn(&mut Option<Stream<Memory>>);
+
+const PEERS: [PeerStep; 4] = [
+    |_| {},
+    |peer| poll(peer.as_mut().unwrap().writer.finish()),
+    |peer| peer.as_mut().unwrap().writer.abort(),
+    |peer| ignore(peer.take()),
+];
+
+const STREAM_EARLIER: [&[StreamStep]; 3] = [
+    &[
+        |_| {},
+        |stream| poll(stream.reader.read_line()),
+        |stream| poll(stream.reader.peek(1000)),
+    ],
+    &[
+        |_| {},
+        |stream| ignore(stream.writer.write(b"small")),
+        |stream| {
+            ignore(stream.writer.write_bytes(Bytes::from(vec![b'x'; 100_000])));
+            poll(stream.writer.drain());
+        },
+    ],
+    &[
+        |_| {},
+        |stream| poll(stream.writer.finish()),
+        |stream| poll(stream.writer.close()),
+        |stream| stream.writer.abort(),
+    ],
+];
+
+const STREAM_READER: Operations<StreamReader<Memory>> = &[
+    ("read", |reader| {
+        SIZES.iter().for_each(|size| poll(reader.read(*size)))
+    }),
+    ("read_line", |reader| {
+        (0..3).for_each(|_| poll(reader.read_line()))
+    }),
+    ("read_until", |reader| {
+        separators()
+            .iter()
+            .for_each(|it| poll(reader.read_until(it)))
+    }),
+    ("read_exact", |reader| {
+        SIZES.iter().for_each(|size| poll(reader.read_exact(*size)))
+    }),
+    ("read_to_end", |reader| {
+        SIZES
+            .iter()
+            .for_each(|size| poll(reader.read_to_end(*size)))
+    }),
+    ("skip_until", |reader| {
+        separators()
+            .iter()
+            .for_each(|it| poll(reader.skip_until(it)))
+    }),
+    ("peek", |reader| {
+        SIZES.iter().for_each(|size| poll(reader.peek(*size)))
+    }),
+    ("lines", |reader| {
+        poll(smol::stream::StreamExt::next(&mut reader.lines()))
+    }),
+    ("set_limit", |reader| {
+        SIZES
+            .iter()
+            .skip(1)
+            .for_each(|size| reader.set_limit(*size))
+    }),
+    ("set_limit", |reader| reader.set_limit(0)),
+    ("set_cap", |reader| {
+        SIZES.iter().for_each(|size| reader.set_cap(*size))
+    }),
+    ("buffered", |reader| ignore(reader.buffered())),
+    ("at_eof", |reader| ignore(reader.at_eof())),
+    ("transport", |reader| ignore(reader.transport())),
+];
+
+const STREAM_WRITER: Operations<StreamWriter<Memory>> = &[
+    ("write", |writer| {
+        INPUTS.iter().for_each(|data| ignore(writer.write(data)))
+    }),
+    ("write_bytes", |writer| {
+        ignore(writer.write_bytes(Bytes::from(vec![0; 1000])))
+    }),
+    ("write_vectored", |writer| {
+        ignore(writer.write_vectored(&INPUTS))
+    }),
+    ("write_fmt", |writer| ignore(write!(writer, "{}", 1))),
+    ("write_fmt", |writer| {
+        ignore(write!(writer, "{Unprintable}"))
+    }),
+    ("drain", |writer| poll(writer.drain())),
+    ("flush", |writer| poll(writer.flush())),
+    ("finish", |writer| poll(writer.finish())),
+    ("close", |writer| poll(writer.close())),
+    ("close_within", |writer| {
+        poll(writer.close_within(Duration::ZERO))
+    }),
+    ("abort", StreamWriter::abort),
+    ("is_closing", |writer| ignore(writer.is_closing())),
+    ("is_writable", |writer| ignore(writer.is_writable())),
+    ("pending", |writer| ignore(writer.pending())),
+    ("set_water_marks", |writer| {
+        SIZES
+            .iter()
+            .for_each(|size| writer.set_water_marks(WaterMarks::with_high(*size)));
+    }),
+    ("set_cap", |writer| {
+        SIZES.iter().for_each(|size| writer.set_cap(*size))
+    }),
+    ("with_transport", |writer| writer.with_transport(|_| ())),
+];
+
+const STREAM: LastOperations<Stream<Memory>> = &[
+    ("split", |stream| ignore(stream.split())),
+    ("join", |stream| {
+        ignore(Stream::join(stream.reader, stream.writer))
+    }),
+    ("join", |stream| {
+        ignore(Stream::join(stream.reader, memory::pair(1).0.writer))
+    }),
+    ("into_parts", |stream| ignore(stream.into_parts())),
+    ("into_parts", |stream| {
+        let writer = memory::pair(1).0.writer;
+        ignore(
+            Stream {
+                reader: stream.reader,
+                writer,
+            }
+            .into_parts(),
+        );
+    }),
+];
+
+/// Calls every operation of streams in every state, in memory. Returns how many states there were.
+fn streams(calls: &mut Calls) -> usize {
+    const FILE: &str = "adapters/src/stream.rs";
+    let mut states = 0;
+    let choices = one_of_each(&STREAM_EARLIER);
+    for limit in LIMITS {
+        for (input, pauses) in INPUTS
+            .iter()
+            .flat_map(|input| [(input, false), (input, true)])
+        {
+            for (peer_step, done) in PEERS
+                .iter()
+                .flat_map(|it| choices.iter().map(move |done| (it, done)))
+            {
+                let state = || {
+                    let options = Options::new().limit(limit).pause_reading_when_full(pauses);
+                    let (here, there) = Memory::pair(1000);
+                    let mut stream = Stream::with_options(here, &options);
+                    let mut peer = Some(Stream::new(there));
+                    let writer = &mut peer.as_mut().unwrap().writer;
+                    ignore(writer.write(input));
+                    poll(writer.flush());
+                    peer_step(&mut peer);
+                    done.iter().for_each(|step| step(&mut stream));
+                    (stream, peer)
+                };
+                states += 1;
+                for (name, operation) in STREAM_READER {
+                    let (mut stream, _peer) = state();
+                    calls.call(&format!("{FILE}: StreamReader::{name}"), || {
+                        operation(&mut stream.reader)
+                    });
+                }
+                for (name, operation) in STREAM_WRITER {
+                    let (mut stream, _peer) = state();
+                    calls.call(&format!("{FILE}: StreamWriter::{name}"), || {
+                        operation(&mut stream.writer)
+                    });
+                }
+                for (name, operation) in STREAM {
+                    let (stream, _peer) = state();
+                    calls.call(&format!("{FILE}: Stream::{name}"), || operation(stream));
+                }
+            }
+        }
+    }
+    states
+}
+
+/// What is built with a number that may be zero.
+fn settings(calls: &mut Calls) {
+    for number in [1, 0] {
+        let options = "adapters/src/options.rs: Options";
+        calls.call(&format!("{options}::limit"), || {
+            ignore(Options::new().limit(number))
+        });
+        calls.call(&format!("{options}::read_size"), || {
+            ignore(Options::new().read_size(number))
+        });
+        let options = "adapters/src/options.rs: ServerOptions";
+        calls.call(&format!("{options}::max_connections"), || {
+            ignore(ServerOptions::new().max_connections(number));
+        });
+        calls.call(&format!("{options}::idle_timeout"), || {
+            ignore(ServerOptions::new().idle_timeout(Duration::from_secs(number as u64)));
+        });
+        calls.call("adapters/src/memory.rs: ::pair", || {
+            ignore(memory::pair(number))
+        });
+        calls.call("adapters/src/memory.rs: Memory::pair", || {
+            ignore(Memory::pair(number))
+        });
+        let face = "adapters/src/blocking/face.rs";
+        calls.call(&format!("{face}: StreamReader::set_limit"), || {
+            blocking::streams(Memory::pair(1).0).0.set_limit(number);
+        });
+        calls.call(&format!("{face}: StreamWriter::write_fmt"), || {
+            let mut writer = blocking::streams(Memory::pair(1).0).1;
+            match number {
+                0 => ignore(write!(writer, "{Unprintable}")),
+                _ => ignore(write!(writer, "{number}")),
+            }
+        });
+    }
+    calls.call("adapters/src/stream.rs: Stream::new", || {
+        ignore(Stream::new(Memory::pair(1).0))
+    });
+    calls.call("adapters/src/stream.rs: Stream::with_options", || {
+        ignore(Stream::with_options(Memory::pair(1).0, &Options::new()));
+    });
+}
+
+/// What has to be used within a runtime: on tokio's outside of it, and on one that has not to be entered.
+fn outside_of_a_runtime(calls: &mut Calls) {
+    async fn handler<T: Transport>(_: StreamReader<T>, _: StreamWriter<T>) {}
+    fn of<R: Runtime>(calls: &mut Calls, server: &Server<R>, runtime: &tokio::runtime::Runtime) {
+        let listener = || {
+            let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            listener
+        };
+        let of_runtime = "adapters/src/runtime.rs: Runtime";
+        calls.call(&format!("{of_runtime}::spawn"), || {
+            ignore(R::spawn(async {}))
+        });
+        calls.call(&format!("{of_runtime}::sleep"), || {
+            poll(R::sleep(Duration::ZERO))
+        });
+        calls.call(&format!("{of_runtime}::tcp_listener"), || {
+            ignore(R::tcp_listener(listener()))
+        });
+        #[cfg(unix)]
+        calls.call(&format!("{of_runtime}::unix_listener"), || {
+            let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
+            socket.set_nonblocking(true).unwrap();
+            ignore(R::unix_listener(std::os::fd::OwnedFd::from(socket).into()));
+        });
+        calls.call("adapters/src/transport.rs: Transport::sleep", || {
+            poll(R::Tcp::sleep(Duration::ZERO));
+        });
+        calls.call("adapters/src/connect.rs: ::open_connection", || {
+            let (host, port) = ("127.0.0.1", listener().local_addr().unwrap().port());
+            poll(plimsoll_io::open_connection::<R>(
+                host,
+                port,
+                &ConnectOptions::new(),
+            ));
+        });
+        let start = "adapters/src/server.rs: Server";
+        let options = ServerOptions::new();
+        calls.call(&format!("{start}::start"), || {
+            poll(Server::<R>::start(
+                handler::<R::Tcp>,
+                &["127.0.0.1"],
+                0,
+                &options,
+            ));
+        });
+        #[cfg(unix)]
+        calls.call(&format!("{start}::start_unix"), || {
+            let path = std::env::temp_dir().join(format!("plimsoll-panics-{}", std::process::id()));
+            poll(Server::<R>::start_unix(handler::<R::Unix>, path, &options));
+        });
+        calls.call(&format!("{start}::serve"), || {
+            let inside = runtime.enter();
+            let listener = R::tcp_listener(listener()).unwrap();
+            ignore(inside);
+            let serve = Server::<R>::serve::<R::TcpListener, _, _>;
+            ignore(serve(vec![listener], handler::<R::Tcp>, &options));
+        });
+        calls.call(&format!("{start}::shutdown"), || {
+            poll(server.shutdown(Duration::ZERO))
+        });
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (of_tokio, socket, _peer) = runtime.block_on(async {
+        let options = ServerOptions::new();
+        // It has a connection, so that its shutdown has to wait.
+        let waits = |reader: StreamReader<_>, writer: StreamWriter<_>| async move {
+            std::future::pending::<()>().await;
+            ignore((reader, writer));
+        };
+        let server = Server::<Tokio>::start(waits, &["127.0.0.1"], 0, &options)
+            .await
+            .unwrap();
+        let address = server.local_addrs()[0];
+        let peer = tokio::net::TcpStream::connect(address).await.unwrap();
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let accepted = listener.accept().await.unwrap();
+        (server, socket, (peer, accepted))
+    });
+    of::<Tokio>(calls, &of_tokio, &runtime);
+    let options = ServerOptions::new();
+    let start = Server::<Blocking>::start(handler, &["127.0.0.1"], 0, &options);
+    of::<Blocking>(calls, &blocking::block_on(start).unwrap(), &runtime);
+
+    // A close that has to wait.
+    let mut writer = Stream::new(socket).writer;
+    writer.write_bytes(Bytes::from(vec![0; 16 << 20])).unwrap();
+    for _ in 0..2 {
+        calls.call("adapters/src/stream.rs: StreamWriter::close_within", || {
+            poll(writer.close_within(Duration::from_secs(1)));
+        });
+        calls.call("adapters/src/stream.rs: StreamWriter::close", || {
+            poll(writer.close())
+        });
+    }
+}
+
+#[test]
+fn what_panics_is_what_the_documentation_says() {
+    let hook = take_hook();
+    set_hook(Box::new(|_| {}));
+    let mut calls = Calls::default();
+    let states = [core(&mut calls), streams(&mut calls)];
+    settings(&mut calls);
+    outside_of_a_runtime(&mut calls);
+    set_hook(hook);
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documented = BTreeSet::new();
+    let mut public = BTreeSet::new();
+    for path in [
+        sources(&root.join("src")),
+        sources(&root.join("adapters/src")),
+    ]
+    .concat()
+    {
+        let source = std::fs::read_to_string(&path).unwrap();
+        let file = path.strip_prefix(root).unwrap().display().to_string();
+        for function in functions(&source) {
+            let name = format!("{file}: {}::{}", function.owner, function.name);
+            if function.docs.lines().any(|line| line == "# Panics") {
+                documented.insert(name.clone());
+            }
+            public.insert(name);
+        }
+    }
+    // What asserts for a test panics for a living.
+    documented.retain(|name| !name.starts_with("src/testing.rs"));
+
+    let panicked: BTreeSet<String> = calls
+        .seen
+        .iter()
+        .filter(|(_, [_, panicked])| *panicked)
+        .map(|(name, _)| name.clone())
+        .collect();
+    let undocumented: Vec<_> = panicked.difference(&documented).collect();
+    assert!(
+        undocumented.is_empty(),
+        "without `# Panics`: {undocumented:#?}"
+    );
+    let never: Vec<_> = documented.difference(&panicked).collect();
+    assert!(never.is_empty(), "`# Panics`, and did not: {never:#?}");
+    let always = calls.seen.iter().filter(|(_, [returned, _])| !returned);
+    let always: Vec<_> = always.map(|(name, _)| name).collect();
+    assert!(always.is_empty(), "panicked in every state: {always:#?}");
+
+    let of_halves = [
+        "src/reader.rs: Reader::",
+        "src/writer.rs: Writer::",
+        "src/connection.rs: Connection::",
+        "adapters/src/stream.rs: Stream",
+    ];
+    let not_called = public.iter().filter(|name| {
+        // Addresses are those of sockets.
+        let known = name.ends_with("_addr") || calls.seen.contains_key(*name);
+        !known && of_halves.iter().any(|of| name.starts_with(of))
+    });
+    let not_called: Vec<_> = not_called.collect();
+    assert!(not_called.is_empty(), "not called: {not_called:#?}");
+    report(&format!(
+        "panics: {} operations, {} calls, {} states of connections, {} of streams, {} operations may panic",
+        calls.seen.len(),
+        calls.count,
+        states[0],
+        states[1],
+        panicked.len()
+    ));
+}
