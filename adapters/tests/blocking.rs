@@ -11,7 +11,7 @@ use plimsoll_io::blocking::{
     Async, Server, StreamReader, StreamWriter, open_connection, start_server, streams, streams_with,
 };
 use plimsoll_io::{
-    Error, Loss, Options, ReadError, Separator, ServerOptions, WaterMarks, WriteError,
+    Error, LineEnd, Loss, Options, ReadError, Separator, ServerOptions, WaterMarks, WriteError,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -54,7 +54,8 @@ fn every_method_does_what_it_says() {
     writer.set_water_marks(WaterMarks::new(4, 0).unwrap());
     writer.write(b"one\n").unwrap();
     assert!(writer.is_writable());
-    writer.write_vectored(&[b"exact", b"until\r\n"]).unwrap();
+    writer.write_vectored(&[b"exact", b"un"]).unwrap();
+    writer.write_line(b"til", LineEnd::CrLf).unwrap();
     write!(writer, "skipped {}\r\nsome", 1).unwrap();
     writer.write_bytes("rest of it".into()).unwrap();
     assert!(!writer.is_writable());
