@@ -91,7 +91,7 @@ pub fn t42_cancelled_read<S: Subject>() {
 /// What came before a loss is given out before it, and the loss stays.
 pub fn t43_loss_in_mid_line<S: Subject>() {
     let input = b"one\ntwo\r\nthr";
-    for lost_at in 0..=input.len() {
+    for lost_at in (0..=input.len()).rev() {
         for ask in [Ask::Line, Ask::Until(&Separator::CRLF), Ask::Exact(2)] {
             let mut subject = S::new(LARGE, LARGE);
             subject.feed(&input[..lost_at]);

@@ -180,12 +180,12 @@ pub fn t20_tail_of_a_long_line<S: Subject>() {
                         _ => whole(line),
                     });
                 }
+                if let Some(Answer::Partial(_)) = expected.last() {
+                    continue; // that is T21
+                }
                 expected.push(Answer::End);
                 for cuts in all_cuts(len) {
-                    let mut found = outcome::<S>(&input, cuts, limit, Ask::Line);
-                    if let [.., Answer::Partial(_)] = found[..] {
-                        found.push(Answer::End);
-                    }
+                    let found = outcome::<S>(&input, cuts, limit, Ask::Line);
                     assert_eq!(found, expected, "{input:?} cut at {cuts:b}, limit {limit}");
                 }
             }
@@ -224,6 +224,12 @@ pub fn t21_end_in_mid_line<S: Subject>() {
 
 /// The first to end wins, the longest of those that end together; and nobody waits for a longer one.
 pub fn t22_overlapping_separators<S: Subject>() {
+    let mut subject = S::new(LARGE, LARGE);
+    let either = Separator::any(["\r\n", "\r"]).unwrap();
+    for (fed, frame) in [("a\r", "a\r"), ("b\rc\r\n", "b\r"), ("", "c\r")] {
+        subject.feed(fed.as_bytes());
+        assert_eq!(subject.ask(Ask::Until(&either)), whole(frame.as_bytes()));
+    }
     for members in [
         &["\r", "\r\n"][..],
         &["\n", "\r\n"],
@@ -250,10 +256,6 @@ pub fn t22_overlapping_separators<S: Subject>() {
             }
         }
     }
-    let mut subject = S::new(LARGE, LARGE);
-    subject.feed(b"a\r");
-    let either = Separator::any(["\r\n", "\r"]).unwrap();
-    assert_eq!(subject.ask(Ask::Until(&either)), whole(b"a\r"));
 }
 
 /// A line that is no text costs itself, and a letter may come in pieces.
