@@ -11,6 +11,7 @@
 #[macro_use]
 mod common;
 
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -44,13 +45,13 @@ async fn client_and_server<R: AsyncRuntime>() -> Result<()> {
 
     let (mut reader, mut writer) =
         open_connection::<R>("127.0.0.1", port, &ConnectOptions::new()).await?;
-    println!("Send: '{MESSAGE}'");
+    writeln!(stdout(), "Send: '{MESSAGE}'")?;
     writer.write(MESSAGE.as_bytes())?;
 
     let data = reader.read(100).await?; // sends what was written, then waits
-    println!("Received: '{}'", std::str::from_utf8(&data)?);
+    writeln!(stdout(), "Received: '{}'", std::str::from_utf8(&data)?)?;
 
-    println!("Close the connection");
+    writeln!(stdout(), "Close the connection")?;
     writer.close().await?;
     drop((reader, writer));
 
@@ -72,13 +73,13 @@ fn client_and_server_blocking() -> Result<()> {
     let port = server.local_addrs()[0].port();
 
     let (mut reader, mut writer) = blocking::open_connection("127.0.0.1", port)?;
-    println!("Send: '{MESSAGE}'");
+    writeln!(stdout(), "Send: '{MESSAGE}'")?;
     writer.write(MESSAGE.as_bytes())?;
 
     let data = reader.read(100)?;
-    println!("Received: '{}'", std::str::from_utf8(&data)?);
+    writeln!(stdout(), "Received: '{}'", std::str::from_utf8(&data)?)?;
 
-    println!("Close the connection");
+    writeln!(stdout(), "Close the connection")?;
     writer.close()?;
     drop((reader, writer));
 

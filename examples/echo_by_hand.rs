@@ -3,7 +3,7 @@
 //! Nothing but the core and `std::net`: whoever can move bytes can drive a connection. The client
 //! prints what the documentation's client prints.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read, Write, stdout};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread;
 
@@ -27,13 +27,13 @@ fn main() -> Result<()> {
 }
 
 fn send_and_receive(mut stream: Stream, message: &str) -> Result<()> {
-    println!("Send: '{message}'");
+    writeln!(stdout(), "Send: '{message}'")?;
     stream.connection.writer.write(message.as_bytes())?;
 
     let data = stream.read(100)?;
-    println!("Received: '{}'", std::str::from_utf8(&data)?);
+    writeln!(stdout(), "Received: '{}'", std::str::from_utf8(&data)?)?;
 
-    println!("Close the connection");
+    writeln!(stdout(), "Close the connection")?;
     Ok(stream.close()?)
 }
 

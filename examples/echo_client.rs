@@ -8,6 +8,7 @@
 #[macro_use]
 mod common;
 
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use common::{AsyncRuntime, Chosen, Result};
@@ -35,14 +36,14 @@ async fn echo<R: AsyncRuntime>(host: &str, port: u16) -> Result<()> {
     let options = ConnectOptions::new();
     let (mut reader, mut writer) = open_connection::<R>(host, port, &options).await?;
 
-    println!("Send: '{MESSAGE}'");
+    writeln!(stdout(), "Send: '{MESSAGE}'")?;
     writer.write(MESSAGE.as_bytes())?;
     writer.drain().await?;
 
     let data = reader.read(100).await?;
-    println!("Received: '{}'", std::str::from_utf8(&data)?);
+    writeln!(stdout(), "Received: '{}'", std::str::from_utf8(&data)?)?;
 
-    println!("Close the connection");
+    writeln!(stdout(), "Close the connection")?;
     writer.close().await?;
     Ok(())
 }
@@ -50,14 +51,14 @@ async fn echo<R: AsyncRuntime>(host: &str, port: u16) -> Result<()> {
 fn echo_blocking(host: &str, port: u16) -> Result<()> {
     let (mut reader, mut writer) = blocking::open_connection(host, port)?;
 
-    println!("Send: '{MESSAGE}'");
+    writeln!(stdout(), "Send: '{MESSAGE}'")?;
     writer.write(MESSAGE.as_bytes())?;
     writer.drain()?;
 
     let data = reader.read(100)?;
-    println!("Received: '{}'", std::str::from_utf8(&data)?);
+    writeln!(stdout(), "Received: '{}'", std::str::from_utf8(&data)?)?;
 
-    println!("Close the connection");
+    writeln!(stdout(), "Close the connection")?;
     writer.close()?;
     Ok(())
 }

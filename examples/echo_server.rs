@@ -8,6 +8,7 @@
 #[macro_use]
 mod common;
 
+use std::io::{Write, stdout};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -31,7 +32,7 @@ fn run(runtime: Chosen, address: &str) -> Result<()> {
 
 async fn serve<R: AsyncRuntime>(host: &str, port: u16) -> Result<()> {
     let server = Server::<R>::start(handle_echo::<R>, &[host], port, &options()).await?;
-    print_addresses(server.local_addrs());
+    print_addresses(server.local_addrs())?;
     server.serve_forever().await;
     Ok(())
 }
@@ -43,20 +44,20 @@ async fn handle_echo<R: AsyncRuntime>(
     let from = reader.peer_addr()?;
     let data = reader.read(100).await?;
     let message = std::str::from_utf8(&data)?.escape_debug();
-    println!("Received '{message}' from {}", as_in_python(from));
+    writeln!(stdout(), "Received '{message}' from {}", as_in_python(from))?;
 
-    println!("Send: '{message}'");
+    writeln!(stdout(), "Send: '{message}'")?;
     writer.write(&data)?;
     writer.drain().await?;
 
-    println!("Close the connection");
+    writeln!(stdout(), "Close the connection")?;
     writer.close().await?;
     Ok(())
 }
 
 fn serve_blocking(host: &str, port: u16) -> Result<()> {
     let server = blocking::start_server_with(handle_echo_blocking, &[host], port, &options())?;
-    print_addresses(server.local_addrs());
+    print_addresses(server.local_addrs())?;
     server.serve_forever();
     Ok(())
 }
@@ -68,13 +69,13 @@ fn handle_echo_blocking(
     let from = reader.peer_addr()?;
     let data = reader.read(100)?;
     let message = std::str::from_utf8(&data)?.escape_debug();
-    println!("Received '{message}' from {}", as_in_python(from));
+    writeln!(stdout(), "Received '{message}' from {}", as_in_python(from))?;
 
-    println!("Send: '{message}'");
+    writeln!(stdout(), "Send: '{message}'")?;
     writer.write(&data)?;
     writer.drain()?;
 
-    println!("Close the connection");
+    writeln!(stdout(), "Close the connection")?;
     writer.close()?;
     Ok(())
 }
@@ -84,7 +85,7 @@ fn options() -> ServerOptions {
     ServerOptions::new().on_error(|error| eprintln!("{error}"))
 }
 
-fn print_addresses(addresses: &[SocketAddr]) {
+fn print_addresses(addresses: &[SocketAddr]) -> std::io::Result<()> {
     let addresses: Vec<_> = addresses.iter().copied().map(as_in_python).collect();
-    println!("Serving on {}", addresses.join(", "));
+    writeln!(stdout(), "Serving on {}", addresses.join(", "))
 }

@@ -8,6 +8,7 @@
 #[macro_use]
 mod common;
 
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use common::{AsyncRuntime, Chosen, Result};
@@ -34,7 +35,7 @@ async fn print_headers<R: AsyncRuntime>(url: &Url<'_>) -> Result<()> {
         let line = reader.read_line().await?;
         match line.trim_ascii_end() {
             [] => break, // the end of the headers, or of the stream
-            line => println!("HTTP header> {}", String::from_utf8_lossy(line)),
+            line => writeln!(stdout(), "HTTP header> {}", String::from_utf8_lossy(line))?,
         }
     }
     Ok(()) // what may follow is of no interest: dropping both halves closes the connection
@@ -47,7 +48,7 @@ fn print_headers_blocking(url: &Url<'_>) -> Result<()> {
         let line = reader.read_line()?;
         match line.trim_ascii_end() {
             [] => break,
-            line => println!("HTTP header> {}", String::from_utf8_lossy(line)),
+            line => writeln!(stdout(), "HTTP header> {}", String::from_utf8_lossy(line))?,
         }
     }
     Ok(())

@@ -25,6 +25,7 @@ fn main() {
 
 #[cfg(unix)]
 mod unix {
+    use std::io::{Write, stdout};
     use std::thread;
     use std::time::Duration;
 
@@ -70,7 +71,7 @@ mod unix {
         })?;
 
         let data = reader.read(100).await?;
-        println!("Received: {}", std::str::from_utf8(&data)?);
+        writeln!(stdout(), "Received: {}", std::str::from_utf8(&data)?)?;
         writer.close().await?;
         Ok(())
     }
@@ -90,7 +91,7 @@ mod unix {
         });
 
         let data = reader.read(100)?;
-        println!("Received: {}", std::str::from_utf8(&data)?);
+        writeln!(stdout(), "Received: {}", std::str::from_utf8(&data)?)?;
         writer.close()?;
         sender.join().expect("a sender that does not panic")?;
         Ok(())

@@ -156,7 +156,7 @@ impl Cursor {
         let from = self.searched.saturating_sub(overlap).max(start);
         let found = finder.find(&bytes[from..]);
         (self.searched, self.ends) = match found {
-            Some(skipped) => (from + skipped + overlap + 1, 1 << (BLOCK - 1)),
+            Some(skipped) => (from + skipped + overlap + 1, LAST),
             None => (bytes.len(), 0),
         };
         Some(from - start + found?)

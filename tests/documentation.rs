@@ -1,5 +1,5 @@
-//! What the documentation of every public function has to say, in both crates, and that each departure of
-//! streams and servers, and each threat, names its test.
+//! What the documentation of every public function has to say, in both crates, that the rows of tables are
+//! of one length, and that each departure of streams and servers, and each threat, names its tests.
 
 mod common;
 
@@ -159,6 +159,32 @@ fn every_public_function_says_its_errors_cancel_safety_and_panics() {
         assert!(seen >= at_least, "{seen} functions of {crate_name} found");
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// A row that stands in another's table shows by the number of its cells.
+#[test]
+fn every_row_has_as_many_cells_as_its_table() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tables = 0;
+    for file in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/asyncio.md",
+        "docs/proof.md",
+    ] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        let mut columns = None;
+        for line in text.lines() {
+            if !line.starts_with('|') {
+                columns = None;
+                continue;
+            }
+            let cells = line.trim_matches('|').split(" |").count();
+            tables += usize::from(columns.is_none());
+            assert_eq!(cells, *columns.get_or_insert(cells), "{file}: {line}");
+        }
+    }
+    assert!(tables >= 6, "{tables} tables");
 }
 
 /// In `docs/asyncio.md` a row ends with its tests: `file`: `test`, `test`; `file`: `test`.

@@ -68,6 +68,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// Anything that can be read from, as half of a [`Duplex`](crate::Duplex): standard input, a pipe.
 ///
 /// A read that blocks in it is ended by nobody, and holds up whatever shares its thread.
+/// (asyncio's `loop.connect_read_pipe`.)
 ///
 /// ```
 /// use plimsoll_io::{Duplex, blocking::{Sink, Source, streams}};
@@ -86,6 +87,7 @@ pub struct Source<R>(pub R);
 ///
 /// Its write side ends by a flush, and when it is dropped. A write that blocks in it is ended by nobody,
 /// not even by the deadline of a close; and it cannot show an abort to its peer.
+/// (asyncio's `loop.connect_write_pipe`.)
 #[derive(Debug)]
 pub struct Sink<W>(pub W);
 
@@ -214,8 +216,8 @@ impl Runtime for Blocking {
     fn connect_unix(
         path: &std::path::Path,
     ) -> impl Future<Output = io::Result<Async<UnixStream>>> + Send + 'static {
-        let path = path.to_owned();
-        async { Async::<UnixStream>::connect(path).await }
+        let connected = crate::reactor::connect_unix(path);
+        async { Async::new(connected?) }
     }
 
     fn tcp_listener(listener: TcpListener) -> io::Result<Async<TcpListener>> {

@@ -207,6 +207,25 @@ pub async fn open_connection<R: Runtime>(
     }
 }
 
+/// Opens a connection to a Unix socket, for the functions of that name in the runtimes' modules.
+#[cfg(all(
+    unix,
+    any(
+        feature = "tokio",
+        feature = "async-std",
+        feature = "smol",
+        feature = "blocking"
+    )
+))]
+pub(crate) async fn open_unix_connection<R: Runtime>(
+    path: &std::path::Path,
+    options: &Options,
+) -> io::Result<(StreamReader<R::Unix>, StreamWriter<R::Unix>)> {
+    let named = |error| crate::error::cannot(format_args!("connect to {}", path.display()), error);
+    let transport = R::connect_unix(path).await.map_err(named)?;
+    Ok(Stream::with_options(transport, options).split())
+}
+
 async fn resolve<R: Runtime>(
     host: &str,
     port: u16,

@@ -105,16 +105,22 @@ impl<R: ReadHalf> Receiver<R> {
                 Ok(Step::NeedInput) => {}
             }
             waited = true;
-            match shared.send_before_read(cx) {
-                BeforeRead::GivenUp(given_up) => self.lose(given_up),
-                _ if shared.has_ended_reading() && self.reader.buffered().is_empty() => {
-                    self.reader.feed_eof();
+            let may_not_receive = match shared.send_before_read(cx) {
+                BeforeRead::GivenUp(given_up) => {
+                    self.lose(given_up);
+                    continue;
                 }
-                BeforeRead::Full if self.pauses_when_full => {
-                    self.turns = TURNS_IN_A_ROW;
-                    return Poll::Pending;
-                }
-                _ => ready!(self.poll_receive(shared, cx)),
+                // Whoever is busy may find the output full.
+                BeforeRead::Full | BeforeRead::Busy => self.pauses_when_full,
+                BeforeRead::NotFull => false,
+            };
+            if shared.has_ended_reading() && self.reader.buffered().is_empty() {
+                self.reader.feed_eof();
+            } else if may_not_receive {
+                self.turns = TURNS_IN_A_ROW;
+                return Poll::Pending;
+            } else {
+                ready!(self.poll_receive(shared, cx));
             }
         };
         if waited {

@@ -11,7 +11,9 @@ use plimsoll::{Loss, ReadError, WriteError};
 ///
 /// Errors are sticky where the connection is gone: asked again, an operation fails again. None holds a
 /// byte of what the peer sent. As an [`io::Error`] it keeps the kind of the system's error, or has the
-/// kind that fits best, and holds this one.
+/// kind that fits best, and holds this one. Of the two with the kind `TimedOut`, [`TimedOut`](Self::TimedOut)
+/// may be asked again, and a [`Lost`](Self::Lost) is for good: `io::Error::get_ref` and a downcast to this type
+/// tell them apart.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -88,6 +90,16 @@ pub enum ServerError {
         /// As in [`Failed`](Self::Failed).
         peer: Option<SocketAddr>,
     },
+    /// A handler returned no error, but something that it had written could not be sent: the peer was gone,
+    /// or took too long, or the connection was aborted before everything had left.
+    #[error("what the handler{} wrote was not sent: {lost}", For(.peer))]
+    #[non_exhaustive]
+    Unsent {
+        /// As in [`Failed`](Self::Failed).
+        peer: Option<SocketAddr>,
+        /// How the connection was lost.
+        lost: Lost,
+    },
 }
 
 /// Says whose handler it was.
@@ -158,6 +170,21 @@ fn kind_of_loss(loss: Loss) -> io::ErrorKind {
         Loss::TimedOut => io::ErrorKind::TimedOut,
         _ => io::ErrorKind::Other,
     }
+}
+
+/// An error of the system, and what could not be done.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {what}: {error}")]
+struct Cannot {
+    what: String,
+    #[source]
+    error: io::Error,
+}
+
+/// Adds to an error of the system what could not be done. It keeps its kind, and is the new one's source.
+pub(crate) fn cannot(what: fmt::Arguments<'_>, error: io::Error) -> io::Error {
+    let what = what.to_string();
+    io::Error::new(error.kind(), Cannot { what, error })
 }
 
 /// Tells what kind of loss a transport's error is.

@@ -66,8 +66,8 @@ macro_rules! face {
         ///
         /// # Errors
         ///
-        /// Where the host does not resolve, or an address cannot be listened on; the error names it.
-        /// Nothing is listened on then.
+        /// Where the host does not resolve, or an address cannot be listened on; the error names it. Where
+        /// no task can be started to accept. Nothing is listened on then.
         ///
         /// # Cancel safety
         ///
@@ -111,7 +111,9 @@ macro_rules! face {
         ///
         /// # Errors
         ///
-        /// Those of the system. No socket is left.
+        /// Those of the system, with the path; the system's own is the source. No socket is left. Where too
+        /// many connections wait to be accepted it fails at once: on Linux with the kind `WouldBlock`, as
+        /// asyncio's `BlockingIOError`, elsewhere with `ConnectionRefused`.
         ///
         /// # Cancel safety
         ///
@@ -123,11 +125,11 @@ macro_rules! face {
             open_unix_connection_with(path, &crate::Options::new()).await
         }
 
-        /// Opens a connection to a Unix socket.
+        /// Opens a connection to a Unix socket, with the limits in `options`. (asyncio's has `limit`.)
         ///
         /// # Errors
         ///
-        /// Those of the system.
+        /// As for [`open_unix_connection`].
         ///
         /// # Cancel safety
         ///
@@ -137,8 +139,7 @@ macro_rules! face {
             path: impl AsRef<std::path::Path>,
             options: &crate::Options,
         ) -> std::io::Result<(UnixReader, UnixWriter)> {
-            let transport = <$runtime as Runtime>::connect_unix(path.as_ref()).await?;
-            Ok(crate::Stream::with_options(transport, options).split())
+            crate::connect::open_unix_connection::<$runtime>(path.as_ref(), options).await
         }
 
         /// Starts a server on a Unix socket, whose file it makes, and removes when it is closed, with the

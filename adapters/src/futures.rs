@@ -10,6 +10,7 @@ use crate::transport::{ReadHalf, WriteHalf, sink};
 
 /// Anything of `futures-io` to read from, as half of a [`Duplex`](crate::Duplex): a pipe, half of a TLS
 /// session.
+/// (asyncio's `loop.connect_read_pipe`.)
 #[derive(Debug)]
 pub struct Source<R>(pub R);
 
@@ -17,6 +18,7 @@ pub struct Source<R>(pub R);
 ///
 /// Its write side ends by `poll_close`. For async-std's sockets that would do nothing: they are
 /// transports of their own. It cannot show an abort to its peer.
+/// (asyncio's `loop.connect_write_pipe`.)
 #[derive(Debug)]
 pub struct Sink<W>(pub W);
 
@@ -119,8 +121,8 @@ macro_rules! runtime {
             fn connect_unix(
                 path: &std::path::Path,
             ) -> impl Future<Output = std::io::Result<$unix>> + Send + 'static {
-                let path = path.to_owned();
-                async move { <$unix>::connect(&path).await }
+                let connected = $crate::reactor::connect_unix(path);
+                async { $crate::futures::adopt(connected?) }
             }
 
             fn tcp_listener(listener: std::net::TcpListener) -> std::io::Result<$tcp_listener> {

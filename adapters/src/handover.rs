@@ -81,7 +81,8 @@ impl<A, W: Watcher<A>> Handover<A, W> {
 
     /// Takes the word back, as far as nobody has seen it.
     pub(crate) fn take_word_back(&self) {
-        self.word.store(false, Ordering::Relaxed);
+        // A plain store would hide from the next `leave_word` what was swapped before it.
+        self.word.swap(false, Ordering::AcqRel);
     }
 
     /// Locks unless somebody else has locked, who then tells. For the side that leaves word, and has left it.

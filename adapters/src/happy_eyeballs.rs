@@ -26,7 +26,8 @@ pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// order of the list; the first success wins, and all other attempts are cancelled.
 ///
 /// After each report, and whenever the time that [`Action::Wait`] names has come, poll until the
-/// answer is `Wait` or [`Action::Done`]. Every call costs time linear in the number of addresses.
+/// answer is `Wait` or [`Action::Done`]. Every call costs time linear in the number of addresses. (asyncio's
+/// `staggered_race`, over the attempts of `loop.create_connection`.)
 ///
 /// # Examples
 ///
@@ -71,7 +72,7 @@ pub struct Timing {
     pub total_timeout: Option<Duration>,
 }
 
-/// What the driver of a [`Scheduler`] has to do next.
+/// What the driver of a [`Scheduler`] has to do next. (asyncio's race does it itself.)
 #[derive(Clone, Debug)]
 #[must_use = "the scheduler takes it as done"]
 pub enum Action {
@@ -100,7 +101,8 @@ pub enum Action {
     Done(Result<usize, ConnectError>),
 }
 
-/// What becomes of a connection that an attempt has made.
+/// What becomes of a connection that an attempt has made. (asyncio cancels the other attempts, which close
+/// theirs.)
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[must_use = "a connection that did not win has to be dropped"]
 pub enum Verdict {
@@ -134,7 +136,7 @@ pub enum ConnectError {
     },
 }
 
-/// What befell one address.
+/// What befell one address. (asyncio keeps an exception for each.)
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttemptError {
@@ -186,7 +188,8 @@ pub fn interleave(mut addresses: Vec<SocketAddr>, first_family_count: usize) -> 
 }
 
 impl Scheduler {
-    /// Creates a scheduler for `addresses`, in their order, whose total timeout begins at `start`.
+    /// Creates a scheduler for `addresses`, in their order, whose total timeout begins at `start`. (asyncio's
+    /// race has no total timeout.)
     pub fn new(addresses: Vec<SocketAddr>, timing: Timing, start: Instant) -> Self {
         let attempts = addresses.into_iter().map(|address| Attempt {
             address,

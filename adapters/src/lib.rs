@@ -44,11 +44,15 @@
 //! # #[cfg(not(feature = "tokio"))] fn main() {}
 //! ```
 //!
+//! The modules bear the names of crates, so `use plimsoll_io::*` makes `tokio` and `smol` ambiguous: name what
+//! you use, or import a runtime's module by `use plimsoll_io::tokio::*`.
+//!
 //! # asyncio's names
 //!
 //! | asyncio | plimsoll-io |
 //! | --- | --- |
 //! | `open_connection`, `start_server` | the functions of a runtime's module; [`open_connection`], [`Server::start`] on any |
+//! | `open_unix_connection`, `start_unix_server` | the functions of a runtime's module; [`Server::start_unix`] on any |
 //! | `open_connection(sock=…)` | [`Stream::new`] |
 //! | `start_server(sock=…)` | [`Server::serve`] |
 //! | `StreamReader.read(n)`, `read(-1)` | [`read`](StreamReader::read), [`read_to_end`](StreamReader::read_to_end) |
@@ -56,9 +60,11 @@
 //! | `async for line in reader` | [`lines`](StreamReader::lines) |
 //! | `write`, `writelines`, `drain`, `write_eof` | [`write`](StreamWriter::write), [`write_vectored`](StreamWriter::write_vectored), [`drain`](StreamWriter::drain), [`finish`](StreamWriter::finish) |
 //! | `close` and `wait_closed`, `is_closing` | [`close`](StreamWriter::close), [`is_closing`](StreamWriter::is_closing) |
+//! | `set_write_buffer_limits`, `get_write_buffer_size` | [`set_water_marks`](StreamWriter::set_water_marks) and [`Options::water_marks`], [`pending`](StreamWriter::pending) |
 //! | `transport.abort` | [`abort`](StreamWriter::abort) |
 //! | `get_extra_info` | [`peer_addr`](StreamWriter::peer_addr), [`local_addr`](StreamWriter::local_addr), [`with_transport`](StreamWriter::with_transport) |
 //! | `Server.sockets`, `is_serving`, `close`, `wait_closed` | [`local_addrs`](Server::local_addrs), [`is_serving`](Server::is_serving), [`close`](Server::close), [`wait_closed`](Server::wait_closed) |
+//! | `Server.serve_forever`, `close_clients`, `abort_clients` | [`serve_forever`](Server::serve_forever), [`close_clients`](Server::close_clients), [`abort_clients`](Server::abort_clients) |
 //! | `loop.set_exception_handler` | [`ServerOptions::on_error`] |
 //! | `start_tls`, `ssl=` | not yet |
 

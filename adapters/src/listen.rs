@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 #[cfg(unix)]
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::error::cannot;
 use crate::options::ServerOptions;
 use crate::runtime::Runtime;
 
@@ -57,7 +58,7 @@ fn is_not_here(error: &io::Error) -> bool {
 
 /// Adds to an error what could not be listened on.
 fn named(what: impl std::fmt::Display, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot listen on {what}: {error}"))
+    cannot(format_args!("listen on {what}"), error)
 }
 
 /// The file of a Unix socket that this process has made.

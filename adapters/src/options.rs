@@ -109,9 +109,12 @@ impl Options {
     /// A read that has to wait then first waits until the output has moved. What is buffered can still
     /// be read. So a peer that asks and does not take the answers is not listened to either, and no more
     /// is pending than the high water mark and the answers to what was received at once. While reading
-    /// pauses, the end of the peer's stream is not seen.
+    /// pauses, the end of the peer's stream is not seen. Marks that are raised meanwhile take effect with
+    /// the next write, or when something is sent.
     ///
-    /// Unless this is set, it is on for the streams of a server, and off for others.
+    /// Unless this is set, it is on for the streams of a server, and off for others. (asyncio has none: it
+    /// is the `pause_reading` and `resume_reading` that a protocol calls from `pause_writing` and
+    /// `resume_writing`.)
     ///
     /// # Deadlock
     ///
@@ -259,6 +262,11 @@ impl ServerOptions {
     /// Sets how many connections may be open at once, on all addresses together; at first there is no
     /// bound. Further ones wait to be accepted. (asyncio has none.)
     ///
+    /// It bounds descriptors and memory, and a connection that has sent everything and still drops what its
+    /// peer sends, for two seconds at most, has both: it keeps its place until it is closed, though
+    /// [`connections`](crate::Server::connections) no longer counts it. Beside them, each listening address
+    /// may hold one connection that is accepted and waits for a place.
+    ///
     /// # Panics
     ///
     /// If `max_connections` is zero: nobody would ever be accepted.
@@ -280,7 +288,8 @@ impl ServerOptions {
     }
 
     /// Sets after what time a connection is given up on which nothing is received and nothing sent; it
-    /// may take a quarter longer. Its reads and writes then fail with [`Loss::TimedOut`](crate::Loss).
+    /// may take a quarter longer. Its reads and writes then fail with [`Loss::TimedOut`](crate::Loss), what
+    /// is pending is dropped, and the peer sees a reset.
     ///
     /// It lets go of peers that are gone without a word, and of those that neither ask nor take answers.
     /// A handler that works for so long before it answers is cut off, too. A peer that sends a byte now
@@ -299,17 +308,36 @@ impl ServerOptions {
         }
     }
 
-    /// Sets whom to tell of handlers that fail or panic, and of connections that cannot be accepted.
+    /// Sets whom to tell of handlers that fail or panic, of answers that are lost after their handler has
+    /// returned, and of connections that cannot be accepted.
     ///
     /// Unless it is set they are only counted, in [`Statistics`](crate::Statistics). It is called in the
-    /// connection's task, or the listener's, and should return soon. A panic in it is caught. A peer that
-    /// goes away in the middle is among the errors, as a [`Lost`](crate::Lost). (asyncio's
+    /// connection's task, or the listener's, and should return soon. A panic in it is caught. (asyncio's
     /// `loop.set_exception_handler`.)
     ///
-    /// ```
-    /// use plimsoll_io::ServerOptions;
+    /// A peer that goes away in the middle is among the errors: as what the handler made of
+    /// [`Error::Lost`](crate::Error::Lost), or as [`ServerError::Unsent`].
     ///
-    /// let options = ServerOptions::new().on_error(|error| eprintln!("{error}"));
+    /// ```
+    /// use plimsoll_io::{Error, ServerError, ServerOptions};
+    ///
+    /// /// Whether it is only that a peer has gone, where handlers return an `Error`.
+    /// fn has_gone(error: &ServerError) -> bool {
+    ///     match error {
+    ///         ServerError::Failed { error, .. } => {
+    ///             matches!(error.downcast_ref(), Some(Error::Lost(_)))
+    ///         }
+    ///         ServerError::Unsent { .. } => true,
+    ///         _ => false,
+    ///     }
+    /// }
+    ///
+    /// let options = ServerOptions::new().on_error(|error| {
+    ///     if !has_gone(error) {
+    ///         eprintln!("{error}");
+    ///     }
+    /// });
+    /// # let _ = options;
     /// ```
     #[doc(alias = "set_exception_handler")]
     pub fn on_error(self, tell: impl Fn(&ServerError) + Send + Sync + 'static) -> Self {

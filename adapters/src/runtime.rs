@@ -58,7 +58,7 @@ pub trait Runtime: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of the system. The socket is closed.
+    /// Those of the system, at once where too many connections wait to be accepted. The socket is closed.
     ///
     /// # Cancel safety
     ///

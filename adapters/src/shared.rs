@@ -49,6 +49,8 @@ pub(crate) struct Sending<W> {
     unflushed: bool,
     /// Whether the transport's write side was ended in order.
     ended: bool,
+    /// Whether a loss took bytes with it.
+    dropped: bool,
     /// The transport's first error.
     cause: Option<Arc<io::Error>>,
 }
@@ -57,9 +59,11 @@ pub(crate) struct Sending<W> {
 pub(crate) enum BeforeRead {
     /// This side gave the connection up.
     GivenUp(Lost),
-    /// More is pending than the high water mark allows, or the other half is about to find out.
+    /// More is pending than the high water mark allows.
     Full,
     NotFull,
+    /// Somebody else has the output, and wakes the reader behind it.
+    Busy,
 }
 
 /// Which half waits.
@@ -90,6 +94,7 @@ impl<T: Transport> Shared<T> {
             transport: Some(transport),
             unflushed: false,
             ended: false,
+            dropped: false,
             cause: None,
         };
         Self {
@@ -116,25 +121,23 @@ impl<T: Transport> Shared<T> {
     /// Sends as far as the transport takes it, for a read that has to wait.
     ///
     /// When this returns, `cx` is woken once there is more to send, the transport takes more, or the
-    /// output is no longer [`Full`](BeforeRead::Full).
+    /// output is no longer [`Full`](BeforeRead::Full) or [`Busy`](BeforeRead::Busy).
     ///
     /// That a write failed is none of a read's business: the transport may still have something to read.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> BeforeRead {
         self.waiters.register(Half::Reader, cx.waker());
         self.sending.leave_word();
-        let is_full = self.waiters.has_to_send.load(Ordering::Relaxed) && self.send_for_read();
-        match self.given_up() {
-            Some(given_up) => BeforeRead::GivenUp(given_up),
-            None if is_full => BeforeRead::Full,
-            None => BeforeRead::NotFull,
-        }
+        let found = match self.waiters.has_to_send.load(Ordering::Relaxed) {
+            true => self.send_for_read(),
+            false => BeforeRead::NotFull,
+        };
+        self.given_up().map_or(found, BeforeRead::GivenUp)
     }
 
-    /// Sends as far as the transport takes it, unless somebody else does. Tells whether the output is full,
-    /// or may be.
-    fn send_for_read(&self) -> bool {
+    /// Sends as far as the transport takes it, unless somebody else does.
+    fn send_for_read(&self) -> BeforeRead {
         let Some(mut sending) = self.sending.try_lock() else {
-            return true;
+            return BeforeRead::Busy;
         };
         let before = sending.progress();
         let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
@@ -149,7 +152,10 @@ impl<T: Transport> Shared<T> {
                 self.waiters.wake_half(Half::Writer);
             }
         }
-        is_full
+        match is_full {
+            true => BeforeRead::Full,
+            false => BeforeRead::NotFull,
+        }
     }
 
     /// Sends until `enough` says so, or nothing is left to do.
@@ -233,7 +239,7 @@ impl<T: Transport> Shared<T> {
     /// Gives the connection up, and lets both halves know. The first loss counts.
     pub(crate) fn abort(&self, loss: Loss) -> Lost {
         let mut sending = self.lock();
-        sending.writer.lost(loss);
+        sending.lose(loss);
         if let Some(transport) = &mut sending.transport {
             transport.abort();
         }
@@ -248,6 +254,16 @@ impl<T: Transport> Shared<T> {
     pub(crate) fn given_up(&self) -> Option<Lost> {
         let loss = *self.given_up.get()?;
         Some(Lost { loss, cause: None })
+    }
+
+    /// Whether this side aborted the connection.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.given_up.get() == Some(&Loss::Aborted)
+    }
+
+    /// Whether a loss took bytes with it that were pending.
+    pub(crate) fn has_dropped_output(&self) -> bool {
+        self.lock().dropped
     }
 
     /// Lets reads that find nothing buffered see the end of the stream, whatever the peer does.
@@ -320,10 +336,15 @@ impl<W: WriteHalf> Sending<W> {
         (self.writer.pending(), self.unflushed, self.writer.state())
     }
 
+    fn lose(&mut self, loss: Loss) {
+        self.dropped |= self.writer.wants_write() || self.unflushed;
+        self.writer.lost(loss);
+    }
+
     fn fail(&mut self, error: io::Error) -> Lost {
         let loss = loss_of(&error);
         let cause = Arc::clone(self.cause.get_or_insert_with(|| Arc::new(error)));
-        self.writer.lost(loss);
+        self.lose(loss);
         self.lost().unwrap_or(Lost {
             loss,
             cause: Some(cause),

@@ -163,7 +163,8 @@ pub struct Parts<T> {
     pub dropping_line: bool,
 }
 
-/// Two halves that were to be joined belong to different connections. Both are in it, as they were.
+/// Two halves that were to be joined belong to different connections. Both are in it, as they were. (asyncio
+/// has none: it does not join halves.)
 #[derive(thiserror::Error)]
 #[error("the two halves belong to different connections")]
 pub struct NotAPair<T: Transport>(pub StreamReader<T>, pub StreamWriter<T>);
@@ -719,7 +720,9 @@ impl<T: Transport> StreamWriter<T> {
     /// Changes the water marks, in bytes; at first [`Options::water_marks`]. See
     /// [`plimsoll::Writer::set_water_marks`]. (asyncio's `transport.set_write_buffer_limits`.)
     ///
-    /// With a low mark above zero, [`drain`](Self::drain) leaves up to that much for later to send.
+    /// With a low mark above zero, [`drain`](Self::drain) leaves up to that much for later to send. A read
+    /// that [pauses](Options::pause_reading_when_full) is not woken: marks that are raised help it with the
+    /// next write, or when something is sent.
     #[doc(alias = "set_write_buffer_limits")]
     pub fn set_water_marks(&mut self, marks: WaterMarks) {
         self.shared.lock().writer.set_water_marks(marks);

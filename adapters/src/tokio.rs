@@ -21,6 +21,7 @@ use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_wh
 
 /// Anything that tokio can read from, as half of a [`Duplex`](crate::Duplex): standard input, a pipe, half
 /// of a TLS session.
+/// (asyncio's `loop.connect_read_pipe`.)
 #[derive(Debug)]
 pub struct Source<R>(pub R);
 
@@ -28,6 +29,7 @@ pub struct Source<R>(pub R);
 /// of a TLS session.
 ///
 /// Its write side ends by `poll_shutdown`. It cannot show an abort to its peer.
+/// (asyncio's `loop.connect_write_pipe`.)
 #[derive(Debug)]
 pub struct Sink<W>(pub W);
 

@@ -1,17 +1,22 @@
 //! The face of the blocking sockets, method by method, and what threads may do to each other.
 #![cfg(feature = "blocking")]
 
+use std::io::{self, Read};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+#[cfg(unix)]
+use plimsoll_io::blocking::open_unix_connection;
 use plimsoll_io::blocking::{
-    Async, Server, StreamReader, StreamWriter, open_connection, start_server, streams, streams_with,
+    Async, Server, Sink, Source, StreamReader, StreamWriter, open_connection, start_server,
+    streams, streams_with,
 };
 use plimsoll_io::{
-    Error, LineEnd, Loss, Options, ReadError, Separator, ServerOptions, WaterMarks, WriteError,
+    Duplex, Error, LineEnd, Loss, Options, ReadError, Separator, ServerOptions, WaterMarks,
+    WriteError,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -296,4 +301,55 @@ fn streams_and_servers_of_any_socket_take_options() {
         Err(Error::Read(ReadError::LineTooLong { limit: 3 }))
     ));
     server.shutdown(LIMIT);
+}
+
+#[cfg(unix)]
+#[test]
+fn without_any_time_a_read_takes_all_that_is_there() {
+    // More reads than are made in a row, which is when a task would let others have their turn.
+    let there: Vec<u8> = (0..2000).map(|number| number as u8).collect();
+    for timeout in [Duration::ZERO, LIMIT] {
+        let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
+        io::Write::write_all(&mut far, &there).unwrap();
+        let options = Options::new().read_size(1);
+        let (mut reader, _writer) = streams_with(Async::new(near).unwrap(), &options);
+        reader.set_timeout(Some(timeout));
+        assert_eq!(reader.read_exact(2000).unwrap(), there);
+        reader.set_timeout(Some(Duration::ZERO));
+        assert!(matches!(reader.read(1), Err(Error::TimedOut)));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_error_of_connecting_to_a_unix_socket_names_the_path() {
+    let path = std::env::temp_dir().join("no such folder/socket");
+    let error = open_unix_connection(&path).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    let text = format!("cannot connect to {}: ", path.display());
+    assert!(error.to_string().starts_with(&text), "{error}");
+}
+
+/// A source that never waits, and never ends.
+struct Endless;
+
+impl Read for Endless {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        room.fill(b'x');
+        Ok(room.len())
+    }
+}
+
+#[test]
+fn without_any_time_a_read_that_never_waits_ends_too() {
+    let skipped = in_time(|| {
+        let transport = Duplex {
+            read: Source(Endless),
+            write: Sink(io::sink()),
+        };
+        let (mut reader, _writer) = streams(transport);
+        reader.set_timeout(Some(Duration::ZERO));
+        reader.skip_until(&Separator::CRLF)
+    });
+    assert!(matches!(skipped, Err(Error::TimedOut)));
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use common::executor::Order;
 use common::scripted::Scripted;
-use common::session::{Cancel, Halves, SESSIONS, Then};
+use common::session::{Cancel, SESSIONS, Then, WAYS};
 use common::{Case, report};
 
 /// How many scripts for each session.
@@ -24,11 +24,11 @@ fn t42_an_operation_that_is_dropped_and_retried_comes_to_the_same() {
     for session in &SESSIONS {
         let expected = session.reference();
         for plan in 0..PLANS {
-            for halves in [Halves::Together, Halves::Apart] {
+            for (halves, full) in WAYS {
                 for after in AFTER {
                     for then in THEN {
                         let _case = Case(format!(
-                            "{}, plan {plan}, {halves:?}, dropped after poll {after}, {then:?}",
+                            "{}, plan {plan}, {halves:?}, {full:?}, dropped after poll {after}, {then:?}",
                             session.name
                         ));
                         let transport = Scripted::new(session.peer(plan, 5));
@@ -38,7 +38,7 @@ fn t42_an_operation_that_is_dropped_and_retried_comes_to_the_same() {
                             _ => Order::Random,
                         };
                         let (outcome, stream, _) =
-                            session.run(&transport, halves, order, &cancel, plan);
+                            session.run(&transport, halves, full, order, &cancel, plan);
                         assert_eq!(outcome, expected);
                         let parts = stream.into_parts();
                         assert!(parts.unread.is_empty() && parts.unsent.is_empty());
@@ -55,7 +55,7 @@ fn t42_an_operation_that_is_dropped_and_retried_comes_to_the_same() {
     report(&format!("cancellation: {runs} runs, {all} futures dropped"));
     assert_eq!(
         runs,
-        SESSIONS.len() as u64 * PLANS * 2 * (AFTER.len() * THEN.len()) as u64
+        SESSIONS.len() as u64 * PLANS * (WAYS.len() * AFTER.len() * THEN.len()) as u64
     );
     assert!(runs >= 20_000);
     assert_eq!(
@@ -71,11 +71,11 @@ fn a_session_without_cancellations_comes_to_the_same_on_every_plan() {
         let expected = session.reference();
         for plan in 0..PLANS {
             let _case = Case(format!("{}, plan {plan}", session.name));
-            for halves in [Halves::Together, Halves::Apart] {
+            for (halves, full) in WAYS {
                 for order in [Order::Strict, Order::Random] {
                     let transport = Scripted::new(session.peer(plan, 3));
                     let never = Cancel::never();
-                    let (outcome, ..) = session.run(&transport, halves, order, &never, plan);
+                    let (outcome, ..) = session.run(&transport, halves, full, order, &never, plan);
                     assert_eq!(outcome, expected);
                 }
             }

@@ -7,7 +7,9 @@ use std::io;
 
 use common::executor::{Order, Ran, Tasks};
 use common::scripted::{Lie, Scripted, kind_of};
-use common::session::{Cancel, EVERYTHING, Failure, Halves, Outcome, SESSIONS, Session};
+use common::session::{
+    Cancel, EVERYTHING, Failure, Full, Halves, Outcome, SESSIONS, Session, WAYS,
+};
 use common::{Case, report};
 use plimsoll::Loss;
 use plimsoll::testing::{Call, Fault, ScriptedPeer};
@@ -75,6 +77,7 @@ struct Unharmed<'a> {
     reference: Outcome,
     peer: ScriptedPeer,
     halves: Halves,
+    full: Full,
     order: Order,
     seed: u64,
     calls: Vec<Call>,
@@ -82,13 +85,14 @@ struct Unharmed<'a> {
 }
 
 impl<'a> Unharmed<'a> {
-    fn new(session: &'a Session, plan: u64, halves: Halves) -> Self {
+    fn new(session: &'a Session, plan: u64, halves: Halves, full: Full) -> Self {
         // Strict, so that polls can be compared; the last plans hold up every call a little.
         let mut unharmed = Self {
             session,
             reference: session.reference(),
             peer: session.peer(plan, usize::from(plan % 4 == 3)),
             halves,
+            full,
             order: Order::Strict,
             seed: plan,
             calls: Vec::new(),
@@ -104,8 +108,14 @@ impl<'a> Unharmed<'a> {
 
     fn run(&self, transport: &Scripted) -> (Outcome, Stream<Scripted>, Ran) {
         let never = Cancel::never();
-        self.session
-            .run(transport, self.halves, self.order, &never, self.seed)
+        self.session.run(
+            transport,
+            self.halves,
+            self.full,
+            self.order,
+            &never,
+            self.seed,
+        )
     }
 
     /// Runs the session with one call that fails, and looks at what it comes to.
@@ -274,8 +284,8 @@ fn t43_every_call_of_every_session_may_fail_in_every_way() {
     let (mut runs, mut expected): (u64, u64) = (0, 0);
     for session in &SESSIONS {
         for plan in 0..PLANS {
-            for halves in [Halves::Together, Halves::Apart] {
-                let unharmed = Unharmed::new(session, plan, halves);
+            for (halves, full) in WAYS {
+                let unharmed = Unharmed::new(session, plan, halves, full);
                 for (number, &call) in unharmed.calls.iter().enumerate() {
                     expected += match call {
                         Call::Write => 8,
@@ -284,7 +294,7 @@ fn t43_every_call_of_every_session_may_fail_in_every_way() {
                     };
                     for trouble in TROUBLES.into_iter().filter(|of| of.befalls(call)) {
                         let _case = Case(format!(
-                            "{}, plan {plan}, {halves:?}, {trouble:?} at call {number}, {call:?}",
+                            "{}, plan {plan}, {halves:?}, {full:?}, {trouble:?} at call {number}, {call:?}",
                             session.name
                         ));
                         unharmed.fail(number, trouble);

@@ -306,6 +306,7 @@ fn a_read_that_pauses_receives_nothing_while_the_output_is_in_use() {
     assert_eq!(transport.lock().peer.received(), b"output");
 }
 
+#[cfg(all(unix, feature = "tokio"))]
 #[test]
 fn a_close_that_need_not_wait_needs_no_clock() {
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -1,6 +1,7 @@
 //! What fails in a server, or before it is one, and who gets to know.
 #![cfg(all(unix, feature = "tokio"))]
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -16,10 +17,35 @@ use plimsoll_io::{
     StreamReader, StreamWriter, Transport,
 };
 
-/// tokio, but for a Unix listener that it cannot watch, and for sleeps that are counted.
+/// tokio, but for a Unix listener that it cannot watch, for a task that it refuses if it is told to, and for
+/// sleeps that are counted, and end at once or never.
 struct Refusing;
 
 static SLEEPS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// How many tasks it starts before it refuses one. The tests run in a thread each, and their tasks with
+    /// them.
+    static BEFORE_REFUSED: Cell<Option<usize>> = const { Cell::new(None) };
+    static SLEEPS_END: Cell<bool> = const { Cell::new(true) };
+}
+
+/// Lets one task be refused, and sleeps never end if that is asked for, until it is dropped.
+struct Refused;
+
+impl Refused {
+    fn behind(count: usize) -> Self {
+        BEFORE_REFUSED.set(Some(count));
+        Self
+    }
+}
+
+impl Drop for Refused {
+    fn drop(&mut self) {
+        BEFORE_REFUSED.set(None);
+        SLEEPS_END.set(true);
+    }
+}
 
 impl Runtime for Refusing {
     type Tcp = <Tokio as Runtime>::Tcp;
@@ -54,12 +80,21 @@ impl Runtime for Refusing {
     }
 
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        if let Some(before) = BEFORE_REFUSED.get() {
+            BEFORE_REFUSED.set(before.checked_sub(1));
+            if before == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
         Tokio::spawn(task)
     }
 
     fn sleep(_: Duration) -> Sleep {
         SLEEPS.fetch_add(1, Ordering::SeqCst);
-        Box::pin(tokio::task::yield_now())
+        match SLEEPS_END.get() {
+            true => Box::pin(tokio::task::yield_now()),
+            false => Box::pin(std::future::pending()),
+        }
     }
 }
 
@@ -178,6 +213,7 @@ async fn t46_an_accept_error_of_one_connection_keeps_no_other_waiting() {
         Errno::HOSTUNREACH,
         Errno::OPNOTSUPP,
         Errno::NETUNREACH,
+        Errno::PERM,
         Errno::CONNABORTED,
         Errno::INTR,
     ];
@@ -187,7 +223,173 @@ async fn t46_an_accept_error_of_one_connection_keeps_no_other_waiting() {
     assert_eq!(sleeps_over(of_all.map(io::Error::from)).await, 4);
     // Where no other ever succeeds, it is none of one connection's.
     let without_end = (0..32).flat_map(|_| errors());
-    assert_eq!(sleeps_over(without_end).await, 10);
+    assert_eq!(sleeps_over(without_end).await, of_one.len());
+}
+
+/// What `on_error` was told.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    fn options(&self) -> ServerOptions {
+        let told = Arc::clone(&self.0);
+        ServerOptions::new().on_error(move |error| {
+            let text = match error {
+                ServerError::Accept { error, .. } => format!("accept: {:?}", error.kind()),
+                ServerError::Unsent { lost, .. } => format!("unsent: {:?}", lost.loss),
+                other => other.to_string(),
+            };
+            told.lock().unwrap().push(text);
+        })
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_tasks_cannot_be_started_does_not_start() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let plain = ServerOptions::new();
+    let idle = ServerOptions::new().idle_timeout(Duration::from_secs(1));
+    for (options, tasks) in [(&plain, 0), (&plain, 1), (&idle, 0), (&idle, 1), (&idle, 2)] {
+        let _refused = Refused::behind(tasks);
+        let hosts = ["127.0.0.1", "127.0.0.2"];
+        let started = Server::<Refusing>::start(answer_lines, &hosts, port, options).await;
+        let error = started.expect_err("a task was refused");
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        let refused = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused, "{tasks}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_accept_is_closed_and_says_so() {
+    let idle_timeout = Duration::from_secs(1);
+    for (idle, tasks) in [(false, 0), (true, 0), (true, 1)] {
+        let _refused = Refused::behind(tasks);
+        let told = Told::default();
+        let options = match idle {
+            true => told.options().idle_timeout(idle_timeout),
+            false => told.options(),
+        };
+        let listeners = vec![Given::new(Vec::new())];
+        let server = Server::<Refusing>::serve(listeners, answer_lines, &options);
+        assert!(!server.is_serving());
+        server.wait_closed().await;
+        assert_eq!(told.take(), ["accept: WouldBlock"]);
+        assert_eq!(server.statistics().accept_errors, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_serves_ends_in_a_loss_and_holds_up_no_shutdown() {
+    let _refused = Refused::behind(1);
+    SLEEPS_END.set(false);
+    let (client, accepted) = Memory::pair(100);
+    let given = Given::new(vec![Ok(accepted)]);
+    let told = Told::default();
+    let address = given.listener.local_addr().unwrap();
+    let server = Server::<Refusing>::serve(vec![given], answer_lines, &told.options());
+    let mut client = Stream::new(client);
+    let lost = client.reader.read_line().await.map(|line| line.to_vec());
+    assert!(matches!(lost, Err(Error::Lost(_))), "{lost:?}");
+    assert_eq!(told.take(), ["accept: WouldBlock"]);
+    // It waits to accept again, for ever here, unless it is closed.
+    let shutdown = server.shutdown(Duration::from_secs(1));
+    let shutdown = tokio::time::timeout(Duration::from_secs(20), shutdown).await;
+    assert_eq!(shutdown.expect("it is closed").aborted, 0);
+    let refused = std::net::TcpStream::connect(address).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+/// What a handler that returns no error does behind its answer, and its peer meanwhile.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    /// The peer takes it.
+    Taken,
+    /// The peer stays, and takes nothing.
+    Ignored,
+    /// The peer is gone once some of it has arrived.
+    Gone,
+    /// A read of the handler finds that the peer is gone.
+    GoneBeforeTheEnd,
+    /// The handler aborts.
+    Aborted,
+    /// Everything has left, and then the peer resets the connection.
+    GoneAfterwards,
+    /// The server is shut down meanwhile.
+    ShutDown,
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_after_its_handler_has_returned_is_told() {
+    let none: &[&str] = &[];
+    for (ending, expected) in [
+        (Ending::Taken, none),
+        (Ending::Ignored, &["unsent: TimedOut"]),
+        (Ending::Gone, &["unsent: Reset"]),
+        (Ending::GoneBeforeTheEnd, &["unsent: Reset"]),
+        (Ending::Aborted, none),
+        (Ending::GoneAfterwards, none),
+        (Ending::ShutDown, &["unsent: Aborted"]),
+    ] {
+        let handler = move |mut reader: StreamReader<Memory>, mut writer: StreamWriter<Memory>| async move {
+            writer.write(&[b'x'; 100]).unwrap();
+            match ending {
+                Ending::GoneBeforeTheEnd => {
+                    // That it is gone shows when the answer is sent, not to the read.
+                    let _ = reader.read_line().await;
+                }
+                Ending::Aborted => writer.abort(),
+                Ending::GoneAfterwards => {
+                    writer.flush().await.unwrap();
+                    let _ = reader.read_line().await;
+                }
+                _ => {}
+            }
+        };
+        let (client, accepted) = Memory::pair(10);
+        let told = Told::default();
+        let close_within = match ending {
+            Ending::Ignored => Duration::from_millis(20),
+            _ => Duration::from_secs(20),
+        };
+        let options = told.options().close_within(close_within);
+        let given = Given::new(vec![Ok(accepted)]);
+        let server = Server::<Tokio>::serve(vec![given], handler, &options);
+        let mut client = Stream::new(client);
+        let sent = match ending {
+            Ending::Taken => client.reader.read_to_end(100).await.unwrap().len(),
+            Ending::GoneAfterwards => client.reader.read_exact(100).await.unwrap().len(),
+            _ => client.reader.read(10).await.map_or(0, |part| part.len()),
+        };
+        let stays = matches!(ending, Ending::Ignored | Ending::Aborted | Ending::ShutDown);
+        if matches!(ending, Ending::GoneAfterwards) {
+            client.writer.abort();
+        }
+        let _kept = stays.then_some(client);
+        // A read must find that the peer is gone, and not that the server is.
+        while !stays && server.connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let limit = match ending {
+            Ending::ShutDown => Duration::from_millis(20),
+            _ => Duration::from_secs(20),
+        };
+        let aborted = server.shutdown(limit).await.aborted;
+        let expected_aborts = usize::from(matches!(ending, Ending::ShutDown));
+        assert_eq!(aborted, expected_aborts, "{ending:?}");
+        while server.connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(told.take(), expected, "{ending:?}, {sent} sent");
+        let unsent = server.statistics().unsent;
+        assert_eq!(unsent, expected.len() as u64, "{ending:?}");
+    }
 }
 
 #[test]
@@ -259,6 +461,37 @@ fn an_idle_timeout_of_no_time_is_a_mistake() {
     let _ = ServerOptions::new().idle_timeout(Duration::ZERO);
 }
 
+/// Looks whether an error names the path, and has the system's as its source.
+#[track_caller]
+fn check_names(path: &Path, error: io::Error, errno: rustix::io::Errno) {
+    let system = io::Error::from(errno);
+    let text = format!("cannot connect to {}: {system}", path.display());
+    assert_eq!((error.to_string(), error.kind()), (text, system.kind()));
+    let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref());
+    let source: &io::Error = source.expect("the system's error");
+    assert_eq!(source.raw_os_error(), Some(errno.raw_os_error()));
+}
+
+/// Listens on a path, accepts none, and connects as often as there is room.
+fn fill(path: &Path) -> Vec<socket2::Socket> {
+    let address = socket2::SockAddr::unix(path).unwrap();
+    let socket =
+        || socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    let listener = socket();
+    listener.bind(&address).unwrap();
+    listener.listen(1).unwrap();
+    let mut sockets = vec![listener];
+    for _ in 0..10 {
+        let client = socket();
+        client.set_nonblocking(true).unwrap();
+        if client.connect(&address).is_err() {
+            return sockets;
+        }
+        sockets.push(client);
+    }
+    panic!("more connections than asked for");
+}
+
 /// asyncio's functions for Unix sockets, with the defaults and with options.
 macro_rules! unix_face {
     ($runtime:ident, $feature:literal, $block_on:expr) => {
@@ -286,6 +519,17 @@ macro_rules! unix_face {
                 writer.write(b"abc\nabcd\n").unwrap();
                 assert_eq!(reader.read_line().await.unwrap(), "abc\n");
                 assert!(reader.read_line().await.unwrap().is_empty());
+
+                let missing = folder.0.join("missing");
+                let error = on::open_unix_connection(&missing).await.unwrap_err();
+                check_names(&missing, error, rustix::io::Errno::NOENT);
+                if cfg!(target_os = "linux") {
+                    let full = folder.0.join("full");
+                    let _sockets = fill(&full);
+                    let error = on::open_unix_connection(&full).await.unwrap_err();
+                    check_names(&full, error, rustix::io::Errno::AGAIN);
+                    std::fs::remove_file(full).unwrap();
+                }
             });
             assert_eq!(folder.files(), 0);
         }

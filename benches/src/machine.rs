@@ -12,13 +12,7 @@ pub fn describe() -> String {
     let cores = available_parallelism()
         .ok()
         .map(|count| format!("{count} cores"));
-    let parts = [
-        date,
-        processor(),
-        cores,
-        output("uname", &["-sr"]),
-        output("rustc", &["-V"]),
-    ];
+    let parts = [date, processor(), cores, system(), output("rustc", &["-V"])];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join(", ")
 }
@@ -29,6 +23,17 @@ fn processor() -> Option<String> {
         .lines()
         .find_map(|line| line.strip_prefix("model name"))?;
     Some(name.trim_start_matches([' ', '\t', ':']).into())
+}
+
+/// The name of the kernel, and the two numbers that its version begins with.
+fn system() -> Option<String> {
+    let release = output("uname", &["-r"])?;
+    let numbers: Vec<&str> = release.splitn(3, '.').take(2).collect();
+    Some(format!(
+        "{} {}",
+        output("uname", &["-s"])?,
+        numbers.join(".")
+    ))
 }
 
 fn output(program: &str, arguments: &[&str]) -> Option<String> {

@@ -6,14 +6,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_core::Stream as _;
 use plimsoll::{Frame, LineEnd, Separator, WaterMarks};
 
 use super::{Blocking, block_on};
-use crate::connect::ConnectOptions;
+use crate::connect::{self, ConnectOptions};
 use crate::either::{Either, either};
 use crate::error::Error;
 use crate::happy_eyeballs::ConnectError;
@@ -51,7 +53,8 @@ pub fn streams<T: Transport>(transport: T) -> (StreamReader<T>, StreamWriter<T>)
     streams_with(transport, &Options::new())
 }
 
-/// Makes the two halves of a connected transport.
+/// Makes the two halves of a connected transport, with the limits in `options`. (asyncio's
+/// `open_connection(sock=…)`, which has `limit`.)
 pub fn streams_with<T: Transport>(
     transport: T,
     options: &Options,
@@ -92,8 +95,8 @@ pub fn open_connection_with(
 ///
 /// # Errors
 ///
-/// Where the host does not resolve, or an address cannot be listened on; the error names it. Nothing is
-/// listened on then.
+/// Where the host does not resolve, or an address cannot be listened on; the error names it. Where no thread
+/// can be started to accept. Nothing is listened on then.
 pub fn start_server<H, O>(handler: H, host: &str, port: u16) -> io::Result<Server>
 where
     H: Fn(StreamReader, StreamWriter) -> O + Send + Sync + 'static,
@@ -126,10 +129,10 @@ where
     .map(Server)
 }
 
-/// The half of a Unix connection to read from.
+/// The half of a Unix connection to read from. (asyncio's `StreamReader`.)
 #[cfg(unix)]
 pub type UnixReader = StreamReader<<Blocking as Runtime>::Unix>;
-/// The half of a Unix connection to write to.
+/// The half of a Unix connection to write to. (asyncio's `StreamWriter`.)
 #[cfg(unix)]
 pub type UnixWriter = StreamWriter<<Blocking as Runtime>::Unix>;
 
@@ -138,7 +141,9 @@ pub type UnixWriter = StreamWriter<<Blocking as Runtime>::Unix>;
 ///
 /// # Errors
 ///
-/// Those of the system. No socket is left.
+/// Those of the system, with the path; the system's own is the source. No socket is left. Where too
+/// many connections wait to be accepted it fails at once: on Linux with the kind `WouldBlock`, as
+/// asyncio's `BlockingIOError`, elsewhere with `ConnectionRefused`.
 #[cfg(unix)]
 pub fn open_unix_connection(
     path: impl AsRef<std::path::Path>,
@@ -146,18 +151,18 @@ pub fn open_unix_connection(
     open_unix_connection_with(path, &Options::new())
 }
 
-/// Opens a connection to a Unix socket.
+/// Opens a connection to a Unix socket, with the limits in `options`. (asyncio's has `limit`.)
 ///
 /// # Errors
 ///
-/// Those of the system.
+/// As for [`open_unix_connection`].
 #[cfg(unix)]
 pub fn open_unix_connection_with(
     path: impl AsRef<std::path::Path>,
     options: &Options,
 ) -> io::Result<(UnixReader, UnixWriter)> {
-    let transport = block_on(Blocking::connect_unix(path.as_ref()))?;
-    Ok(streams_with(transport, options))
+    let opening = connect::open_unix_connection::<Blocking>(path.as_ref(), options);
+    block_on(opening).map(halves)
 }
 
 /// Starts a server on a Unix socket, whose file it makes, and removes when it is closed. See
@@ -221,9 +226,42 @@ fn block_within<A>(
     let Some(timeout) = timeout else {
         return block_on(operation);
     };
+    if timeout.is_zero() {
+        return at_once(operation).unwrap_or(Err(Error::TimedOut));
+    }
     match block_on(either(pin!(operation), Blocking::sleep(timeout))) {
         Either::First(result) => result,
         Either::Second(()) => Err(Error::TimedOut),
+    }
+}
+
+/// Runs an operation as far as it comes without waiting. A peer that sends without end does not keep it
+/// going for longer than [`AT_ONCE`].
+fn at_once<A>(operation: impl Future<Output = A>) -> Option<A> {
+    let mut operation = pin!(operation);
+    let goes_on = Arc::new(GoesOn(AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&goes_on));
+    let start = Instant::now();
+    loop {
+        if let Poll::Ready(answer) = operation.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(answer);
+        }
+        // One that only lets others have their turn has woken itself.
+        if !goes_on.0.swap(false, Ordering::Relaxed) || start.elapsed() > AT_ONCE {
+            return None;
+        }
+    }
+}
+
+/// How long what does not wait may take where nothing may be waited for.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// Whether an operation wants to be polled again.
+struct GoesOn(AtomicBool);
+
+impl Wake for GoesOn {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -243,7 +281,7 @@ type BoxedOutcome<O> = Pin<Box<dyn Future<Output = O> + Send>>;
 
 impl<T: Transport> StreamReader<T> {
     /// Gives up this reader for the one whose methods are awaited, and that
-    /// [`Stream::join`](crate::Stream::join) takes. What is buffered goes with it.
+    /// [`Stream::join`](crate::Stream::join) takes. What is buffered goes with it. (asyncio has none.)
     pub fn into_inner(self) -> stream::StreamReader<T> {
         self.inner
     }
@@ -327,8 +365,8 @@ impl<T: Transport> StreamReader<T> {
     /// Sets how long each read may take, however slowly its bytes come; at first `None`, for ever.
     ///
     /// A read that takes longer fails with [`Error::TimedOut`], and loses no byte: it may be asked again.
-    /// With zero, reads take what is there. A [`Source`](super::Source) whose reads block is not
-    /// interrupted.
+    /// With zero, reads take what is there, and do so for a second at most. A [`Source`](super::Source) whose reads block is not
+    /// interrupted. (asyncio's `wait_for` around each read.)
     #[doc(alias = "set_read_timeout")]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
@@ -411,7 +449,7 @@ impl<T: Transport> Iterator for Lines<'_, T> {
 
 impl<T: Transport> StreamWriter<T> {
     /// Gives up this writer for the one whose methods are awaited, and that
-    /// [`Stream::join`](crate::Stream::join) takes. What is pending goes with it.
+    /// [`Stream::join`](crate::Stream::join) takes. What is pending goes with it. (asyncio has none.)
     pub fn into_inner(self) -> stream::StreamWriter<T> {
         self.inner
     }
@@ -542,7 +580,7 @@ impl<T: Transport> StreamWriter<T> {
     /// Sets how long each `drain`, `flush` and `finish` may take; at first `None`, for ever.
     ///
     /// One that takes longer fails with [`Error::TimedOut`], and loses no byte: what was not sent stays
-    /// pending. (`close` has [`close_within`](Self::close_within).)
+    /// pending. `close` has [`close_within`](Self::close_within). (asyncio's `wait_for` around each.)
     #[doc(alias = "set_write_timeout")]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;

@@ -6,7 +6,7 @@ use std::io;
 
 use plimsoll::testing::{Call, Fault, ScriptedPeer};
 use plimsoll::{Loss, Separator};
-use plimsoll_io::{Error, Options, Stream, StreamReader, StreamWriter};
+use plimsoll_io::{Error, Options, Stream, StreamReader, StreamWriter, WaterMarks};
 
 use super::Random;
 use super::executor::{Order, Ran, Tasks, polled, yielded};
@@ -297,6 +297,23 @@ pub enum Halves {
     Apart,
 }
 
+/// Whether reads wait for output that is full.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Full {
+    /// They do not.
+    Reads,
+    /// They do, and a few bytes are enough to fill it.
+    Pauses,
+}
+
+/// In which ways each script is run.
+pub const WAYS: [(Halves, Full); 4] = [
+    (Halves::Together, Full::Reads),
+    (Halves::Together, Full::Pauses),
+    (Halves::Apart, Full::Reads),
+    (Halves::Apart, Full::Pauses),
+];
+
 impl Cancel {
     pub fn new(after: usize, then: Then) -> Self {
         Self {
@@ -317,11 +334,16 @@ impl Session {
         &self,
         transport: &Scripted,
         halves: Halves,
+        full: Full,
         order: Order,
         cancel: &Cancel,
         seed: u64,
     ) -> (Outcome, Stream<Scripted>, Ran) {
-        let options = Options::new().limit(self.limit).read_size(32);
+        let mut options = Options::new().limit(self.limit).read_size(32);
+        if full == Full::Pauses {
+            let marks = WaterMarks::new(2, 0).expect("marks in order");
+            options = options.water_marks(marks).pause_reading_when_full(true);
+        }
         let mut stream = Stream::with_options(transport.clone(), &options);
         let mut outcome = Outcome::default();
         let mut tasks = Tasks::with_outside(|| transport.fire());
@@ -363,6 +385,7 @@ impl Session {
         self.run(
             &transport,
             Halves::Together,
+            Full::Reads,
             Order::Strict,
             &Cancel::never(),
             0,

@@ -46,11 +46,13 @@ fn read(waiter: &Waiter, shared: &Shared, wanted: usize) {
         shared.leave_word();
         let has_some = waiter.has_some.load(Relaxed);
         match has_some.then(|| shared.try_lock()).flatten() {
-            Some(mut value) => taken += std::mem::take(&mut *value),
+            Some(mut value) => {
+                taken += std::mem::take(&mut *value);
+                shared.take_word_back();
+            }
             None => waiter.woken.wait(),
         }
     }
-    shared.take_word_back();
 }
 
 /// Runs a reader that wants `writes` beside a thread that makes them, and one that locks without news.

@@ -1,0 +1,175 @@
+//! Accepting: a task for each listener, and one for each connection, from its handler to its end.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plimsoll::Loss;
+
+use super::Outcome;
+use super::linger::linger;
+use super::no_panic::{NoPanic, Panicked};
+use super::state::{Inner, Listening, Phase, Registered, State};
+use crate::either::{Either, either};
+use crate::error::ServerError;
+use crate::options::ServerOptions;
+use crate::runtime::{Listener, Runtime};
+use crate::shared::Shared;
+use crate::stream::{Stream, StreamReader, StreamWriter};
+use crate::transport::Transport;
+
+/// How long to wait before accepting again when the system has refused, for instance for want of
+/// descriptors.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// How many connections in a row may fail while they are accepted before that waits, too.
+const FAILED_IN_A_ROW: u32 = 32;
+
+/// What every listener of a server does.
+pub(super) struct Acceptor<H> {
+    pub(super) state: Arc<State>,
+    pub(super) handler: H,
+    pub(super) options: ServerOptions,
+}
+
+impl<H> Acceptor<H> {
+    pub(super) async fn accept<R, L, F>(self: Arc<Self>, listener: L, listening: Listening)
+    where
+        R: Runtime,
+        L: Listener,
+        H: Fn(StreamReader<L::Transport>, StreamWriter<L::Transport>) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        let most = self.options.most_connections();
+        let has_room = |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
+        let mut failed_in_a_row = 0;
+        loop {
+            self.state.until(has_room).await;
+            let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
+            // Being closed comes first, so that nobody is accepted after it.
+            let Either::Second(accepted) = either(closed, pin!(listener.accept())).await else {
+                break;
+            };
+            match accepted {
+                Ok(transport) => {
+                    failed_in_a_row = 0;
+                    let on_error = self.options.tells_errors();
+                    let peer = on_error.then(|| L::peer_addr(&transport)).flatten();
+                    let stream = Stream::with_options(transport, self.options.limits());
+                    let shared = stream.shared();
+                    // Another listener may take the last place meanwhile.
+                    let registered = loop {
+                        self.state.until(has_room).await;
+                        let client = Arc::clone(&shared) as _;
+                        if let Some(registered) = State::register(&self.state, client, has_room) {
+                            break registered;
+                        }
+                    };
+                    let kept = Arc::clone(&shared);
+                    let handled = Arc::clone(&self).handle(stream, shared, registered, peer);
+                    if let Err(error) = R::spawn(handled) {
+                        // Nobody has served this peer, who must not take that for an answer.
+                        kept.abort(Loss::Aborted);
+                        drop(kept);
+                        self.state.refused(error, &self.options);
+                        self.wait_to_accept_again::<R>().await;
+                    }
+                }
+                Err(error) => {
+                    failed_in_a_row += 1;
+                    let goes_on =
+                        concerns_one_connection(&error) && failed_in_a_row < FAILED_IN_A_ROW;
+                    self.state.refused(error, &self.options);
+                    if !goes_on {
+                        failed_in_a_row = 0;
+                        self.wait_to_accept_again::<R>().await;
+                    }
+                }
+            }
+        }
+        drop(listener);
+        drop(listening);
+    }
+
+    /// Waits until the system may have means again, or the server is closed.
+    async fn wait_to_accept_again<R: Runtime>(&self) {
+        let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
+        either(closed, R::sleep(ACCEPT_AGAIN)).await;
+    }
+
+    async fn handle<T, F>(
+        self: Arc<Self>,
+        stream: Stream<T>,
+        shared: Arc<Shared<T>>,
+        registered: Registered,
+        peer: Option<SocketAddr>,
+    ) where
+        T: Transport,
+        H: Fn(StreamReader<T>, StreamWriter<T>) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        let (reader, writer) = stream.split();
+        // The handler is also called within the guard: it may panic before its first wait.
+        let handled = NoPanic::new(async { (self.handler)(reader, writer).await.failure() });
+        let cancelled = pin!(self.state.cancelled(registered.id));
+        let mut owes_answer = false;
+        match either(handled, cancelled).await {
+            // What it aborted itself, it did not mean to be sent.
+            Either::First(Ok(None)) => owes_answer = !shared.is_aborted(),
+            Either::First(Ok(Some(error))) => {
+                self.state.change(|inner| inner.statistics.failed += 1);
+                self.options.tell(ServerError::Failed { peer, error });
+            }
+            Either::First(Err(Panicked)) => {
+                self.state.change(|inner| inner.statistics.panicked += 1);
+                self.options.tell(ServerError::Panicked { peer });
+            }
+            // It may have written while all were aborted.
+            Either::Second(()) => drop(shared.abort(Loss::Aborted)),
+        }
+        match shared.close_within(self.options.closes_within()).await {
+            Ok(()) => {
+                registered.lingers();
+                let cancelled = pin!(self.state.cancelled(registered.id));
+                either(pin!(linger(&*shared)), cancelled).await;
+            }
+            Err(lost) if owes_answer && shared.has_dropped_output() => {
+                self.state.change(|inner| inner.statistics.unsent += 1);
+                self.options.tell(ServerError::Unsent { peer, lost });
+            }
+            // Its failure was told already, or everything had left.
+            Err(_) => {}
+        }
+    }
+}
+
+/// Whether a failed accept says something of one connection only, and the next may be tried at once.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    // Linux passes on what has happened to the connection in the network; see accept(2).
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(
+        libc::ENETDOWN
+        | libc::EPROTO
+        | libc::ENOPROTOOPT
+        | libc::EHOSTDOWN
+        | libc::ENONET
+        | libc::EHOSTUNREACH
+        | libc::EOPNOTSUPP
+        | libc::ENETUNREACH
+        // A firewall forbids it.
+        | libc::EPERM,
+    ) = error.raw_os_error()
+    {
+        return true;
+    }
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,34 @@
+//! The end of a connection that has sent everything: it drops what its peer still sends, for a while.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::either::either;
+use crate::shared::Shared;
+use crate::transport::{ReadHalf, Transport};
+
+/// How much input, and for how long, a closing connection takes and drops, so that its peer is not reset
+/// before it has read the last answer.
+const LINGER_BYTES: usize = 256 * 1024;
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// Drops what the peer still sends, for a while.
+pub(super) async fn linger<T: Transport>(shared: &Shared<T>) {
+    let Some(mut read) = shared.take_left() else {
+        return; // somebody still has the reader
+    };
+    let mut room = vec![0; 4096];
+    let mut dropped = 0;
+    let drained = poll_fn(|cx| {
+        loop {
+            match read.poll_read(cx, &mut room) {
+                Poll::Ready(Ok(count)) if count > 0 && dropped < LINGER_BYTES => dropped += count,
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    });
+    either(pin!(drained), T::sleep(LINGER_TIME)).await;
+}

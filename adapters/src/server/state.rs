@@ -1,0 +1,289 @@
+//! What a server's tasks share: how far it has come to its end, its connections, and who waits for a change.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use plimsoll::Loss;
+
+use super::Statistics;
+use crate::either::{Either, either};
+use crate::error::ServerError;
+use crate::options::ServerOptions;
+use crate::runtime::Runtime;
+use crate::shared::Shared;
+use crate::transport::Transport;
+
+/// In how many parts of the idle timeout connections are looked at.
+const LOOKS: u32 = 4;
+
+/// What the server's tasks share.
+#[derive(Default)]
+pub(super) struct State {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+pub(super) struct Inner {
+    pub(super) phase: Phase,
+    /// Listeners that are accepting.
+    pub(super) listeners: usize,
+    /// Connections from accept to close.
+    pub(super) clients: HashMap<u64, Accepted>,
+    /// How many of them linger.
+    lingering: usize,
+    next_client: u64,
+    pub(super) statistics: Statistics,
+    /// Tasks that wait for any change. Handlers are not among them: there may be thousands, and every
+    /// connection that comes or goes is a change.
+    wakers: Vec<Waker>,
+}
+
+/// A connection that is not closed yet.
+pub(super) struct Accepted {
+    client: Arc<dyn Client>,
+    /// The task of its handler, which waits for the phase `Cancelled` too.
+    handler: Option<Waker>,
+    /// Whether the handler has ended and everything is sent.
+    lingers: bool,
+    /// Its moves at the last look for idle connections, if there was one, and how often they were the
+    /// same before.
+    moves: Option<usize>,
+    quiet_looks: u32,
+}
+
+impl Accepted {
+    /// Looks whether something has moved since the last look; the client, if nothing has for too long.
+    fn is_idle(&mut self) -> Option<Arc<dyn Client>> {
+        let moves = Some(self.client.moves());
+        self.quiet_looks = match self.moves == moves {
+            true => self.quiet_looks.saturating_add(1),
+            false => 0,
+        };
+        self.moves = moves;
+        (self.quiet_looks == LOOKS && !self.lingers).then(|| Arc::clone(&self.client))
+    }
+}
+
+/// How far the server has come to its end. Each phase includes those before it.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Phase {
+    #[default]
+    Serving,
+    /// No more connections are accepted.
+    Closed,
+    /// Reads see the end of the stream as soon as nothing is buffered.
+    ShuttingDown,
+    /// Handlers are dropped where they wait.
+    Cancelled,
+}
+
+/// A connection, whatever its transport.
+pub(super) trait Client: Send + Sync {
+    fn end_reading(&self);
+    fn close(&self);
+    fn abort(&self, loss: Loss);
+    fn moves(&self) -> usize;
+}
+
+impl<T: Transport> Client for Shared<T>
+where
+    Shared<T>: Send + Sync,
+{
+    fn end_reading(&self) {
+        Shared::end_reading(self);
+    }
+
+    fn close(&self) {
+        self.queue(|writer| writer.close());
+        Shared::end_reading(self);
+    }
+
+    fn abort(&self, loss: Loss) {
+        Shared::abort(self, loss);
+    }
+
+    fn moves(&self) -> usize {
+        Shared::moves(self)
+    }
+}
+
+impl State {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+
+    /// Makes a change, and wakes all who wait for one.
+    pub(super) fn change<A>(&self, change: impl FnOnce(&mut Inner) -> A) -> A {
+        let mut inner = self.lock();
+        let result = change(&mut inner);
+        let wakers = std::mem::take(&mut inner.wakers);
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// Counts an error of the system, and tells of it.
+    pub(super) fn refused(&self, error: io::Error, options: &ServerOptions) {
+        self.change(|inner| inner.statistics.accept_errors += 1);
+        options.tell(ServerError::Accept { error });
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        let handlers: Vec<Waker> = self.change(|inner| {
+            inner.phase = inner.phase.max(phase);
+            let handlers = inner.clients.values_mut();
+            match inner.phase {
+                Phase::Cancelled => handlers.filter_map(|one| one.handler.take()).collect(),
+                _ => Vec::new(),
+            }
+        });
+        handlers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until `reached` says so.
+    pub(super) fn until(&self, reached: impl Fn(&Inner) -> bool) -> impl Future<Output = ()> {
+        poll_fn(move |cx| {
+            let mut inner = self.lock();
+            if reached(&inner) {
+                return Poll::Ready(());
+            }
+            if !inner.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                inner.wakers.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+    }
+
+    /// Waits, in the task of a connection's handler, until handlers are dropped where they wait.
+    pub(super) fn cancelled(&self, id: u64) -> impl Future<Output = ()> {
+        poll_fn(move |cx| {
+            let mut inner = self.lock();
+            if inner.phase == Phase::Cancelled {
+                return Poll::Ready(());
+            }
+            if let Some(accepted) = inner.clients.get_mut(&id) {
+                match &mut accepted.handler {
+                    Some(known) => known.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
+            }
+            Poll::Pending
+        })
+    }
+
+    /// Gives up connections that were idle for `limit`, until the server has come to its end.
+    pub(super) async fn give_up_idle<R: Runtime>(&self, limit: Duration) {
+        let is_over = |inner: &Inner| inner.listeners == 0 && inner.clients.is_empty();
+        loop {
+            let look = R::sleep((limit / LOOKS).max(Duration::from_millis(1)));
+            if let Either::First(()) = either(pin!(self.until(is_over)), look).await {
+                return;
+            }
+            let mut inner = self.lock();
+            let idle = inner.clients.values_mut().filter_map(Accepted::is_idle);
+            let idle: Vec<_> = idle.collect();
+            drop(inner);
+            idle.iter().for_each(|client| client.abort(Loss::TimedOut));
+        }
+    }
+
+    /// Takes a place for a connection, if there is room.
+    pub(super) fn register(
+        self: &Arc<Self>,
+        client: Arc<dyn Client>,
+        has_room: impl Fn(&Inner) -> bool,
+    ) -> Option<Registered> {
+        let id = self.change(|inner| {
+            if !has_room(inner) {
+                return None;
+            }
+            if inner.phase >= Phase::ShuttingDown {
+                client.end_reading();
+            }
+            inner.statistics.accepted += 1;
+            inner.next_client += 1;
+            let accepted = Accepted {
+                client,
+                handler: None,
+                lingers: false,
+                moves: None,
+                quiet_looks: 0,
+            };
+            inner.clients.insert(inner.next_client, accepted);
+            Some(inner.next_client)
+        })?;
+        Some(Registered {
+            state: Arc::clone(self),
+            id,
+        })
+    }
+
+    /// Does something to every connection, with nothing locked.
+    pub(super) fn each_client(&self, act: impl Fn(&dyn Client)) {
+        let inner = self.lock();
+        let clients = inner.clients.values().map(|one| Arc::clone(&one.client));
+        let clients: Vec<_> = clients.collect();
+        drop(inner);
+        clients.iter().for_each(|client| act(&**client));
+    }
+}
+
+/// Locks what a panic elsewhere cannot have left half-done.
+pub(super) fn lock<A>(mutex: &Mutex<A>) -> MutexGuard<'_, A> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection's place in the server, given up when dropped, however its task ends.
+pub(super) struct Registered {
+    state: Arc<State>,
+    pub(super) id: u64,
+}
+
+impl Registered {
+    /// Records that the connection is over but for the peer's input. It still takes its place.
+    pub(super) fn lingers(&self) {
+        self.state.change(|inner| {
+            if let Some(accepted) = inner.clients.get_mut(&self.id) {
+                accepted.lingers = true;
+                inner.lingering += 1;
+            }
+        });
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.state.change(|inner| {
+            let accepted = inner.clients.remove(&self.id);
+            inner.lingering -= usize::from(accepted.is_some_and(|accepted| accepted.lingers));
+        });
+    }
+}
+
+impl Inner {
+    /// How many connections are open, without those that only drop what their peers still send.
+    pub(super) fn open(&self) -> usize {
+        self.clients.len() - self.lingering
+    }
+}
+
+/// A listener's part in the server, given up when dropped, however its task ends.
+pub(super) struct Listening(Arc<State>);
+
+impl Listening {
+    pub(super) fn new(state: &Arc<State>) -> Self {
+        state.change(|inner| inner.listeners += 1);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.change(|inner| inner.listeners -= 1);
+    }
+}
