@@ -187,6 +187,13 @@ impl ReceiveBuffer {
         first
     }
 
+    /// Finds the first carriage return or newline, as the count of unread bytes before it.
+    pub(crate) fn find_line_break(&mut self) -> Option<usize> {
+        let newline = self.find_newline();
+        let carriage_return = self.find_pattern(&Pattern::Byte(b'\r'));
+        newline.into_iter().chain(carriage_return).min()
+    }
+
     #[inline]
     fn find_pattern(&mut self, pattern: &Pattern) -> Option<usize> {
         if matches!(pattern, Pattern::Byte(b'\n')) {

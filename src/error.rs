@@ -38,6 +38,17 @@ pub enum ReadError {
         consumed: usize,
     },
 
+    /// A carriage return or a newline stands alone, where only the two together end a line: see
+    /// [`Separator::STRICT_CRLF`](crate::Separator::STRICT_CRLF).
+    ///
+    /// Nothing was consumed. Close the connection, or go on with another read:
+    /// [`skip_until`](crate::Reader::skip_until) drops through the next `\r\n`.
+    #[error("carriage return or newline alone, {before} bytes into the line")]
+    BareLineBreak {
+        /// How many bytes precede it.
+        before: usize,
+    },
+
     /// The stream ended before the read was complete.
     ///
     /// What did arrive stays buffered, for any other read to take. (asyncio's
@@ -105,6 +116,14 @@ pub enum WriteError {
         pending: usize,
         /// The cap in force, in bytes.
         cap: usize,
+    },
+
+    /// What was to be [one line](crate::Writer::write_line) has a carriage return, a newline or a NUL in
+    /// it, behind which the peer would read something else.
+    #[error("line has a carriage return, a newline or a NUL behind {before} bytes")]
+    NotOneLine {
+        /// How many bytes of it precede the first of these.
+        before: usize,
     },
 }
 

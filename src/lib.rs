@@ -9,12 +9,14 @@
 //! | take what is there | [`Reader::read`] | `read` |
 //! | take a line that ends with `\n` | [`Reader::read_line`] | `readline` |
 //! | take a frame that ends with `\r\n`, another separator, or one of several | [`Reader::read_until`] | `readuntil` |
+//! | take a line that ends with `\r\n`, and refuse `\r` and `\n` alone | [`Reader::read_until`] with [`Separator::STRICT_CRLF`] | |
 //! | take so many bytes | [`Reader::read_exact`] | `readexactly` |
 //! | take all the rest | [`Reader::read_to_end`] | `read(-1)` |
 //! | get past a frame that is too long | [`Reader::skip_until`] | |
 //! | look without taking | [`Reader::peek`], [`buffered`](Reader::buffered) | |
 //! | hold the peer back | [`Reader::wants_read`] | `pause_reading` |
 //! | queue bytes to send | [`Writer::write`], [`write_bytes`](Writer::write_bytes), [`write_vectored`](Writer::write_vectored) | `write`, `writelines` |
+//! | queue what must be one line | [`Writer::write_line`] | |
 //! | send them | [`Writer::output`], [`wants_write`](Writer::wants_write) | |
 //! | keep to the peer's pace | [`Writer::is_writable`], [`is_full`](Writer::is_full) | `drain` |
 //! | end this side's stream | [`Writer::finish`] | `write_eof` |
@@ -71,4 +73,4 @@ pub use reader::Reader;
 pub use separator::{Separator, SeparatorError};
 pub use step::Step;
 pub use water_marks::{WaterMarks, WaterMarksError};
-pub use writer::{Output, Writer, WriterState};
+pub use writer::{LineEnd, Output, Writer, WriterState};

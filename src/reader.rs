@@ -15,7 +15,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::buffer::ReceiveBuffer;
+use crate::buffer::{Match, ReceiveBuffer};
 use crate::error::{Loss, ReadError};
 use crate::frame::{Frame, FrameEnd, FrameToken};
 use crate::separator::Separator;
@@ -331,11 +331,17 @@ impl Reader {
     ///   is consumed.
     /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered. A clean end,
     ///   between two frames, is the one with `buffered: 0`.
+    /// - [`ReadError::BareLineBreak`], with [`Separator::STRICT_CRLF`] only, as soon as it is certain and
+    ///   no more than the limit precedes it; nothing is consumed.
     /// - [`ReadError::Lost`]; what there is stays buffered.
     #[doc(alias = "readuntil")]
     pub fn read_until(&mut self, separator: &Separator) -> Result<Step<Frame<'_>>, ReadError> {
         let limit = self.limit;
-        let Some(found) = self.buffer.find(separator) else {
+        let found = match separator.is_strict() {
+            false => self.buffer.find(separator),
+            true => self.find_strict_crlf()?,
+        };
+        let Some(found) = found else {
             let overlap = separator.max_len().saturating_sub(1);
             let consumed = self.buffer.len().saturating_sub(overlap);
             if consumed > limit {
@@ -582,6 +588,26 @@ impl Reader {
     fn resume_if_low(&mut self) {
         if self.intake == Intake::Paused && self.buffer.len() <= self.limit {
             self.intake = Intake::Open;
+        }
+    }
+
+    /// Finds `\r\n` where neither of its bytes stands alone before it.
+    ///
+    /// Beyond the limit nothing is found, and nothing is refused: the frame is too long in any case.
+    fn find_strict_crlf(&mut self) -> Result<Option<Match>, ReadError> {
+        let within = |before: &usize| *before <= self.limit;
+        let Some(before) = self.buffer.find_line_break().filter(within) else {
+            return Ok(None);
+        };
+        match self.buffer.unread().get(before..) {
+            Some([b'\r', b'\n', ..]) => Ok(Some(Match {
+                content: before,
+                end: before.saturating_add(2),
+                separator_len: 2,
+                index: 0,
+            })),
+            Some([b'\r']) => Ok(None),
+            _ => Err(ReadError::BareLineBreak { before }),
         }
     }
 

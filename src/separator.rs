@@ -25,6 +25,8 @@ pub struct Separator {
 #[derive(Clone)]
 enum Patterns {
     One(Pattern),
+    /// `\r\n`, before which neither of its bytes may stand alone.
+    Strict(Pattern),
     /// Never empty.
     Any(Arc<[Pattern]>),
 }
@@ -68,6 +70,32 @@ impl Separator {
     pub const LF: Self = Self::byte(b'\n');
     /// A carriage return and a newline, `\r\n`.
     pub const CRLF: Self = Self::one(Pattern::Pair(*b"\r\n"));
+
+    /// A carriage return and a newline, as [`CRLF`](Self::CRLF), before which neither stands alone.
+    ///
+    /// [`read_until`](crate::Reader::read_until) answers [`ReadError::BareLineBreak`] where one does, and
+    /// takes nothing: what one hop takes for the end of a line and another for a part of it lets a
+    /// peer smuggle a command or a message through (SMTP, HTTP).
+    /// [`skip_until`](crate::Reader::skip_until) drops such bytes as it drops all others. (asyncio has
+    /// none.)
+    ///
+    /// [`ReadError::BareLineBreak`]: crate::ReadError::BareLineBreak
+    ///
+    /// ```
+    /// use plimsoll::{ReadError, Reader, Separator, Step};
+    ///
+    /// let mut reader = Reader::new();
+    /// reader.feed(b"DATA\r\n.\nMAIL FROM:<x>\r\n");
+    /// assert_eq!(reader.read_until(&Separator::STRICT_CRLF)?.ready().unwrap().content(), b"DATA");
+    ///
+    /// let smuggled = reader.read_until(&Separator::STRICT_CRLF);
+    /// assert_eq!(smuggled.unwrap_err(), ReadError::BareLineBreak { before: 1 });
+    /// assert_eq!(reader.buffered(), b".\nMAIL FROM:<x>\r\n");
+    /// # Ok::<(), ReadError>(())
+    /// ```
+    pub const STRICT_CRLF: Self = Self {
+        patterns: Patterns::Strict(Pattern::Pair(*b"\r\n")),
+    };
 
     /// Creates a separator of a single byte.
     pub const fn byte(byte: u8) -> Self {
@@ -127,9 +155,15 @@ impl Separator {
     #[inline]
     pub(crate) fn patterns(&self) -> &[Pattern] {
         match &self.patterns {
-            Patterns::One(pattern) => core::slice::from_ref(pattern),
+            Patterns::One(pattern) | Patterns::Strict(pattern) => core::slice::from_ref(pattern),
             Patterns::Any(patterns) => patterns,
         }
+    }
+
+    /// Whether it is [`STRICT_CRLF`](Self::STRICT_CRLF).
+    #[inline]
+    pub(crate) fn is_strict(&self) -> bool {
+        matches!(self.patterns, Patterns::Strict(_))
     }
 
     /// Length of the longest byte string.

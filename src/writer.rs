@@ -85,6 +85,24 @@ pub enum WriterState {
     Lost(Loss),
 }
 
+/// What ends a line that is written by [`Writer::write_line`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum LineEnd {
+    /// A newline, `\n`.
+    Lf,
+    /// A carriage return and a newline, `\r\n`.
+    CrLf,
+}
+
+impl LineEnd {
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Lf => b"\n",
+            Self::CrLf => b"\r\n",
+        }
+    }
+}
+
 impl Writer {
     /// The cap of a new writer, 16 MiB.
     pub const DEFAULT_CAP: usize = 16 * 1024 * 1024;
@@ -173,6 +191,34 @@ impl Writer {
         }
         self.note_growth();
         Ok(())
+    }
+
+    /// Queues a copy of `line` and what ends it, all of it or, on an error, nothing.
+    ///
+    /// What reaches the peer is one line, whoever has said what is in it. [`write`](Self::write) takes
+    /// any bytes, where more than a line is meant. (asyncio has none.)
+    ///
+    /// # Errors
+    ///
+    /// - [`WriteError::NotOneLine`], if a carriage return, a newline or a NUL is in `line`.
+    /// - Those of [`write`](Self::write).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use plimsoll::{LineEnd, WriteError, Writer};
+    /// # let mut writer = Writer::new();
+    /// writer.write_line(b"RCPT TO:<someone@example.org>", LineEnd::CrLf)?;
+    /// # assert_eq!(writer.pending(), 31);
+    /// let injected = writer.write_line(b"RCPT TO:<a>\r\nDATA", LineEnd::CrLf);
+    /// assert_eq!(injected, Err(WriteError::NotOneLine { before: 11 }));
+    /// # Ok::<(), WriteError>(())
+    /// ```
+    pub fn write_line(&mut self, line: &[u8], end: LineEnd) -> Result<(), WriteError> {
+        match memchr::memchr3(b'\r', b'\n', b'\0', line) {
+            Some(before) => Err(WriteError::NotOneLine { before }),
+            None => self.write_vectored(&[line, end.bytes()]),
+        }
     }
 
     /// Queues formatted text, all of it or, on an error, nothing. It makes `write!` work.

@@ -2,72 +2,15 @@
 //!
 //! Each test counts what its own thread allocates, so that tests may run side by side.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "common/heap.rs"]
+mod heap;
 
 use bytes::{Buf, Bytes};
+use heap::{Counting, measure};
 use plimsoll::{Connection, Loss, ReadError, Reader, Separator, Step, Writer};
-
-struct Counting;
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Heap {
-    held: isize,
-    peak: isize,
-    allocations: usize,
-}
-
-thread_local! {
-    static HEAP: Cell<Heap> = const { Cell::new(Heap { held: 0, peak: 0, allocations: 0 }) };
-}
-
-fn count(grown: isize, allocations: usize) {
-    HEAP.with(|heap| {
-        let mut counted = heap.get();
-        counted.held += grown;
-        counted.peak = counted.peak.max(counted.held);
-        counted.allocations += allocations;
-        heap.set(counted);
-    });
-}
-
-// SAFETY: every call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize, 1);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize), 0);
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size as isize - layout.size() as isize, 1);
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// What `work` did to the heap: what it left there, the peak above the start, and how often it asked.
-fn measure<T>(work: impl FnOnce() -> T) -> (T, Heap) {
-    let before = HEAP.get();
-    HEAP.set(Heap {
-        peak: before.held,
-        ..before
-    });
-    let result = work();
-    let after = HEAP.get();
-    let difference = Heap {
-        held: after.held - before.held,
-        peak: after.peak - before.held,
-        allocations: after.allocations - before.allocations,
-    };
-    (result, difference)
-}
 
 const LIMIT: usize = Reader::DEFAULT_LIMIT;
 const READ: usize = 16 * 1024;
@@ -91,30 +34,6 @@ fn the_allocator_counts() {
     });
     assert_eq!((heap.held, heap.peak, heap.allocations), (100, 1000, 2));
     drop(kept);
-}
-
-#[test]
-fn a_gigabyte_without_a_newline_stays_within_the_bound() {
-    let input = vec![b'a'; READ];
-    let mut reader = Reader::new();
-    let (errors, heap) = measure(|| {
-        let mut errors = 0;
-        for _ in 0..(1 << 30) / READ {
-            receive(&mut reader, &input);
-            match reader.read_line() {
-                Ok(step) => assert!(!step.is_ready()),
-                Err(error) => {
-                    assert_eq!(error, ReadError::LineTooLong { limit: LIMIT });
-                    errors += 1;
-                }
-            }
-        }
-        errors
-    });
-    assert_eq!(errors, 1, "one line, one error");
-    assert!(heap.peak <= BOUND, "{} > {BOUND}", heap.peak);
-    assert_eq!(heap.held, 0, "what is dropped is not held");
-    assert_eq!(reader.position(), 1 << 30);
 }
 
 #[test]
@@ -157,33 +76,6 @@ fn a_user_who_does_not_read_makes_the_reader_pause_within_the_bound() {
     assert!(reader.buffered().len() > 2 * LIMIT);
     assert!(heap.held <= BOUND, "{} > {BOUND}", heap.held);
     assert_eq!(heap.held, reader.capacity() as isize);
-}
-
-#[test]
-fn a_number_that_the_peer_sent_reserves_nothing() {
-    for count in [usize::MAX, 1 << 40] {
-        let mut reader = Reader::new();
-        let ((), heap) = measure(|| {
-            assert!(matches!(
-                reader.read_exact(count),
-                Err(ReadError::CapExceeded { .. })
-            ));
-            reader.set_cap(usize::MAX);
-            for _ in 0..10 {
-                assert_eq!(
-                    reader.read_exact(count).map(|step| step.is_ready()),
-                    Ok(false)
-                );
-                assert_eq!(reader.peek(count).map(|step| step.is_ready()), Ok(false));
-                assert_eq!(
-                    reader.read_to_end(count).map(|step| step.is_ready()),
-                    Ok(false)
-                );
-                receive(&mut reader, &[b'a'; 1000]);
-            }
-        });
-        assert!(heap.peak < 32 * 1024, "{} bytes for 10,000", heap.peak);
-    }
 }
 
 #[test]
@@ -287,54 +179,6 @@ fn a_large_block_is_left_for_a_small_one_while_traffic_goes_on() {
         }
     });
     assert!(heap.held < 4096, "{}", heap.held);
-}
-
-#[test]
-fn ten_thousand_copied_lines_hold_little_more_than_themselves() {
-    let mut reader = Reader::new();
-    let (lines, heap) = measure(|| {
-        let mut lines: Vec<Bytes> = Vec::with_capacity(10_000);
-        for _ in 0..10_000 {
-            receive(&mut reader, b"\n");
-            let Ok(Step::Ready(line)) = reader.read_line() else {
-                panic!("a line is there");
-            };
-            lines.push(line.to_bytes());
-        }
-        lines
-    });
-    assert_eq!(lines.len(), 10_000);
-    assert!(heap.held < 2 << 20, "{}", heap.held);
-}
-
-#[test]
-fn bytewise_input_takes_no_more_than_twice_its_size() {
-    const SIZE: usize = 1 << 20;
-    let mut reader = Reader::with_limit(SIZE);
-    let ((), heap) = measure(|| {
-        for _ in 0..SIZE {
-            reader.feed(b"a");
-        }
-    });
-    assert!(heap.peak <= 2 * SIZE as isize, "{}", heap.peak);
-}
-
-#[test]
-fn a_million_empty_feeds_and_writes_allocate_nothing() {
-    let mut connection = Connection::new();
-    let ((), heap) = measure(|| {
-        let empty: [&[u8]; 3] = [b""; 3];
-        for _ in 0..1_000_000 {
-            connection.reader.feed(b"");
-            connection.reader.commit(0);
-            connection.writer.write(b"").unwrap();
-            connection.writer.write_bytes(Bytes::new()).unwrap();
-            connection.writer.write_vectored(&empty).unwrap();
-            assert!(!connection.reader.read_line().unwrap().is_ready());
-        }
-    });
-    assert_eq!((heap.allocations, heap.peak), (0, 0));
-    assert!(!connection.writer.wants_write());
 }
 
 #[test]

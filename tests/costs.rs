@@ -120,41 +120,6 @@ fn a_separator_that_never_occurs_is_not_searched_for_in_each_frame() {
 }
 
 #[test]
-fn separators_chosen_to_defeat_a_search_do_not() {
-    let needle = [&[b'a'; 100][..], b"b"].concat();
-    let members: Vec<Vec<u8>> = (0..8).map(|shorter| needle[shorter..].to_vec()).collect();
-    for count in 1..=members.len() {
-        let separator = Separator::any(&members[..count]).unwrap();
-        let mut reader = Reader::with_limit(SIZE);
-        for _ in 0..SIZE / 1024 {
-            reader.feed(&[b'a'; 1024]);
-            assert_eq!(
-                reader.read_until(&separator).map(|step| step.is_ready()),
-                Ok(false)
-            );
-        }
-        reader.feed(b"b");
-        assert!(reader.read_until(&separator).unwrap().is_ready());
-        assert_linear(&reader, SIZE + 1, count, needle.len(), SIZE / 1024 + 1);
-    }
-}
-
-#[test]
-fn short_lines_are_moved_a_bounded_number_of_times() {
-    let mut reader = Reader::new();
-    let mut lines = 0;
-    // Pieces that always end in the middle of a line.
-    for _ in 0..1000 {
-        reader.feed(&b"ab\ncd\ne".repeat(400));
-        while let Ok(Step::Ready(_)) = reader.read_line() {
-            lines += 1;
-        }
-    }
-    assert_eq!(lines, 800_000);
-    assert_linear(&reader, 2_800_000, 1, 1, 1000);
-}
-
-#[test]
 fn a_full_reader_that_is_emptied_a_little_at_a_time_is_linear() {
     let mut reader = Reader::with_limit(64);
     let mut received = 0;

@@ -1,5 +1,5 @@
 //! What the documentation of every public function has to say, in both crates, that the rows of tables are
-//! of one length, and that each departure of streams and servers names its test.
+//! of one length, and that each departure of streams and servers, and each threat, names its tests.
 
 mod common;
 
@@ -113,20 +113,69 @@ fn every_departure_of_streams_and_servers_names_a_test_that_exists() {
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split(" |").collect();
         assert_eq!(cells.len(), 4, "{row}");
-        for in_a_file in cells[3].split("; ") {
-            let (file, tests) = in_a_file
-                .split_once(": ")
-                .unwrap_or_else(|| panic!("{row}"));
-            let file = file.trim().trim_matches('`');
-            let path = root.join("adapters/tests").join(file).with_extension("rs");
-            let source = std::fs::read_to_string(path).unwrap();
-            for test in tests.trim().split(", ") {
-                let name = test.trim_matches('`');
-                let found = [format!("fn {name}("), format!("fn {name}<")];
-                assert!(found.iter().any(|f| source.contains(f)), "{file}: {name}");
+        named_tests(&root.join("adapters/tests"), cells[3]);
+    }
+}
+
+/// The tests that the cell of a table names, each of which is in the file that it names, too.
+fn named_tests<'a>(folder: &Path, cell: &'a str) -> Vec<&'a str> {
+    let mut names = Vec::new();
+    for in_a_file in cell.split("; ") {
+        let (file, tests) = in_a_file
+            .split_once(": ")
+            .unwrap_or_else(|| panic!("{cell}"));
+        let file = file.trim().trim_matches('`');
+        let source = std::fs::read_to_string(folder.join(file).with_extension("rs")).unwrap();
+        for test in tests.trim().split(", ") {
+            let name = test.trim_matches('`');
+            let found = [format!("fn {name}("), format!("fn {name}<")];
+            assert!(found.iter().any(|f| source.contains(f)), "{file}: {name}");
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// In `docs/proof.md` each threat has a row, which names its tests as in `docs/asyncio.md`; and no test that
+/// is named for a threat is missing there.
+#[test]
+fn every_threat_but_those_of_tls_names_its_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("docs/proof.md")).unwrap();
+    let mut named = Vec::new();
+    let rows = text.lines().filter(|line| line.starts_with("| T"));
+    let mut numbers = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" |").collect();
+        assert_eq!(cells.len(), 4, "{row}");
+        let number: u8 = cells[0].trim().trim_matches('T').parse().unwrap();
+        let tests = named_tests(root, cells[3]);
+        let prefix = format!("t{number:02}_");
+        assert!(tests.iter().all(|test| test.starts_with(&prefix)), "{row}");
+        named.extend(tests);
+        numbers.push(number);
+    }
+    assert!(numbers.into_iter().eq((1..=24).chain(38..=57)));
+
+    let mut written = 0;
+    for folder in ["tests", "adapters/tests"] {
+        for path in sources(&root.join(folder)) {
+            let source = std::fs::read_to_string(&path).unwrap();
+            for line in source.lines() {
+                let Some((_, name)) = line.split_once("fn t") else {
+                    continue;
+                };
+                let number = name.split('_').next().unwrap_or_default();
+                if number.len() == 2 && number.parse::<u8>().is_ok() {
+                    let name = name.split(['(', '<']).next().unwrap_or_default();
+                    assert!(named.contains(&&*format!("t{name}")), "t{name}");
+                    written += 1;
+                }
             }
         }
     }
+    assert_eq!(written, named.len());
+    report(&format!("threats: 44 rows, {written} tests"));
 }
 
 #[test]

@@ -615,7 +615,7 @@ fn a_limit_of_zero_is_refused() {
 }
 
 #[test]
-fn the_largest_limits_work() {
+fn t55_the_largest_limits_work() {
     let mut reader = Reader::with_limit(usize::MAX);
     reader.set_cap(usize::MAX);
     reader.feed(b"abc\r");

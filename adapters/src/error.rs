@@ -119,8 +119,8 @@ impl fmt::Display for For<'_> {
 /// | error | kind |
 /// | --- | --- |
 /// | the stream has ended too early | `UnexpectedEof` |
-/// | what the peer sent is too long | `InvalidData` |
-/// | more was asked for than the cap of reads | `InvalidInput` |
+/// | what the peer sent is too long, or a line break alone | `InvalidData` |
+/// | more was asked for than the cap of reads, or more than one line was written as one | `InvalidInput` |
 /// | a write after `finish` or `close` | `BrokenPipe` |
 /// | a write beyond the cap of writes | `QuotaExceeded` |
 /// | a timeout of a blocking stream | `TimedOut` |
@@ -145,7 +145,8 @@ fn kind_of_read(error: &ReadError) -> io::ErrorKind {
         ReadError::Incomplete { .. } => io::ErrorKind::UnexpectedEof,
         ReadError::LineTooLong { .. }
         | ReadError::LimitOverrun { .. }
-        | ReadError::StreamTooLong { .. } => io::ErrorKind::InvalidData,
+        | ReadError::StreamTooLong { .. }
+        | ReadError::BareLineBreak { .. } => io::ErrorKind::InvalidData,
         ReadError::CapExceeded { .. } => io::ErrorKind::InvalidInput,
         ReadError::Lost(loss) => kind_of_loss(*loss),
         _ => io::ErrorKind::Other,
@@ -156,6 +157,7 @@ fn kind_of_write(error: &WriteError) -> io::ErrorKind {
     match error {
         WriteError::Finished | WriteError::Closed => io::ErrorKind::BrokenPipe,
         WriteError::Full { .. } => io::ErrorKind::QuotaExceeded,
+        WriteError::NotOneLine { .. } => io::ErrorKind::InvalidInput,
         WriteError::Lost(loss) => kind_of_loss(*loss),
         _ => io::ErrorKind::Other,
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream as FuturesStream;
-use plimsoll::{Frame, Loss, ReadError, Reader, Separator, Step, WaterMarks, WriteError};
+use plimsoll::{Frame, LineEnd, Loss, ReadError, Reader, Separator, Step, WaterMarks, WriteError};
 
 use crate::drive::Receiver;
 use crate::error::{Error, Lost};
@@ -291,6 +291,7 @@ impl<T: Transport> StreamReader<T> {
     /// # Errors
     ///
     /// - [`ReadError::LimitOverrun`]; nothing is consumed.
+    /// - [`ReadError::BareLineBreak`], with [`Separator::STRICT_CRLF`] only; nothing is consumed.
     /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered. (asyncio takes
     ///   it out, into the exception.)
     /// - [`Error::Lost`]; what there is stays buffered.
@@ -552,6 +553,17 @@ impl<T: Transport> StreamWriter<T> {
     #[doc(alias = "writelines")]
     pub fn write_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
         self.queue(|writer| writer.write_vectored(parts))
+    }
+
+    /// Queues a copy of `line` and what ends it; on an error, nothing. It is not sent yet. What reaches
+    /// the peer is one line; [`write`](Self::write) takes any bytes. (asyncio has none.)
+    ///
+    /// # Errors
+    ///
+    /// - [`WriteError::NotOneLine`], if a carriage return, a newline or a NUL is in `line`.
+    /// - Those of [`write`](Self::write).
+    pub fn write_line(&mut self, line: &[u8], end: LineEnd) -> Result<(), Error> {
+        self.queue(|writer| writer.write_line(line, end))
     }
 
     /// Queues formatted text; on an error, nothing. It is not sent yet. It makes `write!` work. (asyncio

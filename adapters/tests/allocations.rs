@@ -30,8 +30,8 @@ use plimsoll_io::memory::Memory;
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    Error, Listener, Options, Runtime, Server, ServerOptions, Stream, StreamReader, StreamWriter,
-    Transport, WriteError,
+    Error, Listener, Options, ReadError, Runtime, Server, ServerOptions, Stream, StreamReader,
+    StreamWriter, Transport, WriteError,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -331,8 +331,34 @@ async fn late_readers_in_memory() {
     }
 }
 
+/// Bytes that never make a line, as fast as a socket takes them.
+async fn t01_endless_line_over_tcp<R: Runtime>(on: &str) {
+    const SENT: usize = 256 << 20;
+    warm_up::<R>().await;
+    let (listener, address) = listen::<R>(usual_socket());
+    let mut peer = connect(usual_socket(), address);
+    let mut reader = Stream::new(listener.accept().await.unwrap()).split().0;
+    let input = vec![b'a'; 256 * KIB];
+    let sender = thread::spawn(move || {
+        for _ in 0..SENT / input.len() {
+            peer.write_all(&input).unwrap();
+        }
+    });
+    let heap = Heap::counted();
+    let too_long = reader.read_line().await.unwrap_err();
+    assert!(matches!(
+        too_long,
+        Error::Read(ReadError::LineTooLong { .. })
+    ));
+    assert!(reader.read_line().await.unwrap().is_empty(), "the end");
+    let bound = (2 * 64 * KIB + 16 * KIB + STATE) as isize;
+    let peak = heap.peak();
+    assert!(0 < peak && peak <= bound, "{peak} > {bound} on {on}");
+    sender.join().unwrap();
+}
+
 /// A thousand peers of a server that writes and writes.
-async fn a_thousand_peers_that_never_read<R: Runtime>(on: &'static str) {
+async fn t05_a_thousand_peers_that_never_read<R: Runtime>(on: &'static str) {
     const PEERS: usize = 1000;
     const CAP: usize = 64 * KIB;
     static REFUSED: AtomicUsize = AtomicUsize::new(0);
@@ -424,8 +450,9 @@ async fn an_idle_stream() {
 }
 
 fn run<R: Runtime>(on: &'static str, block_on: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>)) {
+    block_on(Box::pin(t01_endless_line_over_tcp::<R>(on)));
     block_on(Box::pin(late_readers::<R>(on)));
-    block_on(Box::pin(a_thousand_peers_that_never_read::<R>(on)));
+    block_on(Box::pin(t05_a_thousand_peers_that_never_read::<R>(on)));
 }
 
 #[test]

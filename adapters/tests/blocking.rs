@@ -15,7 +15,8 @@ use plimsoll_io::blocking::{
     streams, streams_with,
 };
 use plimsoll_io::{
-    Duplex, Error, Loss, Options, ReadError, Separator, ServerOptions, WaterMarks, WriteError,
+    Duplex, Error, LineEnd, Loss, Options, ReadError, Separator, ServerOptions, WaterMarks,
+    WriteError,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -58,7 +59,8 @@ fn every_method_does_what_it_says() {
     writer.set_water_marks(WaterMarks::new(4, 0).unwrap());
     writer.write(b"one\n").unwrap();
     assert!(writer.is_writable());
-    writer.write_vectored(&[b"exact", b"until\r\n"]).unwrap();
+    writer.write_vectored(&[b"exact", b"un"]).unwrap();
+    writer.write_line(b"til", LineEnd::CrLf).unwrap();
     write!(writer, "skipped {}\r\nsome", 1).unwrap();
     writer.write_bytes("rest of it".into()).unwrap();
     assert!(!writer.is_writable());

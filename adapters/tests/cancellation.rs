@@ -18,7 +18,7 @@ const AFTER: [usize; 5] = [1, 2, 3, 4, 5];
 const THEN: [Then; 3] = [Then::Retry, Then::Yield, Then::Other];
 
 #[test]
-fn an_operation_that_is_dropped_and_retried_comes_to_the_same() {
+fn t42_an_operation_that_is_dropped_and_retried_comes_to_the_same() {
     let mut runs: u64 = 0;
     let mut dropped: BTreeMap<(&str, usize), u64> = BTreeMap::new();
     for session in &SESSIONS {

@@ -15,7 +15,7 @@ mod common;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::answer_lines;
 use plimsoll_io::async_std::AsyncStd;
@@ -104,8 +104,9 @@ impl Drop for Serving {
 }
 
 #[test]
-fn a_server_without_descriptors_waits_and_recovers() {
+fn t47_a_server_without_descriptors_waits_and_recovers() {
     for runtime in ["tokio", "async-std", "smol", "blocking"] {
+        let began = Instant::now();
         let mut server = Serving::start(runtime);
         let address: SocketAddr = server.says("address ").parse().unwrap();
 
@@ -131,8 +132,9 @@ fn a_server_without_descriptors_waits_and_recovers() {
         drop(server.process.stdin.take());
         let errors: u64 = server.says("accept errors ").parse().unwrap();
         assert!(errors > 0, "{runtime}: it did run out of descriptors");
-        // Ten a second, for the seconds that this takes on a slow machine; spinning makes millions.
-        assert!(errors < 400, "{runtime}: {errors} attempts");
+        // Ten a second; spinning makes millions.
+        let seconds = began.elapsed().as_secs() + 1;
+        assert!(errors <= 20 * seconds, "{runtime}: {errors} attempts");
         writeln!(
             std::io::stdout(),
             "descriptors on {runtime}: {errors} accept errors"

@@ -9,12 +9,13 @@ fn each_error_has_the_kind_that_a_socket_would_give() {
     let read = |error| std::io::Error::from(Error::Read(error)).kind();
     let write = |error| std::io::Error::from(Error::Write(error)).kind();
     let limit = 1;
-    let too_long = [
+    let of_data = [
         ReadError::LineTooLong { limit },
         ReadError::LimitOverrun { limit, consumed: 1 },
         ReadError::StreamTooLong { max: 1 },
+        ReadError::BareLineBreak { before: 1 },
     ];
-    for error in too_long {
+    for error in of_data {
         assert_eq!(read(error), ErrorKind::InvalidData);
     }
     let incomplete = ReadError::Incomplete {
@@ -37,6 +38,8 @@ fn each_error_has_the_kind_that_a_socket_would_give() {
         cap: 1,
     };
     assert_eq!(write(full), ErrorKind::QuotaExceeded);
+    let lines = WriteError::NotOneLine { before: 1 };
+    assert_eq!(write(lines), ErrorKind::InvalidInput);
 
     for (loss, kind) in [
         (Loss::Reset, ErrorKind::ConnectionReset),

@@ -303,7 +303,7 @@ fn pipelined_lines_are_answered_without_a_drain_while_the_writer_is_writable() {
 }
 
 #[test]
-fn each_side_may_finish_first_and_go_on_reading() {
+fn t52_each_side_may_finish_first_and_go_on_reading() {
     everywhere("half-close", &BOTH, |run| {
         let len = run.scaled(30, 200, 10_000);
         for first in [0, 1] {
@@ -514,7 +514,7 @@ fn an_end_in_mid_line_leaves_the_line() {
 }
 
 #[test]
-fn an_abort_of_the_peer_ends_a_read_and_a_drain_that_wait() {
+fn t40_an_abort_of_the_peer_ends_a_read_and_a_drain_that_wait() {
     everywhere("abort of the peer", &BOTH, |run| {
         let (mut here, there) = run.pair();
         let mut tasks = Tasks::new();
@@ -676,7 +676,7 @@ fn a_read_that_pauses_is_woken_by_whatever_ends_its_pause() {
 
 /// Each byte asks for a hundred; the peer sends them all the time, and takes answers hardly ever.
 #[test]
-fn a_peer_that_asks_and_takes_no_answers_is_not_listened_to() {
+fn t06_a_peer_that_asks_and_takes_no_answers_is_not_listened_to() {
     const STEPS: usize = 100_000;
     const ANSWER: usize = 100;
     const READ_SIZE: usize = 32;

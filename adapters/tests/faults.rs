@@ -280,7 +280,7 @@ fn alone<A>(
 }
 
 #[test]
-fn every_call_of_every_session_may_fail_in_every_way() {
+fn t43_every_call_of_every_session_may_fail_in_every_way() {
     let (mut runs, mut expected): (u64, u64) = (0, 0);
     for session in &SESSIONS {
         for plan in 0..PLANS {

@@ -39,7 +39,7 @@ fn finish_beside_a_read(peer: ScriptedPeer) -> Result<(), Error> {
 }
 
 #[test]
-fn a_read_that_flushes_wakes_the_writer() {
+fn t39_a_read_that_flushes_wakes_the_writer() {
     let peer = ScriptedPeer::new().fails(Call::Flush, Fault::WouldBlock);
     finish_beside_a_read(peer.fails(Call::Flush, Fault::WouldBlock)).unwrap();
 }

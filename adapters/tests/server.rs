@@ -110,7 +110,7 @@ async fn a_dropped_server_stops_accepting<R: Runtime>() {
 }
 
 /// However a handler ends, its connection is closed, after what it wrote was sent.
-async fn a_handlers_end_closes_its_connection<R: Runtime>() {
+async fn t54_a_handlers_end_closes_its_connection<R: Runtime>() {
     async fn handler<T: Transport>(
         mut reader: StreamReader<T>,
         mut writer: StreamWriter<T>,
@@ -145,7 +145,7 @@ async fn a_handlers_end_closes_its_connection<R: Runtime>() {
 }
 
 /// A handler may also panic before it returns a future.
-async fn a_handler_that_panics_at_once_harms_no_one<R: Runtime>() {
+async fn t54_a_handler_that_panics_at_once_harms_no_one<R: Runtime>() {
     fn handler<T: Transport>(_: StreamReader<T>, _: StreamWriter<T>) -> std::future::Ready<()> {
         panic!("at once");
     }
@@ -206,7 +206,7 @@ async fn failures_are_told_with_the_peers_address<R: Runtime>() {
 }
 
 /// The peer still sends when it is answered and closed: it must get the answer, not a reset.
-async fn a_last_answer_is_not_lost_to_a_reset<R: Runtime>() {
+async fn t51_a_last_answer_is_not_lost_to_a_reset<R: Runtime>() {
     async fn handler<T: Transport>(mut reader: StreamReader<T>, mut writer: StreamWriter<T>) {
         let _ = reader.read(1).await.unwrap();
         writer.write(b"that is enough\n").unwrap();
@@ -214,16 +214,22 @@ async fn a_last_answer_is_not_lost_to_a_reset<R: Runtime>() {
     let server = Server::<R>::start(handler, LOCALHOST, 0, &ServerOptions::new())
         .await
         .unwrap();
-    for _ in 0..20 {
+    for goes_on in [false, true].repeat(10) {
         let mut client = connect(server.local_addrs()[0]);
         for _ in 0..4 {
             client.write_all(&[b'a'; 30_000]).unwrap();
         }
-        client.shutdown(std::net::Shutdown::Write).unwrap();
+        if !goes_on {
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+        }
         let mut said = String::new();
         client.read_to_string(&mut said).unwrap();
         assert_eq!(said, "that is enough\n");
+        // Who never ends is not listened to for ever: more than what is dropped finds nobody.
+        let more = (0..10_000).take_while(|_| goes_on && client.write_all(&[b'a'; 30_000]).is_ok());
+        assert!(more.count() < 10_000);
     }
+    eventually::<R>(|| server.connections() == 0).await;
     assert_eq!(server.shutdown(Duration::from_secs(10)).await.aborted, 0);
 }
 
@@ -363,7 +369,7 @@ async fn clients_that_move_nothing_are_given_up<R: Runtime>() {
 }
 
 /// Idle clients are let go at once, busy ones when they are done, stuck ones at the deadline.
-async fn a_shutdown_ends_in_time<R: Runtime>() {
+async fn t50_a_shutdown_ends_in_time<R: Runtime>() {
     async fn handler<R: Runtime, T: Transport>(
         mut reader: StreamReader<T>,
         mut writer: StreamWriter<T>,
@@ -383,7 +389,7 @@ async fn a_shutdown_ends_in_time<R: Runtime>() {
             }
         }
     }
-    for (idle, busy, stuck) in [(10, 0, 0), (10, 10, 0), (10, 10, 10), (0, 0, 5)] {
+    for (idle, busy, stuck) in [(10, 0, 0), (10, 10, 0), (100, 10, 10), (0, 0, 5)] {
         let options = ServerOptions::new();
         let server = Server::<R>::start(handler::<R, R::Tcp>, LOCALHOST, 0, &options);
         let server = server.await.unwrap();
@@ -477,7 +483,7 @@ impl Listener for Failing {
     }
 }
 
-async fn accept_errors_do_not_end_the_listener<R: Runtime>() {
+async fn t46_accept_errors_do_not_end_the_listener<R: Runtime>() {
     let (mut here, mut there) = (Vec::new(), Vec::new());
     for _ in 0..6 {
         let (client, server) = Memory::pair(100);
@@ -504,7 +510,7 @@ async fn accept_errors_do_not_end_the_listener<R: Runtime>() {
 }
 
 #[cfg(unix)]
-async fn a_unix_socket_removes_its_own_file_only<R: Runtime>() {
+async fn t53_a_unix_socket_removes_its_own_file_only<R: Runtime>() {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("plimsoll-{}-{number}", std::process::id()));
@@ -524,8 +530,25 @@ async fn a_unix_socket_removes_its_own_file_only<R: Runtime>() {
         .unwrap_err();
     assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
     assert!(taken.to_string().contains("socket"), "{taken}");
+    // Who may connect is what the umask says, as for any other socket.
+    use std::os::unix::fs::PermissionsExt;
+    let other = folder.join("other");
+    let _other = std::os::unix::net::UnixListener::bind(&other).unwrap();
+    let mode = |path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&path), mode(&other));
     drop(client);
     server.shutdown(Duration::from_secs(10)).await;
+    assert!(!path.exists());
+
+    // A socket of the same name is another's, if it is another file.
+    let former = Server::<R>::start_unix(answer_lines, &path, &options);
+    let former = former.await.unwrap();
+    std::fs::rename(&path, folder.join("elsewhere")).unwrap();
+    let latter = Server::<R>::start_unix(answer_lines, &path, &options);
+    let latter = latter.await.unwrap();
+    former.shutdown(Duration::from_secs(10)).await;
+    assert!(R::connect_unix(&path).await.is_ok());
+    latter.shutdown(Duration::from_secs(10)).await;
     assert!(!path.exists());
 
     // Another file that stands there when the server closes stays.
@@ -637,18 +660,18 @@ fn run_all<R: Runtime>(on: &str, block_on: impl Fn(Pin<Box<dyn Future<Output = (
     scenarios! {
         it_serves_until_it_is_closed
         a_dropped_server_stops_accepting
-        a_handlers_end_closes_its_connection
-        a_handler_that_panics_at_once_harms_no_one
+        t54_a_handlers_end_closes_its_connection
+        t54_a_handler_that_panics_at_once_harms_no_one
         failures_are_told_with_the_peers_address
-        a_last_answer_is_not_lost_to_a_reset
+        t51_a_last_answer_is_not_lost_to_a_reset
         two_thousand_clients_at_once
         connections_above_the_cap_wait
         a_client_that_takes_no_answers_is_not_listened_to
         clients_that_move_nothing_are_given_up
-        a_shutdown_ends_in_time
+        t50_a_shutdown_ends_in_time
         all_clients_can_be_closed_or_aborted
-        accept_errors_do_not_end_the_listener
-        a_unix_socket_removes_its_own_file_only
+        t46_accept_errors_do_not_end_the_listener
+        t53_a_unix_socket_removes_its_own_file_only
         connecting_says_what_went_wrong
         connecting_uses_what_it_was_told
         addresses_in_use_are_named

@@ -201,7 +201,7 @@ async fn sleeps_over(failures: impl IntoIterator<Item = io::Error>) -> usize {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_accept_error_of_one_connection_keeps_no_other_waiting() {
+async fn t46_an_accept_error_of_one_connection_keeps_no_other_waiting() {
     use rustix::io::Errno;
 
     let of_one = [
@@ -400,7 +400,7 @@ fn a_server_for_no_connections_is_a_mistake() {
 
 /// By tokio's clock, which here goes as fast as it can.
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_is_given_up_within_a_quarter_more_of_its_time() {
+async fn t49_an_idle_connection_is_given_up_within_a_quarter_more_of_its_time() {
     let limit = Duration::from_secs(600);
     let since_last_move = Arc::new(Mutex::new(Vec::new()));
     let measured = Arc::clone(&since_last_move);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_core::Stream as _;
-use plimsoll::{Frame, Separator, WaterMarks};
+use plimsoll::{Frame, LineEnd, Separator, WaterMarks};
 
 use super::{Blocking, block_on};
 use crate::connect::{self, ConnectOptions};
@@ -480,6 +480,15 @@ impl<T: Transport> StreamWriter<T> {
     #[doc(alias = "writelines")]
     pub fn write_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
         self.inner.write_vectored(parts)
+    }
+
+    /// Queues a copy of `line` and what ends it. It is not sent yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write_line`](crate::StreamWriter::write_line): nothing of it is queued.
+    pub fn write_line(&mut self, line: &[u8], end: LineEnd) -> Result<(), Error> {
+        self.inner.write_line(line, end)
     }
 
     /// Queues formatted text; it makes `write!` work.
