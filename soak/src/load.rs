@@ -87,8 +87,7 @@ pub async fn run(connections: usize, lines: usize) {
     assert_eq!(answered, lines);
     let counts = server.idle().await;
     assert_eq!((counts.accepted, counts.accept_errors), (connections, 0));
-    let after = Held::by(server.id());
-    assert_eq!(after.descriptors, before.descriptors);
+    before.again(server.id()).await;
     server.stop();
     println!(
         "load: {connections} connections at once, {answered} lines answered, none lost or out of order, in {:.1} s; \

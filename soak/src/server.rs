@@ -180,4 +180,17 @@ impl Held {
             descriptors: descriptors.count(),
         }
     }
+    /// Waits until a process has as many descriptors as here, and returns what it holds then. A server takes the
+    /// last words of a peer for up to two seconds, and does not count that connection any more.
+    pub async fn again(self, process: u32) -> Self {
+        let mut now = self;
+        for _ in 0..1000 {
+            now = Self::by(process);
+            if now.descriptors == self.descriptors {
+                return now;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("not all were closed: {self:?}, and after ten seconds {now:?}");
+    }
 }

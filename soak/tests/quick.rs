@@ -1,7 +1,13 @@
 //! A short run of each, to see that they work. The long ones are `scripts/soak`.
 #![cfg(target_os = "linux")]
 
+use std::io::Write;
 use std::process::Command;
+
+/// Prints a line that the harness does not capture.
+fn report(line: &str) {
+    writeln!(std::io::stdout(), "{line}").expect("standard output");
+}
 
 /// Runs the program, and returns the last line that it prints.
 fn soak(arguments: &[&str]) -> String {
@@ -16,7 +22,7 @@ fn soak(arguments: &[&str]) -> String {
     );
     let printed = String::from_utf8(run.stdout).unwrap();
     let last = printed.lines().last().unwrap_or_default().to_owned();
-    println!("{last}");
+    report(&last);
     last
 }
 
