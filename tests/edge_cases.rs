@@ -615,6 +615,15 @@ fn a_limit_of_zero_is_refused() {
 }
 
 #[test]
+fn the_defaults_are_those_that_the_readme_names() {
+    let Connection { reader, writer } = Connection::new();
+    assert_eq!((reader.limit(), reader.cap()), (65_536, 16_777_216));
+    assert_eq!(writer.cap(), 16_777_216);
+    let marks = writer.water_marks();
+    assert_eq!((marks.high(), marks.low()), (65_536, 16_384));
+}
+
+#[test]
 fn the_largest_limits_work() {
     let mut reader = Reader::with_limit(usize::MAX);
     reader.set_cap(usize::MAX);
