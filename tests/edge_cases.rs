@@ -153,6 +153,19 @@ fn too_few_bytes_at_the_end_are_an_error() {
 }
 
 #[test]
+fn an_incomplete_read_tells_what_it_was_waiting_for() {
+    let mut reader = ended(8, b"abc");
+    assert_eq!(
+        exact(&mut reader, 5).unwrap_err().to_string(),
+        "stream ended with 3 bytes left, expected 5"
+    );
+    assert_eq!(
+        until(&mut reader, &["\n"]).unwrap_err().to_string(),
+        "stream ended with 3 bytes left, expected a separator"
+    );
+}
+
+#[test]
 fn exactly_enough_bytes_at_the_end_are_none() {
     assert_eq!(exact(&mut ended(8, b"abc"), 3), ready("abc"));
 }
@@ -286,22 +299,22 @@ fn of_separators_that_end_together_the_longest_is_taken_off() {
 
 #[test]
 fn separators_are_checked_when_they_are_built() {
-    let none: [&str; 0] = [];
-    assert_eq!(Separator::any(none).unwrap_err(), SeparatorError::NoneGiven);
+    let any = |members: &[&[u8]]| Separator::any(members);
+    assert_eq!(any(&[]).unwrap_err(), SeparatorError::NoneGiven);
     let empty = SeparatorError::Empty { index: 0 };
     assert_eq!(Separator::new("").unwrap_err(), empty);
-    assert_eq!(Separator::any([""]).unwrap_err(), empty);
+    assert_eq!(any(&[b""]).unwrap_err(), empty);
     let second = SeparatorError::Empty { index: 1 };
-    assert_eq!(Separator::any(["a", ""]).unwrap_err(), second);
+    assert_eq!(any(&[b"a", b""]).unwrap_err(), second);
 
     let longest = vec![b'a'; Separator::MAX_LEN];
     assert_eq!(Separator::new(&longest).unwrap().get(0), Some(&longest[..]));
     let too_long = |index| SeparatorError::TooLong { index, len: 256 };
     assert_eq!(Separator::new([b'a'; 256]).unwrap_err(), too_long(0));
-    let last = Separator::any([&b"a"[..], b"b", b"c", &[b'd'; 256]]);
+    let last = any(&[b"a", b"b", b"c", &[b'd'; 256]]);
     assert_eq!(last.unwrap_err(), too_long(3));
-    assert!(Separator::any([[b'a']; Separator::MAX_COUNT]).is_ok());
-    let too_many = Separator::any([[b'a']; Separator::MAX_COUNT + 1]);
+    assert!(any(&[&b"a"[..]; Separator::MAX_COUNT]).is_ok());
+    let too_many = any(&[&b"a"[..]; Separator::MAX_COUNT + 1]);
     assert_eq!(too_many.unwrap_err(), SeparatorError::TooMany);
 }
 
@@ -498,6 +511,17 @@ fn a_token_gives_its_frame_back() {
     let line = reader.frame(token);
     assert_eq!(line, "one");
     assert_eq!(line.matched(), Some(0));
+}
+
+#[test]
+fn a_frame_passes_for_its_bytes() {
+    let mut reader = reader(8, b"one\n");
+    let Ok(Step::Ready(frame)) = reader.read_line() else {
+        panic!("a line is there");
+    };
+    assert!(frame == "one\n");
+    assert!(frame != "one");
+    assert_eq!(AsRef::<[u8]>::as_ref(&frame), b"one\n");
 }
 
 /// Takes a line, goes on with the reader, and then asks for the line.
