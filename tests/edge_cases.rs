@@ -198,6 +198,20 @@ fn a_read_of_nothing_takes_nothing_at_once() {
 }
 
 #[test]
+fn a_read_of_nothing_does_not_forget_what_another_waits_for() {
+    let capacity = |reads: &[usize]| {
+        let mut reader = Reader::with_limit(10);
+        for &count in reads {
+            let _ = exact(&mut reader, count);
+        }
+        reader.feed(&[b'a'; 30]);
+        reader.capacity()
+    };
+    assert_eq!(capacity(&[1000]), 512);
+    assert_eq!(capacity(&[1000, 0]), 512);
+}
+
+#[test]
 fn reading_pauses_above_twice_the_limit_and_resumes_at_the_limit() {
     let mut reader = reader(4, b"12345678");
     assert!(reader.wants_read());
@@ -353,13 +367,14 @@ fn the_writer_is_full_above_its_high_mark_only() {
     let mut writer = Writer::new();
     writer.set_water_marks(WaterMarks::new(100, 50).unwrap());
     writer.write(&[0; 100]).unwrap();
-    assert!(writer.is_writable());
+    assert!(writer.is_writable() && !writer.is_full());
     writer.write(&[0; 1]).unwrap();
-    assert!(!writer.is_writable());
+    assert!(!writer.is_writable() && writer.is_full());
     writer.output().advance(50);
     assert!(!writer.is_writable(), "51 are above the low mark");
     writer.output().advance(1);
     assert!(writer.is_writable(), "however many wait for that");
+    assert!(!writer.is_full());
     assert!(writer.wants_write(), "writable, and still not empty");
 }
 
@@ -645,6 +660,31 @@ fn the_defaults_are_those_that_the_readme_names() {
     assert_eq!(writer.cap(), 16_777_216);
     let marks = writer.water_marks();
     assert_eq!((marks.high(), marks.low()), (65_536, 16_384));
+}
+
+/// The search goes by blocks where frames are short, and by leaps where they are long.
+#[test]
+fn frames_are_found_whatever_the_lengths_of_those_before() {
+    const LENGTHS: [usize; 8] = [0, 1, 62, 63, 64, 127, 128, 300];
+    for ending in ["\n", "!", "\r\n", "\r\n\r\n"] {
+        let separator = Separator::new(ending).unwrap();
+        for number in 0..LENGTHS.len().pow(4) {
+            let lengths = [1, 8, 64, 512].map(|place| LENGTHS[number / place % 8]);
+            let mut reader = Reader::new();
+            for length in lengths {
+                reader.feed(&vec![b'a'; length]);
+                reader.feed(ending.as_bytes());
+            }
+            reader.feed(&[b'a'; 64]);
+            for length in lengths {
+                let Ok(Step::Ready(frame)) = reader.read_until(&separator) else {
+                    panic!("{lengths:?} and {ending:?}: a frame is there");
+                };
+                assert_eq!(frame.content().len(), length, "{lengths:?}, {ending:?}");
+            }
+            assert_eq!(reader.buffered(), [b'a'; 64]);
+        }
+    }
 }
 
 #[test]
