@@ -529,6 +529,17 @@ fn a_token_gives_its_frame_back() {
 }
 
 #[test]
+fn a_frame_loses_its_separator_once() {
+    let mut reader = reader(8, b"one\r\n");
+    let Ok(Step::Ready(frame)) = reader.read_until(&Separator::CRLF) else {
+        panic!("a frame is there");
+    };
+    let frame = frame.without_separator();
+    assert_eq!((frame.content(), frame.matched()), (&b"one"[..], Some(0)));
+    assert_eq!(frame.without_separator().to_vec(), b"one");
+}
+
+#[test]
 fn a_frame_passes_for_its_bytes() {
     let mut reader = reader(8, b"one\n");
     let Ok(Step::Ready(frame)) = reader.read_line() else {
@@ -685,6 +696,17 @@ fn frames_are_found_whatever_the_lengths_of_those_before() {
             assert_eq!(reader.buffered(), [b'a'; 64]);
         }
     }
+}
+
+#[test]
+fn frames_are_found_when_bytes_have_moved_behind_a_long_one() {
+    let mut reader = reader(1000, &[&[b'a'; 300][..], b"\nb"].concat());
+    assert_eq!(line(&mut reader).unwrap().ready().unwrap().len(), 301);
+    // There is no room for these behind the others.
+    reader.feed(&[b"\ncc\n", &[b'd'; 300][..]].concat());
+    assert_eq!(line(&mut reader), ready("b\n"));
+    assert_eq!(line(&mut reader), ready("cc\n"));
+    assert_eq!(reader.buffered(), [b'd'; 300]);
 }
 
 #[test]
