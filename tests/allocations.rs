@@ -338,3 +338,29 @@ fn a_thousand_small_and_large_writes_are_all_shown_at_once_and_large_ones_are_no
         .collect();
     assert!(shown == written);
 }
+
+/// How many slices the writer shows, and what it holds for them.
+fn slices_and_capacity(writer: &mut Writer) -> (usize, usize) {
+    let mut slices = [std::io::IoSlice::new(&[]); 16];
+    let count = writer.output().chunks_vectored(&mut slices);
+    (count, writer.capacity())
+}
+
+#[test]
+fn a_block_of_writes_is_copied_into_a_larger_one_until_it_is_half_of_the_largest() {
+    const LARGEST: usize = 64 * 1024;
+    for (first, slices, capacity) in [
+        (1, 1, 512),
+        (512, 1, 1024),
+        (LARGEST / 2 - 1, 1, LARGEST - 2),
+        (LARGEST / 2, 2, LARGEST / 2 + LARGEST),
+        (LARGEST, 2, 2 * LARGEST),
+        (3 * LARGEST + 1, 4, 4 * LARGEST),
+    ] {
+        let mut writer = Writer::new();
+        writer.write(&vec![b'a'; first]).unwrap();
+        writer.write(b"b").unwrap();
+        let expected = (slices, capacity);
+        assert_eq!(slices_and_capacity(&mut writer), expected, "{first} bytes");
+    }
+}

@@ -253,3 +253,77 @@ fn input_in_place_is_not_copied() {
     }
     assert_eq!(reader.costs().copied, 0);
 }
+
+/// Feeds pieces without reading, each given as its size, what the reader holds then, and how many bytes
+/// it had to move.
+fn assert_grows(limit: usize, feeds: &[(usize, usize, u64)]) {
+    let mut reader = Reader::with_limit(limit);
+    for &(size, capacity, moved) in feeds {
+        let copied = reader.costs().copied;
+        reader.feed(&vec![b'a'; size]);
+        let copied = reader.costs().copied - copied;
+        assert_eq!(
+            (reader.capacity(), copied),
+            (capacity, moved + size as u64),
+            "{size} of {feeds:?}"
+        );
+    }
+}
+
+#[test]
+fn a_block_doubles_up_to_the_ceiling_and_grows_by_a_quarter_past_it() {
+    const LIMIT: usize = Reader::DEFAULT_LIMIT;
+    assert_grows(LIMIT, &[(1, 512, 0), (511, 512, 0), (1, 1024, 512)]);
+    assert_grows(LIMIT, &[(5000, 5000, 0), (1, 10_000, 5000)]);
+    // Twice the limit, and a quarter of it or what comes, if that is more.
+    assert_grows(100, &[(1, 225, 0), (224, 225, 0), (1, 282, 225)]);
+    assert_grows(100, &[(200, 400, 0), (1, 225, 200)]);
+    let to_2048 = [(1, 512, 0), (512, 1024, 1), (1024, 2048, 513)];
+    let grows = |more: &[_]| assert_grows(1000, &[&to_2048[..], more].concat());
+    grows(&[(511, 2048, 0), (1, 2250, 2048), (201, 2250, 0)]);
+    grows(&[(511, 2048, 0), (1, 2250, 2048), (202, 2813, 2049)]);
+    grows(&[(512, 2512, 1537)]);
+}
+
+#[test]
+fn bytes_are_moved_within_a_block_once_as_many_were_taken() {
+    for (taken, fed, capacity, moved) in [
+        (256, 1, 512, 256),
+        (256, 256, 512, 256),
+        (256, 257, 1024, 256),
+        (255, 255, 1024, 257),
+        (512, 512, 512, 0),
+    ] {
+        let mut reader = Reader::new();
+        reader.feed(&[b'a'; 512]);
+        assert!(reader.read(taken).unwrap().is_ready());
+        let copied = reader.costs().copied;
+        reader.feed(&vec![b'b'; fed]);
+        let copied = reader.costs().copied - copied;
+        assert_eq!(
+            (reader.capacity(), copied),
+            (capacity, moved + fed as u64),
+            "{taken} taken, {fed} fed"
+        );
+        let left = [vec![b'a'; 512 - taken], vec![b'b'; fed]].concat();
+        assert_eq!(reader.buffered(), left);
+    }
+}
+
+#[test]
+fn a_block_is_replaced_once_it_is_more_than_eight_times_too_large() {
+    for (room, received, capacity) in [
+        (4096, 1, 4096),
+        (4103, 1, 4103),
+        (4104, 1, 512),
+        (8008, 1000, 8008),
+        (8016, 1000, 1001),
+    ] {
+        let mut reader = Reader::new();
+        reader.input(room).fill(b'a');
+        reader.commit(received);
+        reader.feed(b"b");
+        assert_eq!(reader.capacity(), capacity, "{received} bytes in {room}");
+        assert_eq!(reader.buffered().len(), received + 1);
+    }
+}

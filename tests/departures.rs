@@ -254,6 +254,12 @@ fn an_abort_is_no_clean_end_on_either_side() {
     assert_eq!(some(&mut connection.reader), ready("ab"));
     assert_eq!(some(&mut connection.reader), Err(lost));
     assert_eq!(connection.writer.state(), WriterState::Lost(Loss::Aborted));
+
+    let mut alone = Writer::new();
+    alone.write(b"pending").unwrap();
+    alone.abort();
+    assert_eq!(alone.state(), WriterState::Lost(Loss::Aborted));
+    assert_eq!(alone.pending(), 0);
 }
 
 /// In CPython nothing tells that both directions have ended: `is_closing` stays false.

@@ -153,6 +153,19 @@ fn too_few_bytes_at_the_end_are_an_error() {
 }
 
 #[test]
+fn an_incomplete_read_tells_what_it_was_waiting_for() {
+    let mut reader = ended(8, b"abc");
+    assert_eq!(
+        exact(&mut reader, 5).unwrap_err().to_string(),
+        "stream ended with 3 bytes left, expected 5"
+    );
+    assert_eq!(
+        until(&mut reader, &["\n"]).unwrap_err().to_string(),
+        "stream ended with 3 bytes left, expected a separator"
+    );
+}
+
+#[test]
 fn exactly_enough_bytes_at_the_end_are_none() {
     assert_eq!(exact(&mut ended(8, b"abc"), 3), ready("abc"));
 }
@@ -182,6 +195,20 @@ fn a_read_of_nothing_takes_nothing_at_once() {
     assert_eq!(some(&mut reader, 0), ready(""));
     assert_eq!(exact(&mut reader, 0), ready(""));
     assert_eq!(reader.buffered(), b"abc");
+}
+
+#[test]
+fn a_read_of_nothing_does_not_forget_what_another_waits_for() {
+    let capacity = |reads: &[usize]| {
+        let mut reader = Reader::with_limit(10);
+        for &count in reads {
+            let _ = exact(&mut reader, count);
+        }
+        reader.feed(&[b'a'; 30]);
+        reader.capacity()
+    };
+    assert_eq!(capacity(&[1000]), 512);
+    assert_eq!(capacity(&[1000, 0]), 512);
 }
 
 #[test]
@@ -286,22 +313,22 @@ fn of_separators_that_end_together_the_longest_is_taken_off() {
 
 #[test]
 fn separators_are_checked_when_they_are_built() {
-    let none: [&str; 0] = [];
-    assert_eq!(Separator::any(none).unwrap_err(), SeparatorError::NoneGiven);
+    let any = |members: &[&[u8]]| Separator::any(members);
+    assert_eq!(any(&[]).unwrap_err(), SeparatorError::NoneGiven);
     let empty = SeparatorError::Empty { index: 0 };
     assert_eq!(Separator::new("").unwrap_err(), empty);
-    assert_eq!(Separator::any([""]).unwrap_err(), empty);
+    assert_eq!(any(&[b""]).unwrap_err(), empty);
     let second = SeparatorError::Empty { index: 1 };
-    assert_eq!(Separator::any(["a", ""]).unwrap_err(), second);
+    assert_eq!(any(&[b"a", b""]).unwrap_err(), second);
 
     let longest = vec![b'a'; Separator::MAX_LEN];
     assert_eq!(Separator::new(&longest).unwrap().get(0), Some(&longest[..]));
     let too_long = |index| SeparatorError::TooLong { index, len: 256 };
     assert_eq!(Separator::new([b'a'; 256]).unwrap_err(), too_long(0));
-    let last = Separator::any([&b"a"[..], b"b", b"c", &[b'd'; 256]]);
+    let last = any(&[b"a", b"b", b"c", &[b'd'; 256]]);
     assert_eq!(last.unwrap_err(), too_long(3));
-    assert!(Separator::any([[b'a']; Separator::MAX_COUNT]).is_ok());
-    let too_many = Separator::any([[b'a']; Separator::MAX_COUNT + 1]);
+    assert!(any(&[&b"a"[..]; Separator::MAX_COUNT]).is_ok());
+    let too_many = any(&[&b"a"[..]; Separator::MAX_COUNT + 1]);
     assert_eq!(too_many.unwrap_err(), SeparatorError::TooMany);
 }
 
@@ -340,13 +367,14 @@ fn the_writer_is_full_above_its_high_mark_only() {
     let mut writer = Writer::new();
     writer.set_water_marks(WaterMarks::new(100, 50).unwrap());
     writer.write(&[0; 100]).unwrap();
-    assert!(writer.is_writable());
+    assert!(writer.is_writable() && !writer.is_full());
     writer.write(&[0; 1]).unwrap();
-    assert!(!writer.is_writable());
+    assert!(!writer.is_writable() && writer.is_full());
     writer.output().advance(50);
     assert!(!writer.is_writable(), "51 are above the low mark");
     writer.output().advance(1);
     assert!(writer.is_writable(), "however many wait for that");
+    assert!(!writer.is_full());
     assert!(writer.wants_write(), "writable, and still not empty");
 }
 
@@ -500,6 +528,28 @@ fn a_token_gives_its_frame_back() {
     assert_eq!(line.matched(), Some(0));
 }
 
+#[test]
+fn a_frame_loses_its_separator_once() {
+    let mut reader = reader(8, b"one\r\n");
+    let Ok(Step::Ready(frame)) = reader.read_until(&Separator::CRLF) else {
+        panic!("a frame is there");
+    };
+    let frame = frame.without_separator();
+    assert_eq!((frame.content(), frame.matched()), (&b"one"[..], Some(0)));
+    assert_eq!(frame.without_separator().to_vec(), b"one");
+}
+
+#[test]
+fn a_frame_passes_for_its_bytes() {
+    let mut reader = reader(8, b"one\n");
+    let Ok(Step::Ready(frame)) = reader.read_line() else {
+        panic!("a line is there");
+    };
+    assert!(frame == "one\n");
+    assert!(frame != "one");
+    assert_eq!(AsRef::<[u8]>::as_ref(&frame), b"one\n");
+}
+
 /// Takes a line, goes on with the reader, and then asks for the line.
 fn late(go_on: impl FnOnce(&mut Reader)) {
     let mut reader = reader(8, b"one\n\n");
@@ -612,6 +662,51 @@ fn more_byte_strings_than_are_remembered_are_still_found() {
 #[should_panic(expected = "limit of zero")]
 fn a_limit_of_zero_is_refused() {
     drop(Reader::with_limit(0));
+}
+
+#[test]
+fn the_defaults_are_those_that_the_readme_names() {
+    let Connection { reader, writer } = Connection::new();
+    assert_eq!((reader.limit(), reader.cap()), (65_536, 16_777_216));
+    assert_eq!(writer.cap(), 16_777_216);
+    let marks = writer.water_marks();
+    assert_eq!((marks.high(), marks.low()), (65_536, 16_384));
+}
+
+/// The search goes by blocks where frames are short, and by leaps where they are long.
+#[test]
+fn frames_are_found_whatever_the_lengths_of_those_before() {
+    const LENGTHS: [usize; 8] = [0, 1, 62, 63, 64, 127, 128, 300];
+    for ending in ["\n", "!", "\r\n", "\r\n\r\n"] {
+        let separator = Separator::new(ending).unwrap();
+        for number in 0..LENGTHS.len().pow(4) {
+            let lengths = [1, 8, 64, 512].map(|place| LENGTHS[number / place % 8]);
+            let mut reader = Reader::new();
+            for length in lengths {
+                reader.feed(&vec![b'a'; length]);
+                reader.feed(ending.as_bytes());
+            }
+            reader.feed(&[b'a'; 64]);
+            for length in lengths {
+                let Ok(Step::Ready(frame)) = reader.read_until(&separator) else {
+                    panic!("{lengths:?} and {ending:?}: a frame is there");
+                };
+                assert_eq!(frame.content().len(), length, "{lengths:?}, {ending:?}");
+            }
+            assert_eq!(reader.buffered(), [b'a'; 64]);
+        }
+    }
+}
+
+#[test]
+fn frames_are_found_when_bytes_have_moved_behind_a_long_one() {
+    let mut reader = reader(1000, &[&[b'a'; 300][..], b"\nb"].concat());
+    assert_eq!(line(&mut reader).unwrap().ready().unwrap().len(), 301);
+    // There is no room for these behind the others.
+    reader.feed(&[b"\ncc\n", &[b'd'; 300][..]].concat());
+    assert_eq!(line(&mut reader), ready("b\n"));
+    assert_eq!(line(&mut reader), ready("cc\n"));
+    assert_eq!(reader.buffered(), [b'd'; 300]);
 }
 
 #[test]

@@ -173,6 +173,32 @@ fn random_ways_come_from_the_seed() {
     assert!(counts.iter().any(|count| (20..50).contains(count)));
 }
 
+/// As an implementation in Python chooses them.
+#[test]
+fn the_random_ways_of_a_seed_are_the_same_everywhere() {
+    let plan = Cuts {
+        pairs: 0,
+        samples: 7,
+        seed: 1,
+        ..Cuts::default()
+    };
+    let mut ways = Vec::new();
+    plan.check(&[b'x'; 20], |pieces| {
+        ways.push(ends(pieces).collect::<Vec<_>>())
+    })
+    .unwrap();
+    let expected: [&[usize]; 7] = [
+        &[20],
+        &[16, 18, 20],
+        &[14, 15, 20],
+        &[1, 6, 9, 11, 16, 17, 19, 20],
+        &[2, 7, 8, 10, 14, 19, 20],
+        &[2, 7, 14, 17, 20],
+        &[6, 7, 11, 13, 20],
+    ];
+    assert_eq!(ways[ways.len() - 7..], expected);
+}
+
 #[test]
 fn cuts_that_do_not_matter_are_left_out() {
     // Differs only if it is cut at both places, which no single cut and no near pair is.
@@ -404,6 +430,15 @@ fn a_driven_protocol_stops_where_the_peer_blocks_and_goes_on_from_there() {
     drive(&mut connection, &mut peer, echo);
     assert_eq!(connection.state(), ConnectionState::Closed);
     assert!(peer.has_seen_end());
+}
+
+#[test]
+fn a_driven_connection_receives_up_to_16_kib_at_once() {
+    let mut connection = Connection::new();
+    let mut peer = ScriptedPeer::new().sends(vec![b'x'; 16 * 1024 + 1]);
+    drive(&mut connection, &mut peer, |_| ());
+    assert_eq!(connection.reader.buffered().len(), 16 * 1024 + 1);
+    assert_eq!(peer.calls(), [Call::Read; 3], "the last one for the end");
 }
 
 #[test]
