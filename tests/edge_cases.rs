@@ -475,14 +475,16 @@ fn writing_sends_nothing_on_its_own() {
 fn formatted_text_is_queued_whole_or_not_at_all() {
     let mut writer = Writer::new();
     writer.set_cap(10);
-    write!(writer, "{}-OK", 250).unwrap();
+    let code = 250; // literals would be text before it runs
+    write!(writer, "{code}-OK").unwrap();
     assert_eq!(writer.output().chunk(), b"250-OK");
     let full = WriteError::Full {
         len: 5,
         pending: 6,
         cap: 10,
     };
-    assert_eq!(write!(writer, "{}", 12345), Err(full));
+    let number = 12345;
+    assert_eq!(write!(writer, "{number}"), Err(full));
     assert_eq!(writer.pending(), 6);
     write!(writer, "\r\n").unwrap();
     assert_eq!(writer.pending(), 8);
