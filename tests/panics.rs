@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use common::functions::{functions, sources};
 use common::report;
-use plimsoll::{Connection, Loss, Reader, Separator, Step, WaterMarks, Writer};
+use plimsoll::{Connection, LineEnd, Loss, Reader, Separator, Step, WaterMarks, Writer};
 use plimsoll_io::blocking::{self, Blocking};
 use plimsoll_io::memory::{self, Memory};
 use plimsoll_io::tokio::Tokio;
@@ -254,6 +254,10 @@ const WRITER: Operations<Writer> = &[
     ("write_vectored", |writer| {
         ignore(writer.write_vectored(&[]))
     }),
+    ("write_line", |writer| {
+        let write = |data: &&[u8]| ignore(writer.write_line(data, LineEnd::CrLf));
+        INPUTS.iter().for_each(write);
+    }),
     ("write_fmt", |writer| ignore(write!(writer, "{}", 1))),
     ("write_fmt", |writer| {
         ignore(write!(writer, "{Unprintable}"))
@@ -435,6 +439,10 @@ const STREAM_WRITER: Operations<StreamWriter<Memory>> = &[
     }),
     ("write_vectored", |writer| {
         ignore(writer.write_vectored(&INPUTS))
+    }),
+    ("write_line", |writer| {
+        let write = |data: &&[u8]| ignore(writer.write_line(data, LineEnd::CrLf));
+        INPUTS.iter().for_each(write);
     }),
     ("write_fmt", |writer| ignore(write!(writer, "{}", 1))),
     ("write_fmt", |writer| {
