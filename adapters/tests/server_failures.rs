@@ -1,6 +1,8 @@
 //! What fails in a server, or before it is one, and who gets to know.
 #![cfg(all(unix, feature = "tokio"))]
 
+mod common;
+
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
@@ -10,11 +12,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::answer_lines;
 use plimsoll_io::memory::Memory;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
     Error, Listener, Loss, Runtime, Server, ServerError, ServerOptions, Sleep, Stream,
-    StreamReader, StreamWriter, Transport,
+    StreamReader, StreamWriter,
 };
 
 /// tokio, but for a Unix listener that it cannot watch, for a task that it refuses if it is told to, and for
@@ -95,20 +98,6 @@ impl Runtime for Refusing {
             true => Box::pin(tokio::task::yield_now()),
             false => Box::pin(std::future::pending()),
         }
-    }
-}
-
-/// Answers each line, and ends with the peer's stream.
-async fn answer_lines<T: Transport>(
-    mut reader: StreamReader<T>,
-    mut writer: StreamWriter<T>,
-) -> Result<(), Error> {
-    loop {
-        let line = reader.read_line().await?;
-        if line.is_empty() {
-            return Ok(());
-        }
-        writer.write(&line)?;
     }
 }
 
