@@ -126,6 +126,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Copies the frame into memory of exactly its size, for keeping.
+    #[inline]
     pub fn to_bytes(&self) -> Bytes {
         Bytes::copy_from_slice(self)
     }
@@ -135,6 +136,7 @@ impl<'a> Frame<'a> {
     /// It keeps alive the whole block that was read with it, at most the reader's
     /// [`capacity`](crate::Reader::capacity): good for passing frames on at once, wasteful for
     /// keeping a small one. The reader goes on in a new block when more bytes come.
+    #[inline]
     pub fn into_bytes(self) -> Bytes {
         self.buffer.share(self.from..self.to)
     }
