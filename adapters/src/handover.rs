@@ -1,112 +1,160 @@
-//! A mutex that one side never waits for: it leaves word, and whoever has the mutex next passes it on.
+//! A value that is changed in a moment under a mutex, and taken away by whoever needs it for longer.
+//!
+//! So nobody holds the mutex for long, and the one side that must not wait for whoever has taken the
+//! value locks it all the same: it leaves word, and is told when the value is worth another look.
 //!
 //! `tests/loom` runs it through every interleaving of its threads.
 
+use std::mem;
 use std::ops::{Deref, DerefMut};
 
-use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError, TryLockError};
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A value that one side locks without waiting, and all others as they please.
+/// A value, and who waits for it.
 pub(crate) struct Handover<A, W> {
-    value: Mutex<A>,
-    /// Whether the side that does not wait is to be told of news.
-    word: AtomicBool,
-    /// Whether it found the value locked, and is to be told when it no longer is, news or not.
-    refused: AtomicBool,
+    place: Mutex<Place<A>>,
+    /// Signalled when the value is put back while threads wait.
+    back: Condvar,
     watcher: W,
+}
+
+struct Place<A> {
+    /// `None` while somebody has taken it.
+    value: Option<Box<A>>,
+    /// How many threads wait for it.
+    waiting: usize,
+    /// Whether the side that leaves word is to be told of news.
+    word: bool,
+    /// Whether it found the value gone, and is to be told when it is back, news or not.
+    found_gone: bool,
 }
 
 /// Who follows what becomes of the value.
 pub(crate) trait Watcher<A> {
-    /// Takes note of the value before it is unlocked.
-    fn unlocking(&self, value: &A);
+    /// Takes note of the value before others may change it.
+    fn note(&self, value: &A);
 
-    /// Lets the side that does not wait try again. Nothing is locked meanwhile.
+    /// Lets the side that left word try again. Nothing is locked meanwhile.
     fn try_again(&self);
 }
 
-/// The value while it is locked.
+/// The value in its place, which is locked. It is held for a moment only.
 pub(crate) struct Locked<'a, A, W: Watcher<A>> {
     /// `None` only while it is dropped.
-    value: Option<MutexGuard<'a, A>>,
+    place: Option<MutexGuard<'a, Place<A>>>,
     handover: &'a Handover<A, W>,
-    role: Role,
+    /// Whether the side that left word is to be told.
+    is_news: bool,
 }
 
-/// Whom whoever unlocks the value has to tell.
-#[derive(Clone, Copy)]
-enum Role {
-    /// The side that left word, also if it was not refused.
-    BringsNews,
-    /// That side if it was refused.
-    NoNews,
-    /// Nobody: it is that side.
-    LeftWord,
+/// The value while it is away from its place, and nothing is locked. Dropping it puts it back.
+pub(crate) struct Taken<'a, A, W: Watcher<A>> {
+    /// `None` only while it is dropped.
+    value: Option<Box<A>>,
+    handover: &'a Handover<A, W>,
+}
+
+/// What the side that leaves word comes to.
+pub(crate) enum Word<'a, A, W: Watcher<A>> {
+    /// The value was worth taking.
+    Taken(Taken<'a, A, W>),
+    /// It was not. Word is left.
+    Left,
+    /// Somebody else has taken it, and tells when it is back. Word is left.
+    Gone,
 }
 
 impl<A, W: Watcher<A>> Handover<A, W> {
     /// Makes one that tells `watcher` when it is worth another try.
     pub(crate) fn new(value: A, watcher: W) -> Self {
         Self {
-            value: Mutex::new(value),
-            word: AtomicBool::new(false),
-            refused: AtomicBool::new(false),
+            place: Mutex::new(Place {
+                value: Some(Box::new(value)),
+                waiting: 0,
+                word: false,
+                found_gone: false,
+            }),
+            back: Condvar::new(),
             watcher,
         }
     }
 
-    /// Locks.
+    /// Locks the value, once it is in its place.
     pub(crate) fn lock(&self) -> Locked<'_, A, W> {
-        self.wait_for(Role::NoNews)
+        self.locked(false)
     }
 
     /// Locks for a change that the side that left word is to be told of.
     pub(crate) fn lock_with_news(&self) -> Locked<'_, A, W> {
-        self.wait_for(Role::BringsNews)
+        self.locked(true)
     }
 
-    fn wait_for(&self, role: Role) -> Locked<'_, A, W> {
-        let value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
-        self.locked(value, role)
+    /// Takes the value away, once it is in its place.
+    pub(crate) fn take(&self) -> Taken<'_, A, W> {
+        self.taken(self.wait_for_value().value.take())
     }
 
-    /// Asks to be told, once, of the next news.
-    ///
-    /// What was news before shows in what [`Watcher::unlocking`] has noted, or by [`try_lock`](Self::try_lock).
-    pub(crate) fn leave_word(&self) {
-        // Of this swap and the one behind each unlock one comes first: either that unlock is seen here, or
-        // the word is seen there.
-        self.word.swap(true, Ordering::AcqRel);
+    /// Leaves word, to be told, once, of the next news, and takes the value if it `is_worth_it`.
+    pub(crate) fn leave_word(&self, is_worth_it: impl FnOnce(&A) -> bool) -> Word<'_, A, W> {
+        let mut place = self.place();
+        place.word = true;
+        match place.value.take() {
+            Some(value) if is_worth_it(&value) => Word::Taken(self.taken(Some(value))),
+            None => {
+                place.found_gone = true;
+                Word::Gone
+            }
+            value => {
+                place.value = value;
+                Word::Left
+            }
+        }
     }
 
-    /// Takes the word back, as far as nobody has seen it.
+    /// Takes the word back, as far as it was not passed on.
     pub(crate) fn take_word_back(&self) {
-        // A plain store would hide from the next `leave_word` what was swapped before it.
-        self.word.swap(false, Ordering::AcqRel);
+        self.place().word = false;
     }
 
-    /// Locks unless somebody else has locked, who then tells. For the side that leaves word, and has left it.
-    pub(crate) fn try_lock(&self) -> Option<Locked<'_, A, W>> {
-        self.try_once().or_else(|| {
-            self.refused.swap(true, Ordering::AcqRel);
-            self.try_once()
-        })
+    fn place(&self) -> MutexGuard<'_, Place<A>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn try_once(&self) -> Option<Locked<'_, A, W>> {
-        let value = match self.value.try_lock() {
-            Ok(value) => value,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        Some(self.locked(value, Role::LeftWord))
+    #[inline]
+    fn wait_for_value(&self) -> MutexGuard<'_, Place<A>> {
+        let place = self.place();
+        match place.value {
+            Some(_) => place,
+            None => self.wait(place),
+        }
     }
 
-    fn locked<'a>(&'a self, value: MutexGuard<'a, A>, role: Role) -> Locked<'a, A, W> {
+    #[cold]
+    fn wait<'a>(&'a self, mut place: MutexGuard<'a, Place<A>>) -> MutexGuard<'a, Place<A>> {
+        place.waiting += 1;
+        while place.value.is_none() {
+            place = self
+                .back
+                .wait(place)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        place.waiting -= 1;
+        place
+    }
+
+    #[inline]
+    fn locked(&self, is_news: bool) -> Locked<'_, A, W> {
         Locked {
-            value: Some(value),
+            place: Some(self.wait_for_value()),
             handover: self,
-            role,
+            is_news,
+        }
+    }
+
+    fn taken(&self, value: Option<Box<A>>) -> Taken<'_, A, W> {
+        Taken {
+            value,
+            handover: self,
         }
     }
 }
@@ -115,28 +163,68 @@ impl<A, W: Watcher<A>> Deref for Locked<'_, A, W> {
     type Target = A;
 
     fn deref(&self) -> &A {
-        self.value.as_ref().expect("it is locked")
+        let place = self.place.as_ref();
+        place
+            .and_then(|place| place.value.as_deref())
+            .expect("it is in its place")
     }
 }
 
 impl<A, W: Watcher<A>> DerefMut for Locked<'_, A, W> {
     fn deref_mut(&mut self) -> &mut A {
-        self.value.as_mut().expect("it is locked")
+        let place = self.place.as_mut();
+        place
+            .and_then(|place| place.value.as_deref_mut())
+            .expect("it is in its place")
     }
 }
 
 /// Unlocks, and then passes on the word that was left.
 impl<A, W: Watcher<A>> Drop for Locked<'_, A, W> {
     fn drop(&mut self) {
-        let handover = self.handover;
-        if let Some(value) = self.value.take() {
-            handover.watcher.unlocking(&value);
-        }
-        let tell = match self.role {
-            Role::BringsNews => handover.word.swap(false, Ordering::AcqRel),
-            Role::NoNews => handover.refused.swap(false, Ordering::AcqRel),
-            Role::LeftWord => false,
+        let Some(mut place) = self.place.take() else {
+            return;
         };
+        if let Some(value) = &place.value {
+            self.handover.watcher.note(value);
+        }
+        let tell = self.is_news && mem::take(&mut place.word);
+        drop(place);
+        if tell {
+            self.handover.watcher.try_again();
+        }
+    }
+}
+
+impl<A, W: Watcher<A>> Deref for Taken<'_, A, W> {
+    type Target = A;
+
+    fn deref(&self) -> &A {
+        self.value.as_deref().expect("it is taken")
+    }
+}
+
+impl<A, W: Watcher<A>> DerefMut for Taken<'_, A, W> {
+    fn deref_mut(&mut self) -> &mut A {
+        self.value.as_deref_mut().expect("it is taken")
+    }
+}
+
+/// Puts the value back, and tells all who found it gone.
+impl<A, W: Watcher<A>> Drop for Taken<'_, A, W> {
+    fn drop(&mut self) {
+        let handover = self.handover;
+        if let Some(value) = &self.value {
+            handover.watcher.note(value);
+        }
+        let mut place = handover.place();
+        place.value = self.value.take();
+        let tell = mem::take(&mut place.found_gone);
+        let is_awaited = place.waiting > 0;
+        drop(place);
+        if is_awaited {
+            handover.back.notify_all();
+        }
         if tell {
             handover.watcher.try_again();
         }

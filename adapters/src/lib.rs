@@ -105,8 +105,7 @@ pub mod tokio;
 
 /// What `handover` is made of. Its model has a module of this name too, with loom's in their place.
 mod sync {
-    pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
-    pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 }
 
 pub use bytes;

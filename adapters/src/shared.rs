@@ -1,8 +1,8 @@
 //! What the two halves of a stream share: the output, the transport's write side, and who waits for it.
 //!
-//! A plain mutex guards it. It is held while bytes are queued or offered to the transport, never
-//! while a task waits. The reader's half takes it only when it has to wait, and never waits for it: it
-//! leaves word, and whoever holds it wakes the reader when it is done.
+//! A plain mutex guards it, held for the moment in which bytes are queued. Whoever offers them to the
+//! transport takes the output away meanwhile. The reader's half does so only when it has to wait, and never
+//! waits for the writer's: it leaves word, and is woken when there is more to send, or the output is back.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -17,7 +17,7 @@ use plimsoll::{Loss, Output, Writer, WriterState};
 
 use crate::either::{Either, either};
 use crate::error::{Lost, loss_of};
-use crate::handover::{Handover, Locked, Watcher};
+use crate::handover::{Handover, Locked, Taken, Watcher, Word};
 use crate::transport::{Transport, WriteHalf};
 
 /// How many parts of the output leave in one call at most.
@@ -55,6 +55,9 @@ pub(crate) struct Sending<W> {
     cause: Option<Arc<io::Error>>,
 }
 
+/// The output, taken away to be sent.
+type Outgoing<'a, T> = Taken<'a, Sending<<T as Transport>::Write>, Arc<Waiters>>;
+
 /// What a read that has to wait finds when it has sent what it could.
 pub(crate) enum BeforeRead {
     /// This side gave the connection up.
@@ -80,10 +83,8 @@ pub(crate) struct Waiters {
     writer: Mutex<Option<Waker>>,
     /// Whether the writer has registered and was not woken.
     writer_waits: AtomicBool,
-    /// Whether the user should not write more, as of when the output was last locked.
+    /// Whether the user should not write more, as of when the output was last let go.
     unwritable: AtomicBool,
-    /// Whether there is something to do for the transport's write side, as of then.
-    has_to_send: AtomicBool,
 }
 
 impl<T: Transport> Shared<T> {
@@ -112,6 +113,11 @@ impl<T: Transport> Shared<T> {
         self.sending.lock()
     }
 
+    /// Takes the output away for longer than a moment, so that the reader's half need not wait for it.
+    pub(crate) fn take(&self) -> Outgoing<'_, T> {
+        self.sending.take()
+    }
+
     /// Queues output by `write`, and wakes a read that waits, to send it.
     pub(crate) fn queue<A>(&self, write: impl FnOnce(&mut Writer) -> A) -> A {
         // A read that waits has left word, and is woken by the unlock.
@@ -126,19 +132,16 @@ impl<T: Transport> Shared<T> {
     /// That a write failed is none of a read's business: the transport may still have something to read.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> BeforeRead {
         self.waiters.register(Half::Reader, cx.waker());
-        self.sending.leave_word();
-        let found = match self.waiters.has_to_send.load(Ordering::Relaxed) {
-            true => self.send_for_read(),
-            false => BeforeRead::NotFull,
+        let found = match self.sending.leave_word(Sending::has_to_send) {
+            Word::Taken(sending) => self.send_for_read(sending),
+            Word::Left => BeforeRead::NotFull,
+            Word::Gone => BeforeRead::Busy,
         };
         self.given_up().map_or(found, BeforeRead::GivenUp)
     }
 
-    /// Sends as far as the transport takes it, unless somebody else does.
-    fn send_for_read(&self) -> BeforeRead {
-        let Some(mut sending) = self.sending.try_lock() else {
-            return BeforeRead::Busy;
-        };
+    /// Sends as far as the transport takes it.
+    fn send_for_read(&self, mut sending: Outgoing<'_, T>) -> BeforeRead {
         let before = sending.progress();
         let _ = sending.poll_send(&mut Context::from_waker(&self.waker));
         // A call that did not have to wait is one that the transport wakes nobody for.
@@ -147,7 +150,7 @@ impl<T: Transport> Shared<T> {
         drop(sending);
         if moved {
             self.note_move();
-            // A writer that began to wait before this locked is seen; one that did later has seen the move.
+            // A writer that began to wait before this took it is seen; one that did later has seen the move.
             if self.waiters.writer_waits.load(Ordering::Relaxed) {
                 self.waiters.wake_half(Half::Writer);
             }
@@ -165,7 +168,7 @@ impl<T: Transport> Shared<T> {
         enough: impl Fn(&Writer) -> bool,
     ) -> Poll<Result<(), Lost>> {
         self.waiters.register(Half::Writer, cx.waker());
-        let mut sending = self.lock();
+        let mut sending = self.take();
         let was_full = sending.writer.is_full();
         let before = sending.progress();
         let sent_all = sending
@@ -238,7 +241,7 @@ impl<T: Transport> Shared<T> {
 
     /// Gives the connection up, and lets both halves know. The first loss counts.
     pub(crate) fn abort(&self, loss: Loss) -> Lost {
-        let mut sending = self.lock();
+        let mut sending = self.take();
         sending.lose(loss);
         if let Some(transport) = &mut sending.transport {
             transport.abort();
@@ -449,14 +452,12 @@ impl Waiters {
 }
 
 impl<W: WriteHalf> Watcher<Sending<W>> for Arc<Waiters> {
-    fn unlocking(&self, sending: &Sending<W>) {
-        let note = |known: &AtomicBool, now| {
-            if known.load(Ordering::Relaxed) != now {
-                known.store(now, Ordering::Relaxed);
-            }
-        };
-        note(&self.unwritable, !sending.writer.is_writable());
-        note(&self.has_to_send, sending.has_to_send());
+    #[inline]
+    fn note(&self, sending: &Sending<W>) {
+        let unwritable = !sending.writer.is_writable();
+        if self.unwritable.load(Ordering::Relaxed) != unwritable {
+            self.unwritable.store(unwritable, Ordering::Relaxed);
+        }
     }
 
     fn try_again(&self) {

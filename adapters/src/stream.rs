@@ -577,7 +577,11 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// If formatting one of the arguments fails.
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<(), Error> {
-        self.queue(|writer| writer.write_fmt(text))
+        // Nothing is locked while the arguments format themselves.
+        match text.as_str() {
+            Some(text) => self.write(text.as_bytes()),
+            None => self.write(fmt::format(text).as_bytes()),
+        }
     }
 
     /// Offers everything that is pending to the transport, and waits until no more than the low water
@@ -742,7 +746,7 @@ impl<T: Transport> StreamWriter<T> {
     /// Nothing is sent meanwhile; `look` must not use this writer, nor wait for one who does.
     #[doc(alias = "get_extra_info")]
     pub fn with_transport<A>(&self, look: impl FnOnce(&T::Write) -> A) -> A {
-        let sending = self.shared.lock();
+        let sending = self.shared.take();
         look(sending.transport().expect("a writer that is in use"))
     }
 

@@ -10,7 +10,7 @@ mod sync;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use handover::{Handover, Watcher};
+use handover::{Handover, Watcher, Word};
 use loom::sync::atomic::AtomicBool;
 use loom::sync::{Arc, Mutex, Notify};
 use loom::thread;
@@ -19,12 +19,12 @@ use loom::thread;
 struct Waiter {
     registered: Mutex<bool>,
     woken: Notify,
-    /// Whether there is something to take, as of the last unlock.
+    /// Whether there is something to take, as of the last time that the value was let go.
     has_some: AtomicBool,
 }
 
 impl Watcher<usize> for Arc<Waiter> {
-    fn unlocking(&self, value: &usize) {
+    fn note(&self, value: &usize) {
         self.has_some.store(*value > 0, Relaxed);
     }
 
@@ -43,26 +43,39 @@ fn read(waiter: &Waiter, shared: &Shared, wanted: usize) {
     let mut taken = 0;
     while taken < wanted {
         *waiter.registered.lock().unwrap() = true;
-        shared.leave_word();
-        let has_some = waiter.has_some.load(Relaxed);
-        match has_some.then(|| shared.try_lock()).flatten() {
-            Some(mut value) => {
+        match shared.leave_word(|&value| value > 0) {
+            Word::Taken(mut value) => {
+                // As sending does, without anything locked.
                 taken += std::mem::take(&mut *value);
+                drop(value);
                 shared.take_word_back();
             }
-            None => waiter.woken.wait(),
+            Word::Left | Word::Gone => waiter.woken.wait(),
         }
     }
 }
 
-/// Runs a reader that wants `writes` beside a thread that makes them, and one that locks without news.
-fn a_reader_beside_others(writes: usize, looks: usize) {
+/// What another thread does with the value.
+#[derive(Clone, Copy)]
+enum Act {
+    /// Adds one, which is news.
+    Write,
+    /// Locks it, to no purpose.
+    Look,
+    /// Takes it away, to no purpose.
+    Take,
+}
+
+/// Runs a reader that wants all that is written beside threads that act.
+fn a_reader_beside(threads: &'static [&'static [Act]]) {
     let runs = std::sync::Arc::new(AtomicUsize::new(0));
     let counted = std::sync::Arc::clone(&runs);
     let mut model = loom::model::Builder::new();
     // How often a thread may be interrupted where it need not wait: more make no other order of the few
-    // atomics, only more of the same.
+    // locks, only more of the same.
     model.preemption_bound = Some(3);
+    let acts = threads.iter().copied().flatten();
+    let writes = acts.filter(|act| matches!(act, Act::Write)).count();
     model.check(move || {
         counted.fetch_add(1, Relaxed);
         let waiter = Arc::new(Waiter {
@@ -71,43 +84,59 @@ fn a_reader_beside_others(writes: usize, looks: usize) {
             has_some: AtomicBool::new(false),
         });
         let shared = Arc::new(Handover::new(0, Arc::clone(&waiter)));
-        let writing = Arc::clone(&shared);
-        let writer = thread::spawn(move || {
-            for _ in 0..writes {
-                *writing.lock_with_news() += 1;
-            }
-            for _ in 0..looks {
-                assert!(*writing.lock() <= writes);
-            }
-        });
+        let others: Vec<_> = threads
+            .iter()
+            .map(|acts| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    for act in *acts {
+                        match act {
+                            Act::Write => *shared.lock_with_news() += 1,
+                            Act::Look => assert!(*shared.lock() <= writes),
+                            Act::Take => assert!(*shared.take() <= writes),
+                        }
+                    }
+                })
+            })
+            .collect();
         read(&waiter, &shared, writes);
-        writer.join().unwrap();
+        for other in others {
+            other.join().unwrap();
+        }
         assert_eq!(*shared.lock(), 0);
+        assert!(!waiter.has_some.load(Relaxed));
     });
     let runs = runs.load(Relaxed);
+    let acts: usize = threads.iter().map(|acts| acts.len()).sum();
     writeln!(
         std::io::stdout(),
-        "loom: a reader beside {writes} writes and {looks} looks, {runs} interleavings"
+        "loom: {} besides the reader, {writes} writes of {acts} acts, {runs} interleavings",
+        threads.len()
     )
     .unwrap();
 }
 
 #[test]
 fn a_reader_that_waits_is_told_of_news() {
-    a_reader_beside_others(1, 0);
+    a_reader_beside(&[&[Act::Write]]);
 }
 
 #[test]
 fn a_reader_that_waits_again_is_told_again() {
-    a_reader_beside_others(2, 0);
+    a_reader_beside(&[&[Act::Write, Act::Write]]);
 }
 
 #[test]
-fn a_reader_that_is_refused_is_told() {
-    a_reader_beside_others(1, 1);
+fn a_reader_that_finds_it_gone_is_told_when_it_is_back() {
+    a_reader_beside(&[&[Act::Write, Act::Take, Act::Take]]);
 }
 
 #[test]
-fn a_reader_that_is_refused_again_is_told_again() {
-    a_reader_beside_others(1, 2);
+fn a_writer_that_finds_it_gone_goes_on_when_it_is_back() {
+    a_reader_beside(&[&[Act::Write, Act::Look, Act::Write]]);
+}
+
+#[test]
+fn two_that_find_it_gone_both_go_on() {
+    a_reader_beside(&[&[Act::Write, Act::Take], &[Act::Look, Act::Write]]);
 }
