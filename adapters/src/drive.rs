@@ -10,8 +10,13 @@ use crate::options::Options;
 use crate::shared::{BeforeRead, Shared};
 use crate::transport::{ReadHalf, Transport};
 
-/// How often the loop goes round without waiting before it lets other tasks have their turn.
-const TURNS_IN_A_ROW: u8 = 128;
+/// How much a stream does without waiting before it lets other tasks have their turn: an answer counts one.
+///
+/// Where several streams have input, each keeps a block of it until it is through: a turn should last for a block.
+const TURN: u16 = 1024;
+
+/// What a receive counts, a call of the system.
+const RECEIVE: u16 = 8;
 
 /// The receive half of a stream.
 pub(crate) struct Receiver<R> {
@@ -22,8 +27,8 @@ pub(crate) struct Receiver<R> {
     pauses_when_full: bool,
     /// How the transport failed, if it did.
     lost: Option<Lost>,
-    /// How many turns are left before other tasks have theirs.
-    turns: u8,
+    /// How much is left of a [`TURN`].
+    turn: u16,
 }
 
 /// How much room the next receive is given: about what the peer sends at once.
@@ -63,7 +68,7 @@ impl<R: ReadHalf> Receiver<R> {
             reads: ReadSize::up_to(options.size_of_reads()),
             pauses_when_full: options.pauses_when_full(),
             lost: None,
-            turns: TURNS_IN_A_ROW,
+            turn: TURN,
         }
     }
 
@@ -73,7 +78,7 @@ impl<R: ReadHalf> Receiver<R> {
         &mut self,
         ask: impl FnOnce(&mut Reader) -> Result<Step<A>, ReadError>,
     ) -> Option<Result<A, Error>> {
-        self.turns = self.turns.checked_sub(1)?;
+        self.turn = self.turn.checked_sub(1)?;
         match ask(&mut self.reader) {
             Ok(Step::Ready(answer)) => Some(Ok(answer)),
             Ok(Step::NeedInput) => None,
@@ -93,12 +98,12 @@ impl<R: ReadHalf> Receiver<R> {
     {
         let mut waited = false;
         let answer = loop {
-            if self.turns == 0 {
-                self.turns = TURNS_IN_A_ROW;
+            if self.turn == 0 {
+                self.turn = TURN;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            self.turns -= 1;
+            self.turn -= 1;
             match ask(&mut self.reader) {
                 Ok(Step::Ready(answer)) => break Ok(answer),
                 Err(error) => break Err(self.explain(error)),
@@ -117,9 +122,10 @@ impl<R: ReadHalf> Receiver<R> {
             if shared.has_ended_reading() && self.reader.buffered().is_empty() {
                 self.reader.feed_eof();
             } else if may_not_receive {
-                self.turns = TURNS_IN_A_ROW;
+                self.turn = TURN;
                 return Poll::Pending;
             } else {
+                self.turn = self.turn.saturating_sub(RECEIVE);
                 ready!(self.poll_receive(shared, cx));
             }
         };
@@ -154,7 +160,7 @@ impl<R: ReadHalf> Receiver<R> {
             }
             Poll::Pending => {
                 self.reader.commit(0);
-                self.turns = TURNS_IN_A_ROW;
+                self.turn = TURN;
                 return Poll::Pending;
             }
         }

@@ -61,8 +61,8 @@ fn t14_a_write_that_takes_nothing_is_an_error() {
 async fn t15_a_flooder_leaves_its_neighbours_their_turns() {
     const LINES: usize = 1_000_000;
     const PINGS: usize = 500;
-    /// A stream's turns in a row, of two streams.
-    const MOST: usize = 2 * 128;
+    /// A turn of each of two streams, in answers.
+    const MOST: usize = 2 * 1024;
     let taken = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&taken);
     let handler = move |mut reader: StreamReader, mut writer: StreamWriter| {
