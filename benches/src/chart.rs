@@ -56,6 +56,10 @@ const INK: RGBColor = RGBColor(40, 44, 52);
 const OURS: RGBColor = RGBColor(208, 84, 32);
 const PEERS: RGBColor = RGBColor(150, 162, 178);
 
+/// What the whole is called.
+const NAME: &str =
+    "plimsoll beside its peers: time for each line, lines a second, memory of an idle connection";
+
 /// Draws the panels whose figures there are.
 pub fn draw(figures: &Figures) -> Result<String, Box<dyn Error>> {
     let panels: Vec<(&str, Vec<(String, f64)>)> = PANELS
@@ -77,7 +81,8 @@ pub fn draw(figures: &Figures) -> Result<String, Box<dyn Error>> {
     }
     area.present()?;
     drop((rest, area));
-    Ok(svg)
+    // For whoever has the chart read out.
+    Ok(svg.replacen(">\n", &format!(">\n<title>{}</title>\n", NAME), 1))
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
