@@ -3,7 +3,7 @@
 //! A thread that has to wait blocks, in the same loop in which a task of the other runtimes would be
 //! suspended: its socket is non-blocking underneath, and async-io tells when it is ready. A system call
 //! that blocked could neither see what another thread writes meanwhile, nor end at a deadline, and two
-//! threads that share a connection would wait for each other's locks.
+//! threads that share a connection would wait for each other.
 //!
 //! Anything else that blocks, as standard input does, can be a [`Source`] or a [`Sink`].
 //!
@@ -86,7 +86,8 @@ pub struct Source<R>(pub R);
 /// Anything that can be written to, as half of a [`Duplex`](crate::Duplex): standard output, a pipe.
 ///
 /// Its write side ends by a flush, and when it is dropped. A write that blocks in it is ended by nobody,
-/// not even by the deadline of a close; and it cannot show an abort to its peer.
+/// not even by the deadline of a close, and meanwhile other threads' writes, aborts, and reads that fail wait for
+/// it. It cannot show an abort to its peer.
 /// (asyncio's `loop.connect_write_pipe`.)
 #[derive(Debug)]
 pub struct Sink<W>(pub W);

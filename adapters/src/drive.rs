@@ -115,8 +115,8 @@ impl<R: ReadHalf> Receiver<R> {
                     self.lose(given_up);
                     continue;
                 }
-                // Whoever is busy may find the output full.
-                BeforeRead::Full | BeforeRead::Busy => self.pauses_when_full,
+                // Whoever has the output may find it full.
+                BeforeRead::Full | BeforeRead::Gone => self.pauses_when_full,
                 BeforeRead::NotFull => false,
             };
             if shared.has_ended_reading() && self.reader.buffered().is_empty() {

@@ -19,14 +19,21 @@ pub(crate) struct Handover<A, W> {
 }
 
 struct Place<A> {
-    /// `None` while somebody has taken it.
+    /// `None` while somebody has taken it. Boxed, so that to take it moves a pointer.
     value: Option<Box<A>>,
-    /// How many threads wait for it.
+    /// How many threads are blocked until it is back.
     waiting: usize,
-    /// Whether the side that leaves word is to be told of news.
-    word: bool,
-    /// Whether it found the value gone, and is to be told when it is back, news or not.
-    found_gone: bool,
+    word: Told,
+}
+
+/// What the side that leaves word is to be told of.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Told {
+    Nothing,
+    /// News.
+    News,
+    /// That the value is back, news or not.
+    Back,
 }
 
 /// Who follows what becomes of the value.
@@ -71,8 +78,7 @@ impl<A, W: Watcher<A>> Handover<A, W> {
             place: Mutex::new(Place {
                 value: Some(Box::new(value)),
                 waiting: 0,
-                word: false,
-                found_gone: false,
+                word: Told::Nothing,
             }),
             back: Condvar::new(),
             watcher,
@@ -97,23 +103,21 @@ impl<A, W: Watcher<A>> Handover<A, W> {
     /// Leaves word, to be told, once, of the next news, and takes the value if it `is_worth_it`.
     pub(crate) fn leave_word(&self, is_worth_it: impl FnOnce(&A) -> bool) -> Word<'_, A, W> {
         let mut place = self.place();
-        place.word = true;
-        match place.value.take() {
-            Some(value) if is_worth_it(&value) => Word::Taken(self.taken(Some(value))),
-            None => {
-                place.found_gone = true;
-                Word::Gone
-            }
-            value => {
-                place.value = value;
-                Word::Left
-            }
+        let Some(value) = &place.value else {
+            place.word = Told::Back;
+            return Word::Gone;
+        };
+        let is_worth_it = is_worth_it(value);
+        place.word = Told::News;
+        match is_worth_it {
+            true => Word::Taken(self.taken(place.value.take())),
+            false => Word::Left,
         }
     }
 
     /// Takes the word back, as far as it was not passed on.
     pub(crate) fn take_word_back(&self) {
-        self.place().word = false;
+        self.place().word = Told::Nothing;
     }
 
     fn place(&self) -> MutexGuard<'_, Place<A>> {
@@ -188,7 +192,7 @@ impl<A, W: Watcher<A>> Drop for Locked<'_, A, W> {
         if let Some(value) = &place.value {
             self.handover.watcher.note(value);
         }
-        let tell = self.is_news && mem::take(&mut place.word);
+        let tell = self.is_news && mem::replace(&mut place.word, Told::Nothing) != Told::Nothing;
         drop(place);
         if tell {
             self.handover.watcher.try_again();
@@ -219,7 +223,10 @@ impl<A, W: Watcher<A>> Drop for Taken<'_, A, W> {
         }
         let mut place = handover.place();
         place.value = self.value.take();
-        let tell = mem::take(&mut place.found_gone);
+        let tell = place.word == Told::Back;
+        if tell {
+            place.word = Told::Nothing;
+        }
         let is_awaited = place.waiting > 0;
         drop(place);
         if is_awaited {

@@ -1,8 +1,9 @@
 //! What the two halves of a stream share: the output, the transport's write side, and who waits for it.
 //!
 //! A plain mutex guards it, held for the moment in which bytes are queued. Whoever offers them to the
-//! transport takes the output away meanwhile. The reader's half does so only when it has to wait, and never
-//! waits for the writer's: it leaves word, and is woken when there is more to send, or the output is back.
+//! transport takes the output away meanwhile, and who would queue waits until it is back. The reader's half takes
+//! it only when it has to wait for input, and does not wait for it: it leaves word, and is woken when there is more
+//! to send, or the output is back. Only to say that the transport failed does it wait.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -65,8 +66,8 @@ pub(crate) enum BeforeRead {
     /// More is pending than the high water mark allows.
     Full,
     NotFull,
-    /// Somebody else has the output, and wakes the reader behind it.
-    Busy,
+    /// Somebody else has the output, and wakes the reader when it is back.
+    Gone,
 }
 
 /// Which half waits.
@@ -127,7 +128,7 @@ impl<T: Transport> Shared<T> {
     /// Sends as far as the transport takes it, for a read that has to wait.
     ///
     /// When this returns, `cx` is woken once there is more to send, the transport takes more, or the
-    /// output is no longer [`Full`](BeforeRead::Full) or [`Busy`](BeforeRead::Busy).
+    /// output is no longer [`Full`](BeforeRead::Full) or [`Gone`](BeforeRead::Gone).
     ///
     /// That a write failed is none of a read's business: the transport may still have something to read.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> BeforeRead {
@@ -135,7 +136,7 @@ impl<T: Transport> Shared<T> {
         let found = match self.sending.leave_word(Sending::has_to_send) {
             Word::Taken(sending) => self.send_for_read(sending),
             Word::Left => BeforeRead::NotFull,
-            Word::Gone => BeforeRead::Busy,
+            Word::Gone => BeforeRead::Gone,
         };
         self.given_up().map_or(found, BeforeRead::GivenUp)
     }
@@ -177,19 +178,19 @@ impl<T: Transport> Shared<T> {
         if before != sending.progress() {
             self.note_move();
         }
-        if was_full && !sending.writer.is_full() {
-            // A read may have paused until now. The transport has not had to wait, and wakes nobody.
+        // A read may have paused until now. The transport has not had to wait, and wakes nobody.
+        let read_may_go_on = was_full && !sending.writer.is_full();
+        let lost = sending.lost();
+        let is_enough = sent_all || enough(&sending.writer);
+        drop(sending);
+        if read_may_go_on || lost.is_some() {
             self.waiters.wake_half(Half::Reader);
         }
-        if let Some(lost) = sending.lost() {
-            drop(sending);
-            self.waiters.wake_half(Half::Reader);
-            return Poll::Ready(Err(lost));
+        if lost.is_none() && !is_enough {
+            return Poll::Pending;
         }
-        if sent_all || enough(&sending.writer) {
-            return Poll::Ready(Ok(()));
-        }
-        Poll::Pending
+        self.waiters.writer_waits.store(false, Ordering::Relaxed);
+        Poll::Ready(lost.map_or(Ok(()), Err))
     }
 
     /// Sends what is pending, then the end of the stream, or gives the connection up after `limit`.
@@ -221,7 +222,7 @@ impl<T: Transport> Shared<T> {
         !self.waiters.unwritable.load(Ordering::Relaxed)
     }
 
-    /// Ends a read's wait: output that is queued from now on need not wake it.
+    /// Takes back the word of a read that has its answer: output that is queued from now on need not wake it.
     pub(crate) fn stop_waiting(&self) {
         self.sending.take_word_back();
     }

@@ -118,7 +118,7 @@ pub struct StreamReader<T: Transport> {
 
 /// The half of a connection to write to. (asyncio's `StreamWriter`.)
 ///
-/// Sizes are in bytes. Writes queue, and never wait. Dropping the writer does not send what is pending:
+/// Sizes are in bytes. Writes queue, and never wait for the peer. Dropping the writer does not send what is pending:
 /// [`close`](Self::close) does. If something is pending when the last half is dropped, or the connection was
 /// lost before its stream was ended, it ends as if [aborted](Self::abort).
 ///
@@ -695,7 +695,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// What the reader has buffered can still be read; behind it reads fail. When both halves are
     /// dropped the peer sees a reset over TCP; a Unix socket knows none, and shows it a clean end. It
-    /// never waits, and wakes whoever does. (asyncio's `transport.abort`, after which reads see a clean
+    /// never waits for the peer, and wakes whoever does. (asyncio's `transport.abort`, after which reads see a clean
     /// end.)
     pub fn abort(&mut self) {
         self.shared.abort(Loss::Aborted);

@@ -1,6 +1,7 @@
 //! The two halves of a stream in two threads, as fast as they can: no wake-up is lost between them.
 //!
-//! `tests/loom` runs the hand-over itself through every interleaving; this runs all of it on real threads.
+//! `tests/loom` runs the hand-over itself through every interleaving; this runs all of it on real threads, with the
+//! wakers around it.
 
 mod common;
 

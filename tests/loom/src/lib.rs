@@ -1,5 +1,5 @@
 //! The hand-over between the halves of a stream, the product's own file, through every interleaving of
-//! its threads, and every order in which they may see what the others did: whoever is refused is told.
+//! its threads, and every order in which they may see what the others did: whoever finds the value gone is told.
 #![cfg(test)]
 
 #[path = "../../../adapters/src/handover.rs"]
