@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use lexopt::prelude::*;
 use plimsoll_benches::figures::Figures;
 use plimsoll_benches::ratios::{RATIOS, Ratio};
-use plimsoll_benches::{idle, instructions, loopback, memory, report};
+use plimsoll_benches::{idle, instructions, loopback, memory, primitives, report};
 
 const USAGE: &str = "\
 cargo bench -p plimsoll-benches [-- [PART...] [--quick]]
@@ -16,9 +16,10 @@ cargo bench -p plimsoll-benches -- report
 
 parts, all of them if none is named:
   memory        lines out of memory
+  primitives    the atomic operations that sharing takes
   loopback      line echo over TCP
   idle          memory of 10,000 idle connections
-  instructions  instructions that a line takes
+  instructions  instructions that a line or a write takes
 
 options:
   --quick       tiny inputs: shows that everything works, and measures nothing
@@ -42,8 +43,9 @@ fn main() -> ExitCode {
 /// Measures, tiny inputs only if so told, and adds its figures.
 type Part = fn(bool, &mut Figures) -> io::Result<()>;
 
-const PARTS: [(&str, Part); 4] = [
+const PARTS: [(&str, Part); 5] = [
     ("memory", memory::measure),
+    ("primitives", primitives::measure),
     ("loopback", loopback::measure),
     ("idle", idle::measure),
     ("instructions", instructions::measure),
@@ -65,6 +67,11 @@ enum Command {
         mean: usize,
         passes: usize,
     },
+    /// To write so many times, behind a queue: the same.
+    Write {
+        parts: usize,
+        passes: usize,
+    },
 }
 
 fn arguments() -> Result<Command> {
@@ -81,6 +88,12 @@ fn arguments() -> Result<Command> {
                     return Ok(Command::Read {
                         row: arguments.value()?.string()?,
                         mean: arguments.value()?.parse()?,
+                        passes: arguments.value()?.parse()?,
+                    });
+                }
+                "write" => {
+                    return Ok(Command::Write {
+                        parts: arguments.value()?.parse()?,
                         passes: arguments.value()?.parse()?,
                     });
                 }
@@ -123,6 +136,7 @@ fn run(command: Command) -> Result<()> {
         Command::Report => report::write()?,
         Command::Serve(name) => loopback::servers::serve(&name)?,
         Command::Read { row, mean, passes } => instructions::read(&row, mean, passes)?,
+        Command::Write { parts, passes } => instructions::write(parts, passes)?,
     }
     Ok(())
 }

@@ -17,6 +17,10 @@ const OTHER_DESCRIPTORS: usize = 100;
 
 /// Measures servers one after another. Their sockets' memory is the kernel's, and not counted.
 ///
+/// # Panics
+///
+/// If plimsoll's connections hold half as much as those of a peer, or more.
+///
 /// # Errors
 ///
 /// Where there is no `/proc`, or a server gave a wrong answer.
@@ -28,9 +32,15 @@ pub fn measure(quick: bool, figures: &mut Figures) -> io::Result<()> {
     if connections < CONNECTIONS && !quick {
         println!("idle: only {connections} connections, for want of descriptors (ulimit -n)");
     }
+    let mut least = f64::INFINITY;
     for name in [BY_HAND, FRAMED, PLIMSOLL] {
         let bytes = measure_server(&servers::start(name)?, connections)?;
         figures.add(IDLE, name, "bytes", bytes);
+        assert!(
+            name != PLIMSOLL || bytes < least / 2.0,
+            "{bytes} bytes for a connection, of a peer {least}"
+        );
+        least = least.min(bytes);
     }
     Ok(())
 }

@@ -17,6 +17,7 @@
 //! | [`rows`] | a file for each peer: how its users read lines |
 //! | [`rounds`] | rows in turns, the best of each |
 //! | [`memory`] | the part that runs without a network |
+//! | [`primitives`] | the part that times atomic operations |
 //! | [`loopback`] | the part over TCP: its servers, a file each, and its clients |
 //! | [`idle`] | the part that counts the memory of idle connections |
 //! | [`instructions`] | the part that counts instructions |
@@ -38,6 +39,7 @@ pub mod instructions;
 pub mod loopback;
 pub mod machine;
 pub mod memory;
+pub mod primitives;
 pub mod ratios;
 pub mod report;
 pub mod rounds;
