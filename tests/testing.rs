@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::fmt::{self, Write};
+
 use common::{report, strings};
 use plimsoll::testing::{
     Call, Cuts, Difference, Fault, Pieces, ScriptedPeer, assert_cuts_do_not_matter, drive,
@@ -285,6 +287,25 @@ fn a_difference_displays_its_pieces_and_outcomes() {
     let difference: Difference<_> = Cuts::default().check(&input, |p| p.count()).unwrap_err();
     let middle = "\"ne\\ntwo\\nxxxxxxxxxxxxxxxxx\" and 51 bytes and \"xxxxxxxxxxxxxxxxxxxxxxxx\"";
     assert!(difference.to_string().contains(middle), "{difference}");
+}
+
+#[test]
+fn a_difference_says_so_wherever_it_could_not_be_shown() {
+    /// Takes so many bytes, and no more.
+    struct Room(usize);
+    impl Write for Room {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 = self.0.checked_sub(text.len()).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let input = [b"a", [b'x'; 60].as_slice(), b"z"].concat();
+    let difference: Difference<_> = Cuts::default().check(&input, |p| p.count()).unwrap_err();
+    let len = difference.to_string().len();
+    for room in 0..len {
+        assert!(write!(Room(room), "{difference}").is_err(), "{room}");
+    }
+    assert!(write!(Room(len), "{difference}").is_ok());
 }
 
 #[test]
