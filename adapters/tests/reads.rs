@@ -1,0 +1,113 @@
+//! How much room the transport is given: about what the peer sends at once.
+
+mod common;
+
+use std::io::{self, IoSlice};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use plimsoll_io::{Options, ReadHalf, Stream, Transport, WriteHalf};
+
+/// A peer that always has more: all that there is room for, or so many bytes.
+#[derive(Clone, Default)]
+struct Peer(Arc<Mutex<Exchange>>);
+
+#[derive(Default)]
+struct Exchange {
+    /// `None` fills the room.
+    gives: Option<usize>,
+    room: usize,
+}
+
+impl Transport for Peer {
+    type Read = Self;
+    type Write = Self;
+
+    fn split(self) -> (Self, Self) {
+        (self.clone(), self)
+    }
+
+    fn join(read: Self, _: Self) -> Self {
+        read
+    }
+}
+
+impl ReadHalf for Peer {
+    fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut exchange = self.0.lock().unwrap();
+        exchange.room = room.len();
+        Poll::Ready(Ok(exchange.gives.unwrap_or(room.len())))
+    }
+}
+
+impl WriteHalf for Peer {
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn abort(&mut self) {}
+}
+
+/// A stream, and the rooms that its reads give while the peer sends so much at a time.
+struct Reads {
+    peer: Peer,
+    stream: Stream<Peer>,
+}
+
+impl Reads {
+    fn up_to(read_size: usize) -> Self {
+        let peer = Peer::default();
+        let stream = Stream::with_options(peer.clone(), &Options::new().read_size(read_size));
+        Self { peer, stream }
+    }
+
+    fn rooms<const COUNT: usize>(&mut self, gives: Option<usize>) -> [usize; COUNT] {
+        self.peer.0.lock().unwrap().gives = gives;
+        std::array::from_fn(|_| {
+            let read = self.stream.reader.read(usize::MAX);
+            let received = plimsoll_io::blocking::block_on(read).unwrap().len();
+            let room = self.peer.0.lock().unwrap().room;
+            assert_eq!(received, gives.unwrap_or(room));
+            room
+        })
+    }
+}
+
+#[test]
+fn room_doubles_while_the_peer_fills_it() {
+    let mut reads = Reads::up_to(10_000);
+    assert_eq!(
+        reads.rooms(None),
+        [1024, 2048, 4096, 8192, 10_000, 10_000],
+        "up to the read size"
+    );
+}
+
+#[test]
+fn room_halves_while_the_peer_leaves_more_than_three_quarters_of_it() {
+    let mut reads = Reads::up_to(16_384);
+    let _: [usize; 4] = reads.rooms(None);
+    assert_eq!(reads.rooms(Some(4096)), [16_384, 16_384], "a quarter");
+    assert_eq!(
+        reads.rooms(Some(4095)),
+        [16_384, 8192, 8192],
+        "one byte less"
+    );
+    assert_eq!(reads.rooms(Some(1)), [8192, 4096, 2048, 1024, 1024]);
+    assert_eq!(reads.rooms(None), [1024, 2048], "and doubles again");
+}
+
+#[test]
+fn room_is_never_less_than_the_read_size_if_that_is_small() {
+    let mut reads = Reads::up_to(100);
+    assert_eq!(reads.rooms(None), [100, 100]);
+    assert_eq!(reads.rooms(Some(1)), [100, 100]);
+}
