@@ -211,17 +211,23 @@ fn a_writer_holds_little_more_than_what_is_pending() {
 fn a_long_queue_that_gets_short_gives_its_list_back() {
     const PARTS: usize = 32_000;
     let part = Bytes::from(vec![b'a'; 512]);
-    let mut writer = Writer::new();
-    let ((), heap) = measure(|| {
-        for _ in 0..PARTS {
-            writer.write_bytes(part.clone()).unwrap();
-        }
-        while writer.pending() > 2 * part.len() {
-            writer.output().advance(part.len());
-        }
-    });
-    assert!(heap.peak >= 32 * PARTS as isize, "{}", heap.peak);
-    assert!(heap.held <= 2 * 256, "{}", heap.held);
+    // One by one, and so many at once that no count is met exactly.
+    for at_once in [1, 7, 1000] {
+        let mut writer = Writer::new();
+        let ((), heap) = measure(|| {
+            for _ in 0..PARTS {
+                writer.write_bytes(part.clone()).unwrap();
+            }
+            while writer.pending() > 2 * part.len() {
+                let parts = at_once.min(writer.pending() / part.len() - 1);
+                writer.output().advance(parts * part.len());
+            }
+        });
+        assert!(heap.peak >= 32 * PARTS as isize, "{}", heap.peak);
+        assert!(heap.held <= 2 * 256, "{}", heap.held);
+        // It doubles, and is quartered.
+        assert!(heap.allocations <= 40, "{} allocations", heap.allocations);
+    }
 }
 
 #[test]

@@ -729,3 +729,41 @@ fn t55_the_largest_limits_work() {
     writer.write(b"abc").unwrap();
     assert!(writer.is_writable());
 }
+
+/// As `repr` of asyncio's reader does.
+#[test]
+fn debug_shows_sizes_and_states() {
+    let mut reader = reader(7, b"ab\ncd");
+    let Ok(Step::Ready(frame)) = reader.read_line() else {
+        panic!("a line is there");
+    };
+    let shown = format!("{frame:?}");
+    assert_eq!(
+        shown,
+        "Frame { len: 3, separator_len: 1, matched: Some(0) }"
+    );
+    let shown = format!("{reader:?}");
+    for part in ["buffered: 2", "position: 3", "limit: 7"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+
+    let mut writer = Writer::new();
+    writer.set_cap(77);
+    writer.write(b"abc").unwrap();
+    writer.finish();
+    let shown = format!("{writer:?}");
+    for part in ["pending: 3", "cap: 77", "full: false", "state: Finishing"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+
+    let shown = format!("{:?}", separator(&["\r\n", "\n"]));
+    assert_eq!(shown, "Separator { count: 2, max_len: 2 }");
+
+    let mut connection = Connection::new();
+    connection.reader.feed(b"abcd");
+    connection.writer.write(b"abc").unwrap();
+    let shown = format!("{:?}", connection.into_parts());
+    for part in ["unread: 4", "unsent: 3"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+}
