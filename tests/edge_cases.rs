@@ -5,7 +5,7 @@
 
 use bytes::Buf;
 use plimsoll::{
-    Connection, ConnectionState, Loss, ReadError, Reader, Separator, SeparatorError, Step,
+    Connection, ConnectionState, LineEnd, Loss, ReadError, Reader, Separator, SeparatorError, Step,
     WaterMarks, WriteError, Writer, WriterState,
 };
 
@@ -728,6 +728,15 @@ fn t55_the_largest_limits_work() {
     writer.set_cap(usize::MAX);
     writer.write(b"abc").unwrap();
     assert!(writer.is_writable());
+}
+
+#[test]
+fn a_line_is_queued_with_the_end_that_was_asked_for() {
+    let mut writer = Writer::new();
+    writer.write_line(b"NOOP", LineEnd::CrLf).unwrap();
+    writer.write_line(b"", LineEnd::Lf).unwrap();
+    writer.write_line(b"{}", LineEnd::Lf).unwrap();
+    assert_eq!(writer.output().chunk(), b"NOOP\r\n\n{}\n");
 }
 
 /// As `repr` of asyncio's reader does.
