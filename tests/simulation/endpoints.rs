@@ -404,8 +404,10 @@ impl Run {
             .map(|side| side.accepted - side.sent)
             .sum();
         let on_the_way: usize = self.wires.iter().map(Wire::len).sum();
+        let unread = |side: &Side| side.connection.reader.buffered().len();
+        let unread: usize = self.sides.iter().map(unread).sum();
         // One byte in each round, the longest stall, and some rounds to notice the end.
-        let mut rounds = left + on_the_way as u64 + 40;
+        let mut rounds = left + (on_the_way + unread) as u64 + 40;
         while !(0..2).all(|side| self.is_done(side)) {
             if rounds == 0 {
                 // Two sides that have closed, and both have more to send than the wires hold, read no more.
