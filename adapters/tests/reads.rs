@@ -1,12 +1,11 @@
 //! How much room the transport is given: about what the peer sends at once.
 
-mod common;
-
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use plimsoll_io::{Options, ReadHalf, Stream, Transport, WriteHalf};
+use plimsoll_io::blocking::Sink;
+use plimsoll_io::{Duplex, Options, ReadHalf, Stream};
 
 /// A peer that always has more: all that there is room for, or so many bytes.
 #[derive(Clone, Default)]
@@ -19,19 +18,6 @@ struct Exchange {
     room: usize,
 }
 
-impl Transport for Peer {
-    type Read = Self;
-    type Write = Self;
-
-    fn split(self) -> (Self, Self) {
-        (self.clone(), self)
-    }
-
-    fn join(read: Self, _: Self) -> Self {
-        read
-    }
-}
-
 impl ReadHalf for Peer {
     fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut exchange = self.0.lock().unwrap();
@@ -40,32 +26,20 @@ impl ReadHalf for Peer {
     }
 }
 
-impl WriteHalf for Peer {
-    fn poll_write(
-        &mut self,
-        _: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
-    }
-
-    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn abort(&mut self) {}
-}
-
 /// A stream, and the rooms that its reads give while the peer sends so much at a time.
 struct Reads {
     peer: Peer,
-    stream: Stream<Peer>,
+    stream: Stream<Duplex<Peer, Sink<io::Sink>>>,
 }
 
 impl Reads {
     fn up_to(read_size: usize) -> Self {
         let peer = Peer::default();
-        let stream = Stream::with_options(peer.clone(), &Options::new().read_size(read_size));
+        let transport = Duplex {
+            read: peer.clone(),
+            write: Sink(io::sink()),
+        };
+        let stream = Stream::with_options(transport, &Options::new().read_size(read_size));
         Self { peer, stream }
     }
 
