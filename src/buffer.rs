@@ -330,13 +330,13 @@ impl ReceiveBuffer {
         };
         let oversized = held > most || held / OVERSIZED > needed.max(SMALLEST_BLOCK);
         let moving_pays = unread <= taken && needed <= held;
-        let target = match () {
-            () if oversized => SMALLEST_BLOCK.min(most).max(needed),
-            () if moving_pays => held,
-            () => {
-                let doubled = held.saturating_mul(2).max(SMALLEST_BLOCK);
-                doubled.min(most).max(needed)
-            }
+        let target = if oversized {
+            SMALLEST_BLOCK.min(most).max(needed)
+        } else if moving_pays {
+            held
+        } else {
+            let doubled = held.saturating_mul(2).max(SMALLEST_BLOCK);
+            doubled.min(most).max(needed)
         };
         let grows = target > held;
         if !oversized && (room >= size || (!moving_pays && !grows && room >= least)) {

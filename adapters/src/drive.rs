@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use plimsoll::{ReadError, Reader, Step};
 
-use crate::error::{Error, Lost, loss_of};
+use crate::error::{Error, Lost};
 use crate::options::Options;
 use crate::shared::{BeforeRead, Shared};
 use crate::transport::{ReadHalf, Transport};
@@ -154,9 +154,8 @@ impl<R: ReadHalf> Receiver<R> {
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Poll::Ready(Err(error)) => {
-                let loss = loss_of(&error);
                 let lost = shared.fail(error);
-                self.lose(Lost { loss, ..lost });
+                self.lose(lost);
             }
             Poll::Pending => {
                 self.reader.commit(0);

@@ -1,8 +1,11 @@
-//! How much room the transport is given: about what the peer sends at once.
+//! How much room the transport is given: about what the peer sends at once; and how much is read in one turn.
 
+use std::cell::Cell;
+use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use plimsoll_io::blocking::Sink;
 use plimsoll_io::{Duplex, Options, ReadHalf, Stream};
@@ -84,4 +87,21 @@ fn room_is_never_less_than_the_read_size_if_that_is_small() {
     let mut reads = Reads::up_to(100);
     assert_eq!(reads.rooms(None), [100, 100]);
     assert_eq!(reads.rooms(Some(1)), [100, 100]);
+}
+
+#[test]
+fn a_turn_ends_though_the_peer_always_has_more() {
+    let mut reads = Reads::up_to(1);
+    let answers = Cell::new(0);
+    let endless = pin!(async {
+        loop {
+            let answer = reads.stream.reader.read(1).await.unwrap();
+            answers.set(answers.get() + answer.len());
+        }
+    });
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(endless.poll(&mut cx).is_pending());
+    // A turn is 1,024, of which a receive takes eight, and the reader is asked three times: at once, before the
+    // receive, and behind it.
+    assert_eq!(answers.get(), 1024 / (8 + 3));
 }

@@ -444,6 +444,42 @@ async fn t49_an_idle_connection_is_given_up_within_a_quarter_more_of_its_time() 
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn to_ask_a_peer_again_and_again_does_not_keep_it() {
+    let limit = Duration::from_secs(600);
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&tries);
+    let handler = move |mut reader: StreamReader<Memory>, mut writer: StreamWriter<Memory>| {
+        let counted = Arc::clone(&counted);
+        async move {
+            writer.write(&[b'x'; 100]).unwrap();
+            // Twice as long as it may take.
+            for _ in 0..25 {
+                let moment = Duration::from_nanos(1);
+                let drained = tokio::time::timeout(moment, writer.drain()).await;
+                let read = tokio::time::timeout(moment, reader.read_line()).await;
+                if drained.is_ok() || read.is_ok() {
+                    return;
+                }
+                counted.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(limit / 10).await;
+            }
+        }
+    };
+    let (client, accepted) = Memory::pair(10);
+    let given = Given::new(vec![Ok(accepted)]);
+    let options = ServerOptions::new().idle_timeout(limit);
+    let server = Server::<Tokio>::serve(vec![given], handler, &options);
+    while server.connections() == 0 {
+        tokio::task::yield_now().await;
+    }
+    server.close();
+    server.wait_closed().await;
+    let tries = tries.load(Ordering::Relaxed);
+    assert!((10..=14).contains(&tries), "{tries}");
+    drop(client);
+}
+
 #[test]
 #[should_panic(expected = "an idle timeout of no time")]
 fn an_idle_timeout_of_no_time_is_a_mistake() {

@@ -1,0 +1,183 @@
+//! What one half of a stream does to the other: whom it wakes and whom not, what it sends for it, and what
+//! outlives whom.
+
+mod common;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use common::scripted::Scripted;
+use plimsoll::testing::{Call, Fault, ScriptedPeer};
+use plimsoll_io::memory::{self, Memory};
+use plimsoll_io::{Error, Loss, Options, Stream, WaterMarks};
+
+/// A task that is polled by hand.
+#[derive(Default)]
+struct Task {
+    wakes: Arc<Wakes>,
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Task {
+    /// Polls it once. Dropped, what has to wait is given up.
+    fn poll<A>(&self, future: impl Future<Output = A>) -> Poll<A> {
+        let waker = Waker::from(Arc::clone(&self.wakes));
+        pin!(future).poll(&mut Context::from_waker(&waker))
+    }
+
+    /// How often it was woken since it was last asked.
+    fn wakes(&self) -> usize {
+        self.wakes.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn a_write_wakes_a_read_that_waits_once_and_no_other() {
+    let (mut here, mut there) = memory::pair(100);
+    let (read, peer) = (Task::default(), Task::default());
+    assert!(read.poll(here.reader.read_line()).is_pending());
+    here.writer.write(b"question\n").unwrap();
+    here.writer.write(b"and another\n").unwrap();
+    assert_eq!(read.wakes(), 1, "it has not sent the first yet");
+    assert!(read.poll(here.reader.read_line()).is_pending());
+    assert_eq!(here.writer.pending(), 0);
+
+    there.writer.write(b"answer\n").unwrap();
+    assert!(peer.poll(there.writer.flush()).is_ready());
+    assert_eq!(read.wakes(), 1);
+    assert!(read.poll(here.reader.read_line()).is_ready());
+    here.writer.write(b"nobody waits\n").unwrap();
+    assert_eq!(read.wakes(), 0, "it has its answer");
+}
+
+#[test]
+fn a_read_that_sends_wakes_a_writer_that_waits_and_no_other() {
+    let peer = ScriptedPeer::new()
+        .fails(Call::Read, Fault::WouldBlock)
+        .fails(Call::Read, Fault::WouldBlock)
+        .fails(Call::Write, Fault::WouldBlock);
+    let mut stream = Stream::new(Scripted::new(peer));
+    let (read, write) = (Task::default(), Task::default());
+    stream.writer.write(b"output").unwrap();
+    assert!(write.poll(stream.writer.drain()).is_pending());
+    assert!(read.poll(stream.reader.read_line()).is_pending());
+    assert_eq!(write.wakes(), 1, "the read has sent it");
+
+    assert!(write.poll(stream.writer.drain()).is_ready());
+    stream.writer.write(b"more").unwrap();
+    assert!(read.poll(stream.reader.read_line()).is_pending());
+    assert_eq!(stream.writer.pending(), 0);
+    assert_eq!(write.wakes(), 0, "it waits no more");
+}
+
+#[test]
+fn a_read_that_waits_goes_on_with_a_flush_or_a_finish_that_was_given_up() {
+    for call in [Call::Flush, Call::Shutdown] {
+        let peer = ScriptedPeer::new()
+            .fails(Call::Read, Fault::WouldBlock)
+            .fails(call, Fault::WouldBlock);
+        let transport = Scripted::new(peer);
+        let mut stream = Stream::new(transport.clone());
+        let task = Task::default();
+        stream.writer.write(b"output").unwrap();
+        let given_up = match call {
+            Call::Flush => task.poll(stream.writer.flush()),
+            _ => task.poll(stream.writer.finish()),
+        };
+        assert!(given_up.is_pending());
+        assert!(task.poll(stream.reader.read_line()).is_pending());
+        let calls = transport.lock().calls.clone();
+        assert!(calls.ends_with(&[call, call, Call::Read]), "{calls:?}");
+    }
+}
+
+#[test]
+fn whether_to_write_follows_the_marks_whoever_sends() {
+    let marks = WaterMarks::new(4, 2).unwrap();
+    let (here, there) = Memory::pair(4);
+    let mut here = Stream::with_options(here, &Options::new().water_marks(marks));
+    let mut there = Stream::with_options(there, &Options::new().read_size(1));
+    let task = Task::default();
+    for reads_send in [false, true] {
+        let send = |here: &mut Stream<Memory>| match reads_send {
+            true => assert!(task.poll(here.reader.read_line()).is_pending()),
+            false => drop(task.poll(here.writer.drain())),
+        };
+        here.writer.write(b"1234").unwrap();
+        assert!(here.writer.is_writable(), "at the high mark");
+        here.writer.write(b"5678").unwrap();
+        assert!(!here.writer.is_writable(), "above it");
+        // The pipe takes four, and then what the peer, who reads a byte at a time, has made room for.
+        send(&mut here);
+        assert!(task.poll(there.reader.read_exact(1)).is_ready());
+        send(&mut here);
+        assert_eq!(
+            (here.writer.pending(), here.writer.is_writable()),
+            (3, false)
+        );
+        assert!(task.poll(there.reader.read_exact(1)).is_ready());
+        send(&mut here);
+        assert_eq!(
+            (here.writer.pending(), here.writer.is_writable()),
+            (2, true)
+        );
+        assert!(task.poll(there.reader.read_exact(6)).is_pending());
+        assert!(task.poll(here.writer.flush()).is_ready());
+        assert!(task.poll(there.reader.read_exact(6)).is_ready());
+    }
+    assert!(task.poll(here.writer.finish()).is_ready());
+    assert!(!here.writer.is_writable(), "never again");
+}
+
+#[test]
+fn a_connection_stays_open_until_both_halves_are_dropped() {
+    let (here, mut there) = memory::pair(100);
+    let task = Task::default();
+    let (reader, mut writer) = here.split();
+    drop(reader);
+    there.writer.write(b"nobody reads\n").unwrap();
+    let flushed = task.poll(there.writer.flush());
+    assert!(matches!(flushed, Poll::Ready(Ok(()))), "{flushed:?}");
+    writer.write(b"still here\n").unwrap();
+    assert!(task.poll(writer.flush()).is_ready());
+    drop(writer);
+    assert!(task.poll(there.reader.read_line()).is_ready());
+    there.writer.write(b"nobody is there\n").unwrap();
+    let flushed = task.poll(there.writer.flush());
+    assert!(matches!(flushed, Poll::Ready(Err(_))), "{flushed:?}");
+}
+
+#[test]
+fn both_halves_tell_the_first_loss_and_its_cause() {
+    let peer = ScriptedPeer::new()
+        .fails(Call::Write, Fault::Lost(Loss::Reset))
+        .fails(Call::Read, Fault::Lost(Loss::TimedOut));
+    let mut stream = Stream::new(Scripted::new(peer));
+    let task = Task::default();
+    stream.writer.write(b"output").unwrap();
+    let written = task.poll(stream.writer.drain()).map(Result::unwrap_err);
+    let read = task
+        .poll(stream.reader.read_exact(1))
+        .map(Result::unwrap_err);
+    for told in [written, read] {
+        let Poll::Ready(Error::Lost(lost)) = told else {
+            panic!("{told:?}");
+        };
+        let cause = lost.cause.expect("the transport's error").kind();
+        assert_eq!(
+            (lost.loss, cause),
+            (Loss::Reset, std::io::ErrorKind::ConnectionReset)
+        );
+    }
+}
