@@ -7,6 +7,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -320,7 +321,7 @@ impl<W: WriteHalf> Sending<W> {
 
     /// Takes out the transport's write side and the writer.
     pub(crate) fn take_apart(&mut self) -> (Option<W>, Writer) {
-        (self.transport.take(), std::mem::take(&mut self.writer))
+        (self.transport.take(), mem::take(&mut self.writer))
     }
 
     /// Whether bytes were accepted, or may have been, that the peer will never get.
@@ -359,6 +360,13 @@ impl<W: WriteHalf> Sending<W> {
     ///
     /// A failure makes the writer lost, and leaves nothing to do.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let alarm = Alarm(cx.waker());
+        let sent = self.poll_steps(cx);
+        mem::forget(alarm);
+        sent
+    }
+
+    fn poll_steps(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let Some(transport) = &mut self.transport else {
                 return Poll::Ready(());
@@ -399,6 +407,15 @@ impl<W: WriteHalf> Sending<W> {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+}
+
+/// Wakes who waits if the transport panics: it may have moved something, and will wake nobody.
+struct Alarm<'a>(&'a Waker);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        self.0.wake_by_ref();
     }
 }
 

@@ -458,10 +458,7 @@ fn run<R: Runtime>(on: &'static str, block_on: impl Fn(Pin<Box<dyn Future<Output
 #[test]
 fn tokio() {
     let _turn = turn();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     run::<Tokio>("tokio", |test| runtime.block_on(test));
 }
 

@@ -47,10 +47,7 @@ async fn serve<R: Runtime>() {
 fn serve_if_told_to() {
     match std::env::var(SERVE_ON).as_deref() {
         Ok("tokio") => {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()
-                .unwrap();
+            let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(serve::<Tokio>());
         }
         Ok("async-std") => async_std::task::block_on(serve::<AsyncStd>()),

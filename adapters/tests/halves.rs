@@ -4,6 +4,8 @@
 mod common;
 
 use std::future::Future;
+use std::io::{self, IoSlice};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +14,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use common::scripted::Scripted;
 use plimsoll::testing::{Call, Fault, ScriptedPeer};
 use plimsoll_io::memory::{self, Memory};
-use plimsoll_io::{Error, Loss, Options, Stream, WaterMarks};
+use plimsoll_io::{Duplex, Error, Loss, Options, Stream, Transport, WaterMarks, WriteHalf};
 
 /// A task that is polled by hand.
 #[derive(Default)]
@@ -177,7 +179,55 @@ fn both_halves_tell_the_first_loss_and_its_cause() {
         let cause = lost.cause.expect("the transport's error").kind();
         assert_eq!(
             (lost.loss, cause),
-            (Loss::Reset, std::io::ErrorKind::ConnectionReset)
+            (Loss::Reset, io::ErrorKind::ConnectionReset)
         );
+    }
+}
+
+/// Writes that have to wait, then take three bytes, and then panic.
+struct Panicking(usize);
+
+impl WriteHalf for Panicking {
+    fn poll_write(&mut self, _: &mut Context<'_>, _: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.0 += 1;
+        match self.0 {
+            1 => Poll::Pending,
+            2 => Poll::Ready(Ok(3)),
+            _ => panic!("a transport with a defect"),
+        }
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What it had sent before may be what the other half waits for.
+#[test]
+fn a_transport_that_panics_leaves_no_half_waiting() {
+    for reads_send in [false, true] {
+        let (peer, _) = Scripted::new(ScriptedPeer::new()).split();
+        let transport = Duplex {
+            read: peer,
+            write: Panicking(0),
+        };
+        let options = Options::new()
+            .water_marks(WaterMarks::new(4, 3).unwrap())
+            .pause_reading_when_full(true);
+        let mut stream = Stream::with_options(transport, &options);
+        let (waits, sends) = (Task::default(), Task::default());
+        stream.writer.write(b"output").unwrap();
+        let Stream { reader, writer, .. } = &mut stream;
+        let mut read = |task: &Task| task.poll(reader.read_line()).is_ready();
+        let mut drain = |task: &Task| task.poll(writer.drain()).is_ready();
+        let mut halves: [&mut dyn FnMut(&Task) -> bool; 2] = [&mut read, &mut drain];
+        if reads_send {
+            halves.reverse();
+        }
+        let [wait, send] = halves;
+        assert!(!wait(&waits));
+        assert!(catch_unwind(AssertUnwindSafe(|| send(&sends))).is_err());
+        assert_eq!(stream.writer.pending(), 3);
+        assert_eq!(waits.wakes(), 1, "{reads_send}");
     }
 }

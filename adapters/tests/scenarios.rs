@@ -545,10 +545,7 @@ const NO_RESET: Without = Without { reset: true, ..ALL };
 
 #[test]
 fn tokio() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();
     run_all::<Tokio, _>("tokio, TCP", ALL, || {
         tcp::<Tokio>(|pair| runtime.block_on(pair))

@@ -681,10 +681,7 @@ fn run_all<R: Runtime>(on: &str, block_on: impl Fn(Pin<Box<dyn Future<Output = (
 
 #[test]
 fn tokio() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     run_all::<Tokio>("tokio", |scenario| runtime.block_on(scenario));
 }
 

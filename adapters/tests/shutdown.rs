@@ -224,10 +224,7 @@ async fn shutdowns<R: Runtime>(on: &'static str) {
 #[test]
 fn tokio() {
     let _turn = turn();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(shutdowns::<Tokio>("tokio"));
 }
 
