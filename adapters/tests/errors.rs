@@ -1,7 +1,9 @@
 //! What the errors of streams are to those who know only `io::Error`.
 
+use std::error::Error as _;
 use std::io::ErrorKind;
 
+use plimsoll_io::blocking::block_on;
 use plimsoll_io::{Error, Loss, ReadError, WriteError, memory};
 
 #[test]
@@ -58,4 +60,30 @@ fn an_abort_keeps_its_kind() {
     here.writer.abort();
     let error = std::io::Error::from(here.writer.write(b"late").unwrap_err());
     assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
+}
+
+#[test]
+fn a_loss_names_its_cause_if_it_has_one() {
+    let (mut here, mut there) = memory::pair(1);
+    there.writer.abort();
+    drop(there);
+    let Error::Lost(lost) = block_on(here.reader.read_line()).unwrap_err() else {
+        panic!("the connection was reset");
+    };
+    let reset = ErrorKind::ConnectionReset;
+    assert_eq!(
+        lost.to_string(),
+        format!("connection lost: reset by the peer ({reset})")
+    );
+    let source = lost.source().expect("the transport's error");
+    let source: &std::io::Error = source.downcast_ref().expect("one of the system");
+    assert_eq!(source.kind(), reset);
+
+    let (mut here, _there) = memory::pair(1);
+    here.writer.abort();
+    let Error::Lost(lost) = block_on(here.writer.flush()).unwrap_err() else {
+        panic!("the connection was aborted");
+    };
+    assert_eq!(lost.to_string(), "connection lost: aborted on this side");
+    assert!(lost.source().is_none());
 }

@@ -238,6 +238,32 @@ impl Told {
 }
 
 #[tokio::test]
+async fn what_is_told_says_whose_handler_it_was() {
+    let told = Told::default();
+    let options = told.options();
+    let (client, accepted) = Memory::pair(10);
+    let given = Given::new(vec![Ok(accepted)]);
+    let refuse = async |_, _| Err::<(), _>("not today");
+    let server = Server::<Tokio>::serve(vec![given], refuse, &options);
+    let mut client = Stream::new(client);
+    assert!(client.reader.read_line().await.unwrap().is_empty());
+    drop(server);
+
+    let panics = async |_, _| -> () { panic!("as it was told to") };
+    let server = Server::<Tokio>::start(panics, &["127.0.0.1"], 0, &options);
+    let server = server.await.unwrap();
+    let client = tokio::net::TcpStream::connect(server.local_addrs()[0]).await;
+    let mut client = Stream::new(client.unwrap());
+    let peer = client.reader.local_addr().unwrap();
+    assert!(client.reader.read_line().await.unwrap().is_empty());
+    let expected = [
+        "the handler failed: not today".to_owned(),
+        format!("the handler for {peer} panicked"),
+    ];
+    assert_eq!(told.take(), expected);
+}
+
+#[tokio::test]
 async fn a_server_whose_tasks_cannot_be_started_does_not_start() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
