@@ -19,9 +19,12 @@ use socket2::SockRef;
 
 const LOCALHOST: &[&str] = &["127.0.0.1"];
 
+/// A choice, and how it shows.
+type Choice<A> = (fn(A) -> A, &'static str);
+
 /// Makes choices in every order in which each comes last once, and checks that all of them are shown.
 #[track_caller]
-fn assert_keeps_all<A: Debug>(new: fn() -> A, choices: &[(fn(A) -> A, &str)]) {
+fn assert_keeps_all<A: Debug>(new: fn() -> A, choices: &[Choice<A>]) {
     for first in 0..choices.len() {
         let (before, from) = choices.split_at(first);
         let order = from.iter().chain(before);
