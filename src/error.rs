@@ -33,8 +33,9 @@ pub enum ReadError {
         /// How many bytes precede the separator, or if none is there yet, can hold none.
         ///
         /// These may be taken, and the separator is still found behind them. (Of several separators
-        /// that is true of the shortest.) The one number in an outcome that depends on how the network cut the stream, because
-        /// the error does not wait for more.
+        /// that is true of the shortest. With [`STRICT_CRLF`](crate::Separator::STRICT_CRLF) a line
+        /// break that stands alone counts as one.) The one number in an outcome that depends on how
+        /// the network cut the stream, because the error does not wait for more.
         consumed: usize,
     },
 

@@ -593,12 +593,17 @@ impl Reader {
 
     /// Finds `\r\n` where neither of its bytes stands alone before it.
     ///
-    /// Beyond the limit nothing is found, and nothing is refused: the frame is too long in any case.
+    /// Beyond the limit it does not look at which line break there is: the frame is too long in any case.
     fn find_strict_crlf(&mut self) -> Result<Option<Match>, ReadError> {
-        let within = |before: &usize| *before <= self.limit;
-        let Some(before) = self.buffer.find_line_break().filter(within) else {
+        let Some(before) = self.buffer.find_line_break() else {
             return Ok(None);
         };
+        if before > self.limit {
+            return Err(ReadError::LimitOverrun {
+                limit: self.limit,
+                consumed: before,
+            });
+        }
         match self.buffer.unread().get(before..) {
             Some([b'\r', b'\n', ..]) => Ok(Some(Match {
                 content: before,

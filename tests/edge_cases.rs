@@ -106,6 +106,27 @@ fn consumed_leaves_out_what_may_begin_a_separator() {
 }
 
 #[test]
+fn consumed_of_a_strict_line_ends_before_its_line_break() {
+    for (input, rest) in [
+        (&b"too long\r\nnext\r\n"[..], ready("\r\n")),
+        (
+            b"too long\nnext\r\n",
+            Err(ReadError::BareLineBreak { before: 0 }),
+        ),
+        (b"too long\r", WAITS),
+    ] {
+        let mut reader = reader(3, input);
+        let strict = |reader: &mut Reader| {
+            let frame = reader.read_until(&Separator::STRICT_CRLF)?;
+            Ok(frame.map(|frame| frame.to_vec()))
+        };
+        assert_eq!(strict(&mut reader), overrun(3, 8));
+        assert_eq!(exact(&mut reader, 8), ready("too long"));
+        assert_eq!(strict(&mut reader), rest);
+    }
+}
+
+#[test]
 fn a_line_that_is_too_long_goes_with_its_newline() {
     let mut reader = reader(3, b"longline\nok\n");
     assert_eq!(line(&mut reader), TOO_LONG);

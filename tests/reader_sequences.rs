@@ -28,7 +28,7 @@ enum Operation {
 }
 
 /// The sets of operations, and the limit that each begins with.
-fn palettes() -> [(usize, [Operation; 9]); 3] {
+fn palettes() -> [(usize, [Operation; 9]); 4] {
     use Operation::{Ask, Close, Commit, Eof, Feed, Lost, SetLimit};
     let separators = |members: &[&[u8]]| Separators::new(members);
     let lf_or_crlf = separators(&[b"\n", b"\r\n"]);
@@ -75,6 +75,20 @@ fn palettes() -> [(usize, [Operation; 9]); 3] {
                 Ask(Read::Exact(3)),
                 Ask(Read::SkipUntil(crlf)),
                 SetLimit(3),
+            ],
+        ),
+        (
+            1,
+            [
+                Feed(1),
+                Feed(2),
+                Commit(4),
+                Eof,
+                Ask(Read::Until(Separators::strict_crlf())),
+                Ask(Read::SkipUntil(Separators::strict_crlf())),
+                Ask(Read::Some(1)),
+                SetLimit(2),
+                Close,
             ],
         ),
     ]

@@ -35,6 +35,8 @@ pub enum Read {
 pub struct Separators {
     pub members: Vec<Vec<u8>>,
     pub built: Separator,
+    /// Whether carriage returns and newlines that stand alone are errors.
+    pub is_strict: bool,
 }
 
 impl Separators {
@@ -46,6 +48,16 @@ impl Separators {
                 many => Separator::any(many),
             }
             .expect("test separators are valid"),
+            is_strict: false,
+        }
+    }
+
+    /// Those of [`Separator::STRICT_CRLF`].
+    pub fn strict_crlf() -> Self {
+        Self {
+            members: vec![b"\r\n".to_vec()],
+            built: Separator::STRICT_CRLF,
+            is_strict: true,
         }
     }
 }
@@ -200,6 +212,17 @@ impl ReaderModel {
     fn read_until(&mut self, separators: &Separators) -> Outcome {
         let limit = self.limit;
         let overrun = |consumed| Outcome::Failed(ReadError::LimitOverrun { limit, consumed });
+        if separators.is_strict {
+            let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
+            let before = self.buffer.iter().position(is_break);
+            match before.map(|before| (before, &self.buffer[before..])) {
+                Some((before, _)) if before > limit => return overrun(before),
+                None | Some((_, [b'\r'] | [b'\r', b'\n', ..])) => {}
+                Some((before, _)) => {
+                    return Outcome::Failed(ReadError::BareLineBreak { before });
+                }
+            }
+        }
         match first_to_end(&self.buffer, &separators.members) {
             Some((content, ..)) if content > limit => overrun(content),
             Some((_, end, separator_len, index)) => {

@@ -24,8 +24,8 @@ pub fn some_read(mut below: impl FnMut(usize) -> usize) -> Read {
 fn separators() -> &'static [Separators] {
     static SEPARATORS: OnceLock<Vec<Separators>> = OnceLock::new();
     SEPARATORS.get_or_init(|| {
-        [
-            &[&b"\r\n"[..]][..],
+        let some: [&[&[u8]]; 8] = [
+            &[b"\r\n"],
             &[b";"],
             &[b"\n", b"\r\n"],
             &[b"\r", b"\r\n", b"\n\n"],
@@ -33,8 +33,9 @@ fn separators() -> &'static [Separators] {
             &[b"\r\n\r\n"],
             &[b"aab", b"bab"],
             &[b"abab"],
-        ]
-        .map(Separators::new)
-        .into()
+        ];
+        let mut all: Vec<Separators> = some.map(Separators::new).into();
+        all.push(Separators::strict_crlf());
+        all
     })
 }
