@@ -134,7 +134,11 @@ fn some_separators(input: &mut Input<'_>) -> Option<Separators> {
     match Separator::any(&members) {
         Ok(built) => {
             assert_eq!(expected, None);
-            Some(Separators { members, built })
+            Some(Separators {
+                members,
+                built,
+                is_strict: false,
+            })
         }
         Err(error) => {
             assert_eq!(expected, Some(error));
