@@ -17,7 +17,7 @@ use plimsoll_io::memory::Memory;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
     Error, Listener, Loss, Runtime, Server, ServerError, ServerOptions, Sleep, Stream,
-    StreamReader, StreamWriter,
+    StreamReader, StreamWriter, Transport,
 };
 
 /// tokio, but for a Unix listener that it cannot watch, for a task that it refuses if it is told to, and for
@@ -136,13 +136,13 @@ async fn a_start_that_fails_leaves_no_file_behind() {
 }
 
 /// A listener that hands out what it is given, the last first, and then a connection never.
-struct Given {
+struct Given<T> {
     listener: std::net::TcpListener,
-    accepted: Mutex<Vec<io::Result<Memory>>>,
+    accepted: Mutex<Vec<io::Result<T>>>,
 }
 
-impl Given {
-    fn new(accepted: Vec<io::Result<Memory>>) -> Self {
+impl<T> Given<T> {
+    fn new(accepted: Vec<io::Result<T>>) -> Self {
         Self {
             listener: std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
             accepted: Mutex::new(accepted),
@@ -150,10 +150,10 @@ impl Given {
     }
 }
 
-impl Listener for Given {
-    type Transport = Memory;
+impl<T: Transport + Send> Listener for Given<T> {
+    type Transport = T;
 
-    async fn accept(&self) -> io::Result<Memory> {
+    async fn accept(&self) -> io::Result<T> {
         let accepted = self.accepted.lock().unwrap().pop();
         match accepted {
             Some(accepted) => accepted,
@@ -163,6 +163,26 @@ impl Listener for Given {
 
     fn socket(&self) -> socket2::SockRef<'_> {
         (&self.listener).into()
+    }
+}
+
+/// A connection in memory that sleeps by tokio's clock.
+struct Timed(Memory);
+
+impl Transport for Timed {
+    type Read = <Memory as Transport>::Read;
+    type Write = <Memory as Transport>::Write;
+
+    fn split(self) -> (Self::Read, Self::Write) {
+        self.0.split()
+    }
+
+    fn join(read: Self::Read, write: Self::Write) -> Self {
+        Self(Memory::join(read, write))
+    }
+
+    fn sleep(duration: Duration) -> Sleep {
+        Tokio::sleep(duration)
     }
 }
 
@@ -291,7 +311,7 @@ async fn a_server_that_cannot_accept_is_closed_and_says_so() {
             true => told.options().idle_timeout(idle_timeout),
             false => told.options(),
         };
-        let listeners = vec![Given::new(Vec::new())];
+        let listeners = vec![Given::<Memory>::new(Vec::new())];
         let server = Server::<Refusing>::serve(listeners, answer_lines, &options);
         assert!(!server.is_serving());
         server.wait_closed().await;
@@ -411,6 +431,66 @@ async fn an_answer_that_is_lost_after_its_handler_has_returned_is_told() {
 #[should_panic(expected = "a server for no connections")]
 fn a_server_for_no_connections_is_a_mistake() {
     let _ = ServerOptions::new().max_connections(0);
+}
+
+/// By tokio's clock, which here goes as fast as it can.
+#[tokio::test(start_paused = true)]
+async fn what_a_peer_still_sends_is_dropped_up_to_so_much_and_so_long() {
+    const MOST: usize = 256 * 1024;
+    const PIECE: usize = 4096;
+    for (sends, closes) in [(true, false), (false, false), (false, true)] {
+        let (client, accepted) = Memory::pair(PIECE);
+        let given = Given::new(vec![Ok(Timed(accepted))]);
+        let handler = async |_, mut writer: StreamWriter<Timed>| writer.write(b"bye");
+        let server = Server::<Tokio>::serve(vec![given], handler, &ServerOptions::new());
+        let mut client = Stream::new(client);
+        assert_eq!(client.reader.read_to_end(3).await.unwrap(), "bye");
+        let mut dropped = 0;
+        while sends && dropped < 2 * MOST {
+            client.writer.write(&[b'x'; PIECE]).unwrap();
+            if client.writer.flush().await.is_err() {
+                break;
+            }
+            dropped += PIECE;
+        }
+        if sends {
+            // A piece more shows that it is enough, and one may be on its way.
+            let most = MOST + 2 * PIECE;
+            assert!((MOST..=most).contains(&dropped), "{dropped}");
+            continue;
+        }
+        assert_eq!(server.connections(), 0, "it only lingers");
+        if closes {
+            assert_eq!(server.shutdown(Duration::from_secs(1)).await.aborted, 0);
+        }
+        for (seconds, is_there) in [(0, true), (1, true), (2, false)] {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            client.writer.write(b"still here").unwrap();
+            let sent = client.writer.flush().await;
+            assert_eq!(sent.is_ok(), is_there, "{seconds} more, {closes}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_can_be_closed() {
+    let (client, accepted) = Memory::pair(10);
+    let given = Given::new(vec![Ok(accepted)]);
+    let address = given.listener.local_addr().unwrap();
+    let options = ServerOptions::new().max_connections(1);
+    let server = Server::<Tokio>::serve(vec![given], answer_lines, &options);
+    while server.connections() == 0 {
+        tokio::task::yield_now().await;
+    }
+    server.close();
+    for _ in 0..1000 {
+        if std::net::TcpStream::connect(address).is_err() {
+            drop(client);
+            return server.wait_closed().await;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it listens still");
 }
 
 /// By tokio's clock, which here goes as fast as it can.
