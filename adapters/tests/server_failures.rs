@@ -235,6 +235,29 @@ async fn t46_an_accept_error_of_one_connection_keeps_no_other_waiting() {
     assert_eq!(sleeps_over(without_end).await, of_one.len());
 }
 
+#[tokio::test]
+async fn addresses_that_this_machine_does_not_have_are_left_out() {
+    // Kept for documentation (RFC 5737): nobody has it.
+    const NOWHERE: &str = "192.0.2.1";
+    async fn start(hosts: &[&str], port: u16) -> io::Result<Server<Tokio>> {
+        Server::start(answer_lines, hosts, port, &ServerOptions::new()).await
+    }
+    let server = start(&[NOWHERE, "127.0.0.1"], 0).await.unwrap();
+    let [address] = server.local_addrs() else {
+        panic!("{:?}", server.local_addrs());
+    };
+    assert!(address.ip().is_loopback());
+
+    let error = start(&[NOWHERE], 0).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+    assert!(error.to_string().contains(NOWHERE), "{error}");
+    // One that is taken is another matter.
+    let error = start(&["::1", "127.0.0.1"], address.port()).await;
+    assert_eq!(error.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    let error = start(&[], 0).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
 /// What `on_error` was told.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<String>>>);
