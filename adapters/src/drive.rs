@@ -13,10 +13,10 @@ use crate::transport::{ReadHalf, Transport};
 /// How much a stream does without waiting before it lets other tasks have their turn: an answer counts one.
 ///
 /// Where several streams have input, each keeps a block of it until it is through: a turn should last for a block.
-const TURN: u16 = 1024;
+pub(crate) const TURN: u16 = 1024;
 
-/// What a receive counts, a call of the system.
-const RECEIVE: u16 = 8;
+/// What a call of the system counts.
+pub(crate) const CALL: u16 = 8;
 
 /// The receive half of a stream.
 pub(crate) struct Receiver<R> {
@@ -125,7 +125,7 @@ impl<R: ReadHalf> Receiver<R> {
                 self.turn = TURN;
                 return Poll::Pending;
             } else {
-                self.turn = self.turn.saturating_sub(RECEIVE);
+                self.turn = self.turn.saturating_sub(CALL);
                 ready!(self.poll_receive(shared, cx));
             }
         };

@@ -86,13 +86,13 @@ impl<A, W: Watcher<A>> Handover<A, W> {
     }
 
     /// Locks the value, once it is in its place.
+    #[inline]
     pub(crate) fn lock(&self) -> Locked<'_, A, W> {
-        self.locked(false)
-    }
-
-    /// Locks for a change that the side that left word is to be told of.
-    pub(crate) fn lock_with_news(&self) -> Locked<'_, A, W> {
-        self.locked(true)
+        Locked {
+            place: Some(self.wait_for_value()),
+            handover: self,
+            is_news: false,
+        }
     }
 
     /// Takes the value away, once it is in its place.
@@ -146,20 +146,18 @@ impl<A, W: Watcher<A>> Handover<A, W> {
         place
     }
 
-    #[inline]
-    fn locked(&self, is_news: bool) -> Locked<'_, A, W> {
-        Locked {
-            place: Some(self.wait_for_value()),
-            handover: self,
-            is_news,
-        }
-    }
-
     fn taken(&self, value: Option<Box<A>>) -> Taken<'_, A, W> {
         Taken {
             value,
             handover: self,
         }
+    }
+}
+
+impl<A, W: Watcher<A>> Locked<'_, A, W> {
+    /// Lets the side that left word be told of a change, once this is dropped.
+    pub(crate) fn tell(this: &mut Self) {
+        this.is_news = true;
     }
 }
 

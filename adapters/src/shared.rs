@@ -25,6 +25,9 @@ use crate::transport::{Transport, WriteHalf};
 /// How many parts of the output leave in one call at most.
 const SLICES: usize = 64;
 
+/// How often in a row a transport may be interrupted before other tasks have their turn.
+const INTERRUPTIONS: usize = 64;
+
 /// The shared part of a stream.
 pub(crate) struct Shared<T: Transport> {
     /// The reader is the side that does not wait for it.
@@ -120,10 +123,17 @@ impl<T: Transport> Shared<T> {
         self.sending.take()
     }
 
-    /// Queues output by `write`, and wakes a read that waits, to send it.
+    /// Queues output by `write`, and wakes a read that waits, to send it; unless nothing was queued.
+    #[inline]
     pub(crate) fn queue<A>(&self, write: impl FnOnce(&mut Writer) -> A) -> A {
-        // A read that waits has left word, and is woken by the unlock.
-        write(&mut self.sending.lock_with_news().writer)
+        let mut sending = self.sending.lock();
+        let before = sending.progress();
+        let written = write(&mut sending.writer);
+        if sending.progress() != before {
+            // A read that waits has left word, and is woken by the unlock.
+            Locked::tell(&mut sending);
+        }
+        written
     }
 
     /// Sends as far as the transport takes it, for a read that has to wait.
@@ -367,6 +377,7 @@ impl<W: WriteHalf> Sending<W> {
     }
 
     fn poll_steps(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut interruptions = 0;
         loop {
             let Some(transport) = &mut self.transport else {
                 return Poll::Ready(());
@@ -399,7 +410,13 @@ impl<W: WriteHalf> Sending<W> {
             };
             match step {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {
+                    interruptions += 1;
+                    if interruptions == INTERRUPTIONS {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
                 Poll::Ready(Err(error)) => {
                     self.fail(error);
                     return Poll::Ready(());

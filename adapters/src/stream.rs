@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures_core::Stream as FuturesStream;
 use plimsoll::{Frame, LineEnd, Loss, ReadError, Reader, Separator, Step, WaterMarks, WriteError};
 
-use crate::drive::Receiver;
+use crate::drive::{CALL, Receiver, TURN};
 use crate::error::{Error, Lost};
 use crate::options::Options;
 use crate::shared::Shared;
@@ -146,6 +146,8 @@ pub struct StreamReader<T: Transport> {
 /// ```
 pub struct StreamWriter<T: Transport> {
     shared: Arc<Shared<T>>,
+    /// How much is left of a [`TURN`], as for reads.
+    turn: u16,
 }
 
 /// What a connection leaves behind: the transport, and every byte that it holds in either direction.
@@ -187,7 +189,7 @@ impl<T: Transport> Stream<T> {
                 receiver: Some(Receiver::new(connection.reader, read, options)),
                 shared: Arc::clone(&shared),
             },
-            writer: StreamWriter { shared },
+            writer: StreamWriter { shared, turn: TURN },
         }
     }
 
@@ -604,9 +606,8 @@ impl<T: Transport> StreamWriter<T> {
     /// Two peers that both send more than the other will buffer, and neither reads, wait for ever. No
     /// buffer of fixed size prevents it: read in another task, or send less before reading.
     pub async fn drain(&mut self) -> Result<(), Error> {
-        let low_enough = |writer: &plimsoll::Writer| writer.pending() <= writer.water_marks().low();
-        poll_fn(|cx| self.shared.poll_send_until(cx, low_enough)).await?;
-        Ok(())
+        self.send_until(|writer| writer.pending() <= writer.water_marks().low())
+            .await
     }
 
     /// Sends everything that is pending, whatever the water marks, and waits until the transport has
@@ -624,8 +625,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As for [`drain`](Self::drain).
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.shared.poll_send_until(cx, |_| false)).await?;
-        Ok(())
+        self.send_until(|_| false).await
     }
 
     /// Sends what is pending, then the end of the stream, and waits for both. Reading goes on; writes fail
@@ -776,6 +776,30 @@ impl<T: Transport> StreamWriter<T> {
         T::Write: Endpoint,
     {
         self.with_transport(Endpoint::peer_addr)
+    }
+
+    /// Sends until `enough` says so, or nothing is left to do. Where that need not wait, it lets other tasks have
+    /// their turn now and then.
+    async fn send_until(
+        &mut self,
+        enough: impl Fn(&plimsoll::Writer) -> bool,
+    ) -> Result<(), Error> {
+        let Self { shared, turn } = self;
+        poll_fn(|cx| {
+            if *turn == 0 {
+                *turn = TURN;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let sent = shared.poll_send_until(cx, &enough);
+            *turn = match sent {
+                Poll::Ready(_) => turn.saturating_sub(CALL),
+                Poll::Pending => TURN,
+            };
+            sent
+        })
+        .await?;
+        Ok(())
     }
 
     fn queue(

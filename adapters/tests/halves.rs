@@ -14,7 +14,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use common::scripted::Scripted;
 use plimsoll::testing::{Call, Fault, ScriptedPeer};
 use plimsoll_io::memory::{self, Memory};
-use plimsoll_io::{Duplex, Error, Loss, Options, Stream, Transport, WaterMarks, WriteHalf};
+use plimsoll_io::{
+    Duplex, Error, LineEnd, Loss, Options, Stream, Transport, WaterMarks, WriteHalf,
+};
 
 /// A task that is polled by hand.
 #[derive(Default)]
@@ -61,6 +63,21 @@ fn a_write_wakes_a_read_that_waits_once_and_no_other() {
     assert!(read.poll(here.reader.read_line()).is_ready());
     here.writer.write(b"nobody waits\n").unwrap();
     assert_eq!(read.wakes(), 0, "it has its answer");
+}
+
+#[test]
+fn t04_a_write_of_nothing_and_one_that_is_refused_wake_nobody() {
+    let (mut here, _there) = memory::pair(100);
+    let read = Task::default();
+    here.writer.set_cap(3);
+    assert!(read.poll(here.reader.read_line()).is_pending());
+    here.writer.write(b"").unwrap();
+    here.writer.write_vectored(&[b"", b""]).unwrap();
+    here.writer.write(b"four").unwrap_err();
+    here.writer.write_line(b"\n", LineEnd::Lf).unwrap_err();
+    assert_eq!(read.wakes(), 0);
+    here.writer.write(b"one").unwrap();
+    assert_eq!(read.wakes(), 1);
 }
 
 #[test]

@@ -10,13 +10,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use common::answer_lines;
+use common::executor::yielded;
 use plimsoll_io::memory::Memory;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    Error, Listener, Loss, Runtime, Server, ServerError, ServerOptions, Sleep, Stream,
+    Error, Listener, Loss, ReadHalf, Runtime, Server, ServerError, ServerOptions, Sleep, Stream,
     StreamReader, StreamWriter, Transport,
 };
 
@@ -169,20 +171,34 @@ impl<T: Transport + Send> Listener for Given<T> {
 /// A connection in memory that sleeps by tokio's clock.
 struct Timed(Memory);
 
+/// Its reads, every second of which is interrupted.
+struct Interrupted(<Memory as Transport>::Read, bool);
+
 impl Transport for Timed {
-    type Read = <Memory as Transport>::Read;
+    type Read = Interrupted;
     type Write = <Memory as Transport>::Write;
 
     fn split(self) -> (Self::Read, Self::Write) {
-        self.0.split()
+        let (read, write) = self.0.split();
+        (Interrupted(read, false), write)
     }
 
     fn join(read: Self::Read, write: Self::Write) -> Self {
-        Self(Memory::join(read, write))
+        Self(Memory::join(read.0, write))
     }
 
     fn sleep(duration: Duration) -> Sleep {
         Tokio::sleep(duration)
+    }
+}
+
+impl ReadHalf for Interrupted {
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.1 = !self.1;
+        match self.1 {
+            true => Poll::Ready(Err(io::ErrorKind::Interrupted.into())),
+            false => self.0.poll_read(cx, room),
+        }
     }
 }
 
@@ -492,6 +508,59 @@ async fn what_a_peer_still_sends_is_dropped_up_to_so_much_and_so_long() {
             let sent = client.writer.flush().await;
             assert_eq!(sent.is_ok(), is_there, "{seconds} more, {closes}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_connections_leaves_others_their_turn() {
+    let (_clients, accepted): (Vec<_>, Vec<_>) = (0..100).map(|_| Memory::pair(10)).unzip();
+    let given = Given::new(accepted.into_iter().map(Ok).collect());
+    let server = Server::<Tokio>::serve(vec![given], answer_lines, &ServerOptions::new());
+    let server = Arc::new(server);
+    let neighbour = {
+        let server = Arc::clone(&server);
+        tokio::spawn(async move {
+            let (mut turns, mut before) = (0, 0);
+            while before < 100 {
+                let accepted = server.statistics().accepted;
+                assert!(accepted - before <= 32, "{accepted} behind {before}");
+                before = accepted;
+                turns += 1;
+                yielded().await;
+            }
+            turns
+        })
+    };
+    assert!(neighbour.await.unwrap() >= 4);
+}
+
+/// By tokio's clock, which here goes as fast as it can.
+#[tokio::test(start_paused = true)]
+async fn t50_a_shutdown_is_back_at_its_deadline_to_the_millisecond() {
+    let limit = Duration::from_millis(1234);
+    for (ends, expected) in [(true, Duration::ZERO), (false, limit)] {
+        let handler = move |_, mut writer: StreamWriter<Timed>| async move {
+            writer.write(b"!").unwrap();
+            writer.drain().await.unwrap();
+            if !ends {
+                std::future::pending::<()>().await;
+            }
+        };
+        // A client that does not end its side, for which a connection lingers.
+        let (client, accepted) = Memory::pair(10);
+        let given = Given::new(vec![Ok(Timed(accepted))]);
+        let server = Server::<Tokio>::serve(vec![given], handler, &ServerOptions::new());
+        let mut client = Stream::new(client);
+        assert_eq!(client.reader.read_exact(1).await.unwrap(), "!");
+        let began = tokio::time::Instant::now();
+        let aborted = server.shutdown(limit).await.aborted;
+        let took = began.elapsed();
+        assert_eq!(aborted, usize::from(!ends));
+        // The clock has millisecond ticks.
+        assert!(
+            took >= expected && took <= expected + Duration::from_millis(1),
+            "{took:?}"
+        );
     }
 }
 

@@ -139,8 +139,9 @@ async fn eventually<R: Runtime>(what: &str, holds: impl Fn() -> bool) {
     panic!("not after ten seconds: {what}");
 }
 
-/// One server, its clients, and its end. Returns how many clients there were, and were aborted.
-async fn a_shutdown<R: Runtime>(mut random: Random) -> (usize, usize) {
+/// One server, its clients, and its end. Returns how many clients there were, how many were aborted, and how late
+/// it was back.
+async fn a_shutdown<R: Runtime>(mut random: Random) -> (usize, usize, Duration) {
     let options = ServerOptions::new();
     let server = Server::<R>::start(handler::<R, R::Tcp>, &["127.0.0.1"], 0, &options)
         .await
@@ -200,14 +201,15 @@ async fn a_shutdown<R: Runtime>(mut random: Random) -> (usize, usize) {
         }
         assert!(said.len() < MUCH.len(), "{kind:?}");
     }
-    (clients.len() + connected.len(), shutdown.aborted)
+    let late = took.saturating_sub(limit);
+    (clients.len() + connected.len(), shutdown.aborted, late)
 }
 
 async fn shutdowns<R: Runtime>(on: &'static str) {
     let count = std::env::var(SHUTDOWNS).map_or(USUALLY, |count| count.parse().unwrap());
     // What a runtime opens when it is first used stays open.
     a_shutdown::<R>(Random(0)).await;
-    let (mut clients, mut aborted) = (0, 0);
+    let (mut clients, mut aborted, mut latest) = (0, 0, Duration::ZERO);
     for number in 1..=count {
         let _case = Case(format!("shutdown {number} on {on}"));
         let before = descriptors();
@@ -215,9 +217,11 @@ async fn shutdowns<R: Runtime>(on: &'static str) {
         eventually::<R>("all descriptors", || descriptors() <= before).await;
         clients += of_this.0;
         aborted += of_this.1;
+        latest = latest.max(of_this.2);
     }
     report(&format!(
-        "shutdowns on {on}: {count}, {clients} clients, {aborted} aborted"
+        "shutdowns on {on}: {count}, {clients} clients, {aborted} aborted, at most {} ms late",
+        latest.as_millis()
     ));
 }
 

@@ -1,10 +1,15 @@
-//! How few calls of the transport many writes take.
+//! How few calls of the transport many writes take, and how many are made in one turn.
 
 mod common;
 
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
 use bytes::Bytes;
 use common::scripted::Scripted;
-use plimsoll::testing::{Call, ScriptedPeer};
+use plimsoll::testing::{Call, Fault, ScriptedPeer};
 use plimsoll_io::Stream;
 
 /// Makes a thousand writes, each of them small unless `large` has bytes for it, and has them sent by a
@@ -47,4 +52,42 @@ fn small_writes_with_large_ones_between_them_leave_in_one_call() {
     };
     assert_eq!(every(40), 1, "25 of them, and 26 runs of small ones");
     assert!(every(2) <= 1000 / 50, "a call for each run would be 1,000");
+}
+
+#[test]
+fn a_turn_ends_though_the_peer_always_takes_more() {
+    let mut stream = Stream::new(Scripted::new(ScriptedPeer::new()));
+    let drains = Cell::new(0);
+    let mut endless = pin!(async {
+        loop {
+            stream.writer.write(b"tick\n").unwrap();
+            stream.writer.drain().await.unwrap();
+            drains.set(drains.get() + 1);
+        }
+    });
+    let mut cx = Context::from_waker(Waker::noop());
+    // A turn is 1,024, of which each call takes eight.
+    for turn in 1..4 {
+        assert!(endless.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(drains.get(), turn * 1024 / 8);
+    }
+}
+
+#[test]
+fn a_turn_ends_though_the_transport_is_interrupted_again_and_again() {
+    let peer = (0..1000).fold(ScriptedPeer::new(), |peer, _| {
+        peer.fails(Call::Write, Fault::Interrupted)
+    });
+    let transport = Scripted::new(peer);
+    let mut stream = Stream::new(transport.clone());
+    stream.writer.write(b"output").unwrap();
+    let mut flushed = pin!(stream.writer.flush());
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut turns = 1;
+    while flushed.as_mut().poll(&mut cx).is_pending() {
+        turns += 1;
+        assert!(turns <= 1000, "it gets nowhere");
+    }
+    assert!(turns >= 10, "{turns}");
+    assert_eq!(transport.lock().peer.received(), b"output");
 }

@@ -1,10 +1,11 @@
 //! Accepting: a task for each listener, and one for each connection, from its handler to its end.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use plimsoll::Loss;
@@ -28,6 +29,9 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How many connections in a row may fail while they are accepted before that waits, too.
 const FAILED_IN_A_ROW: u32 = 32;
 
+/// How many connections in a row may be accepted without a wait before other tasks have their turn.
+const ACCEPTS: u32 = 32;
+
 /// What every listener of a server does.
 pub(super) struct Acceptor<H> {
     pub(super) state: Arc<State>,
@@ -46,7 +50,12 @@ impl<H> Acceptor<H> {
         let most = self.options.most_connections();
         let has_room = |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
         let mut failed_in_a_row = 0;
+        let mut turn = 0;
         loop {
+            turn = (turn + 1) % ACCEPTS;
+            if turn == 0 {
+                let_others_run().await;
+            }
             self.state.until(has_room).await;
             let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
             // Being closed comes first, so that nobody is accepted after it.
@@ -144,6 +153,19 @@ impl<H> Acceptor<H> {
             Err(_) => {}
         }
     }
+}
+
+/// Lets other tasks have their turn, once.
+async fn let_others_run() {
+    let mut is_first = true;
+    poll_fn(|cx| {
+        if !std::mem::take(&mut is_first) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Whether a failed accept says something of one connection only, and the next may be tried at once.

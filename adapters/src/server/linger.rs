@@ -1,8 +1,9 @@
 //! The end of a connection that has sent everything: it drops what its peer still sends, for a while.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use crate::either::either;
@@ -22,13 +23,16 @@ pub(super) async fn linger<T: Transport>(shared: &Shared<T>) {
     let mut room = vec![0; 4096];
     let mut dropped = 0;
     let drained = poll_fn(|cx| {
-        loop {
-            match read.poll_read(cx, &mut room) {
-                Poll::Ready(Ok(count)) if count > 0 && dropped < LINGER_BYTES => dropped += count,
-                Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
+        while dropped < LINGER_BYTES {
+            match ready!(read.poll_read(cx, &mut room)) {
+                Ok(0) => break,
+                Ok(count) => dropped += count,
+                // Counts as a byte, so that it comes to an end.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => dropped += 1,
+                Err(_) => break,
             }
         }
+        Poll::Ready(())
     });
     either(pin!(drained), T::sleep(LINGER_TIME)).await;
 }

@@ -10,7 +10,7 @@ mod sync;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use handover::{Handover, Watcher, Word};
+use handover::{Handover, Locked, Watcher, Word};
 use loom::sync::atomic::AtomicBool;
 use loom::sync::{Arc, Mutex, Notify};
 use loom::thread;
@@ -91,7 +91,11 @@ fn a_reader_beside(threads: &'static [&'static [Act]]) {
                 thread::spawn(move || {
                     for act in *acts {
                         match act {
-                            Act::Write => *shared.lock_with_news() += 1,
+                            Act::Write => {
+                                let mut value = shared.lock();
+                                *value += 1;
+                                Locked::tell(&mut value);
+                            }
                             Act::Look => assert!(*shared.lock() <= writes),
                             Act::Take => assert!(*shared.take() <= writes),
                         }
