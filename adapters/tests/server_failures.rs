@@ -565,6 +565,21 @@ async fn t50_a_shutdown_is_back_at_its_deadline_to_the_millisecond() {
 }
 
 #[tokio::test]
+async fn a_server_shows_what_it_does() {
+    let server = Server::<Tokio>::start(answer_lines, &["127.0.0.1"], 0, &ServerOptions::new());
+    let server = server.await.unwrap();
+    let shown = format!("{server:?}");
+    for part in [
+        "local_addrs: [127.0.0.1:",
+        "phase: Serving",
+        "connections: 0",
+        "accepted: 0",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_full_can_be_closed() {
     let (client, accepted) = Memory::pair(10);
     let given = Given::new(vec![Ok(accepted)]);
