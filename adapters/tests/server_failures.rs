@@ -566,7 +566,8 @@ async fn t50_a_shutdown_is_back_at_its_deadline_to_the_millisecond() {
 
 #[tokio::test]
 async fn a_server_shows_what_it_does() {
-    let server = Server::<Tokio>::start(answer_lines, &["127.0.0.1"], 0, &ServerOptions::new());
+    let options = ServerOptions::new();
+    let server = Server::<Tokio>::start(answer_lines, &["127.0.0.1"], 0, &options);
     let server = server.await.unwrap();
     let shown = format!("{server:?}");
     for part in [
