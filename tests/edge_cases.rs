@@ -106,6 +106,33 @@ fn consumed_leaves_out_what_may_begin_a_separator() {
 }
 
 #[test]
+fn separators_of_any_length_are_found_whole() {
+    for len in [1, 2, 16, 127, 128, 254, Separator::MAX_LEN] {
+        let separator = [&vec![b'-'; len - 1][..], b"!"].concat();
+        let input = [b"content", &separator[..], b"rest"].concat();
+        let built = Separator::new(&separator).unwrap();
+        for cut in 0..input.len() {
+            let mut reader = reader(10, &input[..cut]);
+            let waits = reader.read_until(&built).unwrap().ready().is_none();
+            assert_eq!(waits, cut < input.len() - 4);
+            if !waits {
+                continue;
+            }
+            reader.feed(&input[cut..]);
+            let frame = reader.read_until(&built).unwrap().ready().unwrap();
+            assert_eq!(
+                (frame.content(), frame.matched()),
+                (&b"content"[..], Some(0))
+            );
+            assert_eq!(frame.len(), 7 + len);
+            let token = frame.without_separator().token();
+            assert_eq!(reader.frame(token).into_bytes(), "content");
+            assert_eq!(reader.buffered(), b"rest");
+        }
+    }
+}
+
+#[test]
 fn consumed_of_a_strict_line_ends_before_its_line_break() {
     for (input, rest) in [
         (&b"too long\r\nnext\r\n"[..], ready("\r\n")),

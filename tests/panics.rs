@@ -84,9 +84,10 @@ const LIMITS: [usize; 3] = [1, 64, usize::MAX];
 const INPUTS: [&[u8]; 4] = [b"", b"a", b"line\nrest\r\n", &[b'x'; 300]];
 const SIZES: [usize; 4] = [0, 1, 100, usize::MAX];
 
-fn separators() -> [Separator; 3] {
+fn separators() -> [Separator; 4] {
     let several = Separator::any(["\n", "\r\n", "never"]).unwrap();
-    [Separator::LF, Separator::new("rest").unwrap(), several]
+    let rest = Separator::new("rest").unwrap();
+    [Separator::LF, Separator::STRICT_CRLF, rest, several]
 }
 
 /// What is done to a connection before each operation; of each list one, in this order.

@@ -1,6 +1,7 @@
 //! Properties on random input, longer than the exhaustive tests can go.
 //!
-//! Letters come from a small alphabet, so that separators occur. Each property runs 10,000 times.
+//! Letters come from a small alphabet, so that separators occur. Each property runs 10,000 times, or as often as
+//! `PLIMSOLL_RUNS` says.
 
 mod common;
 
@@ -8,19 +9,23 @@ use bytes::{Buf, Bytes};
 use common::reader_model::{
     End, Outcome, Read, ReaderModel, Separators, ask, assert_same_state as assert_same_reader,
 };
+use common::report;
 use common::writer_model::{
     WriterModel, assert_same_state as assert_same_writer, output_bytes, writer_like,
 };
 use plimsoll::{Connection, Loss, ReadError, Reader, Separator, Step, Writer};
 use quickcheck::{Arbitrary, Gen, QuickCheck, Testable};
 
-const RUNS: u64 = 10_000;
-
+/// Checks a property, and prints how often.
 fn check(property: impl Testable) {
+    let runs = std::env::var("PLIMSOLL_RUNS").map_or(10_000, |runs| runs.parse().unwrap());
+    let thread = std::thread::current();
+    let name = thread.name().expect("the test's");
     QuickCheck::new()
-        .tests(RUNS)
-        .min_tests_passed(RUNS)
+        .tests(runs)
+        .min_tests_passed(runs)
         .quickcheck(property);
+    report(&format!("properties: {name}, {runs} runs"));
 }
 
 /// Bytes of a small alphabet.
@@ -84,6 +89,7 @@ enum ReaderStep {
     /// Asks for room, and does not use it.
     Input(usize),
     SetLimit(usize),
+    SetCap(usize),
     Eof,
     Close,
     Lost,
@@ -111,7 +117,8 @@ impl Arbitrary for ReaderStep {
             1 => Self::Close,
             2 => Self::Lost,
             3..6 => Self::SetLimit(1 + small),
-            6..20 => Self::Feed(Text::arbitrary(g)),
+            6 => Self::SetCap(small),
+            7..20 => Self::Feed(Text::arbitrary(g)),
             20..30 => Self::Commit(Text::arbitrary(g)),
             30..32 => Self::Input(small),
             32..36 => Self::Ask(Ask::Some(small)),
@@ -167,6 +174,10 @@ fn the_reader_agrees_with_the_model() {
                 ReaderStep::SetLimit(limit) => {
                     connection.reader.set_limit(*limit);
                     model.set_limit(*limit);
+                }
+                ReaderStep::SetCap(cap) => {
+                    connection.reader.set_cap(*cap);
+                    model.cap = *cap;
                 }
                 ReaderStep::Eof => {
                     connection.reader.feed_eof();
@@ -250,13 +261,21 @@ fn cuts_do_not_matter() {
 
 #[test]
 fn every_way_to_keep_a_frame_keeps_the_same_bytes() {
-    fn same(text: Text, cuts: Vec<u8>, ways: Vec<u8>) {
+    fn same(text: Text, cuts: Vec<u8>, ways: Vec<u8>, members: Members) {
+        let separators = members.separators();
+        let mut model = ReaderModel::new(Reader::DEFAULT_LIMIT);
+        model.feed(&text.0);
         let mut reader = Reader::new();
         let mut ways = ways.iter().cycle();
         let mut kept: Vec<Bytes> = Vec::new();
         for piece in pieces(&text.0, &cuts) {
             reader.feed(piece);
-            while let Ok(Step::Ready(line)) = reader.read_line() {
+            while let Ok(Step::Ready(line)) = reader.read_until(&separators.built) {
+                let Outcome::Frame { content, .. } = model.read(&Read::Until(separators.clone()))
+                else {
+                    panic!("the model has none");
+                };
+                assert_eq!(line.content().len(), content);
                 kept.push(match ways.next().map_or(0, |way| way % 4) {
                     0 => line.to_bytes(),
                     1 => line.into_bytes(),
@@ -265,20 +284,18 @@ fn every_way_to_keep_a_frame_keeps_the_same_bytes() {
                         reader.frame(token).into_bytes()
                     }
                     _ => {
-                        let newline = line[line.content().len()..].to_vec();
+                        let separator = line[content..].to_vec();
                         let token = line.without_separator().token();
                         let content = reader.frame(token).into_bytes();
-                        [&content[..], &newline].concat().into()
+                        [&content[..], &separator].concat().into()
                     }
                 });
             }
         }
         kept.push(reader.into_unread());
-        let expected: Vec<&[u8]> = text.0.split_inclusive(|&byte| byte == b'\n').collect();
-        kept.retain(|line| !line.is_empty());
-        assert_eq!(kept, expected, "also after the reader went on");
+        assert_eq!(kept.concat(), text.0, "also after the reader went on");
     }
-    check(same as fn(Text, Vec<u8>, Vec<u8>));
+    check(same as fn(Text, Vec<u8>, Vec<u8>, Members));
 }
 
 /// A step of a paced run: what is received, and what a user does meanwhile.

@@ -45,7 +45,13 @@ fn reader(mut input: Input<'_>) {
         let operation = input.below(16);
         match operation {
             0..4 if model.end.is_none() => {
-                let text = input.text(input.clone().below(80));
+                let text = match operation {
+                    3 => {
+                        let members = &separators.members;
+                        members[input.below(members.len())].clone()
+                    }
+                    _ => input.text(input.clone().below(256)),
+                };
                 if operation == 0 {
                     // More room than is used.
                     let size = text.len() + input.below(64);
@@ -93,7 +99,7 @@ fn reader(mut input: Input<'_>) {
         assert_same_state(&reader, &model, received);
         // No number that anybody named takes memory, only what was received.
         let held = reader.capacity();
-        assert!(held <= 512 + 4 * (most + 80), "{held} held of {most}");
+        assert!(held <= 512 + 4 * (most + 256), "{held} held of {most}");
     }
 }
 
@@ -101,7 +107,10 @@ fn reader(mut input: Input<'_>) {
 ///
 /// They begin like each other, so that one may end in the midst of another.
 fn some_separators(input: &mut Input<'_>) -> Option<Separators> {
-    let count = input.of(&[1, 2, 3, 0, 16, 17]);
+    let count = match input.below(8) {
+        7 => return Some(Separators::strict_crlf()),
+        choice => [1, 2, 3, 0, 16, 17, 1][choice],
+    };
     let text = input.text(4);
     let members: Vec<Vec<u8>> = (0..count)
         .map(|index| {

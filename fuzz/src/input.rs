@@ -3,6 +3,9 @@
 /// Each text letter is one of these, so that what ends a frame occurs.
 const LETTERS: [u8; 16] = *b"ab\r\nab\n;abc\r\n-dx";
 
+/// How many of them a byte stands for: one, mostly.
+const RUNS: [usize; 16] = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 20, 140];
+
 /// What is left of the bytes.
 #[derive(Clone, Debug)]
 pub struct Input<'a>(&'a [u8]);
@@ -32,18 +35,15 @@ impl<'a> Input<'a> {
         items[self.below(items.len())]
     }
 
-    /// Up to so many bytes as they are.
-    pub fn bytes(&mut self, count: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(count.min(self.0.len()));
-        self.0 = rest;
-        taken
-    }
-
     /// Up to so many letters.
     pub fn text(&mut self, count: usize) -> Vec<u8> {
-        let letters = self.bytes(count).iter();
-        letters
-            .map(|byte| LETTERS[usize::from(byte % 16)])
-            .collect()
+        let mut text = Vec::new();
+        while text.len() < count && !self.is_empty() {
+            let byte = self.byte();
+            let letter = LETTERS[usize::from(byte % 16)];
+            let run = RUNS[usize::from(byte / 16)];
+            text.resize(count.min(text.len() + run), letter);
+        }
+        text
     }
 }

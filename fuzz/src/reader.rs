@@ -84,7 +84,7 @@ impl Run {
         if self.model.end == Some(End::Eof) {
             return;
         }
-        let text = input.text(input.clone().below(32));
+        let text = input.text(input.clone().below(256));
         self.connection.reader.feed(&text);
         self.model.feed(&text);
         if self.model.end != Some(End::Closed) {

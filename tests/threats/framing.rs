@@ -216,6 +216,13 @@ pub fn t21_end_in_mid_line<S: Subject>() {
                     });
                     let cut_short = !input.ends_with(end) || matches!(ask, Ask::Until(_));
                     assert_eq!(told, cut_short, "{input:?}: {found:?}");
+                    let whole = found.iter().map(|answer| match answer {
+                        Answer::Whole(frame) => frame.len(),
+                        _ => 0,
+                    });
+                    let last = input.windows(end.len()).rposition(|bytes| bytes == end);
+                    let complete = last.map_or(0, |last| last + end.len());
+                    assert_eq!(whole.sum::<usize>(), complete, "{input:?}: {found:?}");
                 }
             }
         }
