@@ -3,7 +3,7 @@
 //! So nobody holds the mutex for long, and the one side that must not wait for whoever has taken the
 //! value locks it all the same: it leaves word, and is told when the value is worth another look.
 //!
-//! `tests/loom` runs it through every interleaving of its threads.
+//! `tests/loom` runs it through the interleavings of its threads.
 
 use std::mem;
 use std::ops::{Deref, DerefMut};

@@ -291,7 +291,7 @@ impl ServerOptions {
 
     /// Sets after what time a connection is given up on which nothing is received and nothing sent; it
     /// may take a quarter longer. Its reads and writes then fail with [`Loss::TimedOut`](crate::Loss), what
-    /// is pending is dropped, and the peer sees a reset.
+    /// is pending is dropped, and the peer sees a reset, over TCP.
     ///
     /// It lets go of peers that are gone without a word, and of those that neither ask nor take answers.
     /// A handler that works for so long before it answers is cut off, too. A peer that sends a byte now

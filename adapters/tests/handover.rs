@@ -1,6 +1,6 @@
 //! The two halves of a stream in two threads, as fast as they can: no wake-up is lost between them.
 //!
-//! `tests/loom` runs the hand-over itself through every interleaving; this runs all of it on real threads, with the
+//! `tests/loom` runs the hand-over itself through the interleavings of its threads; this runs all of it on real threads, with the
 //! wakers around it.
 
 mod common;

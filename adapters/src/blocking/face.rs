@@ -540,6 +540,10 @@ impl<T: Transport> StreamWriter<T> {
     /// # Errors
     ///
     /// [`Error::Lost`]; what was pending is gone.
+    ///
+    /// # Panics
+    ///
+    /// As for [`close_within`](crate::StreamWriter::close_within): never over this module's transports.
     #[doc(alias = "wait_closed")]
     pub fn close(&mut self) -> Result<(), Error> {
         block_on(self.inner.close())
@@ -551,6 +555,10 @@ impl<T: Transport> StreamWriter<T> {
     /// # Errors
     ///
     /// [`Error::Lost`]; what was pending is gone.
+    ///
+    /// # Panics
+    ///
+    /// As for [`close_within`](crate::StreamWriter::close_within): never over this module's transports.
     pub fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
         block_on(self.inner.close_within(limit))
     }

@@ -1,5 +1,6 @@
 //! The hand-over between the halves of a stream, the product's own file, through every interleaving of
-//! its threads, and every order in which they may see what the others did: whoever finds the value gone is told.
+//! its threads that interrupts each at most three times where it need not wait, and every order in which they may see
+//! what the others did: whoever finds the value gone is told.
 #![cfg(test)]
 
 #[path = "../../../adapters/src/handover.rs"]
@@ -71,8 +72,7 @@ fn a_reader_beside(threads: &'static [&'static [Act]]) {
     let runs = std::sync::Arc::new(AtomicUsize::new(0));
     let counted = std::sync::Arc::clone(&runs);
     let mut model = loom::model::Builder::new();
-    // How often a thread may be interrupted where it need not wait: more make no other order of the few
-    // locks, only more of the same.
+    // How often a thread may be interrupted where it need not wait. Without a bound a model takes hours.
     model.preemption_bound = Some(3);
     let acts = threads.iter().copied().flatten();
     let writes = acts.filter(|act| matches!(act, Act::Write)).count();
