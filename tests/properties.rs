@@ -13,7 +13,7 @@ use common::report;
 use common::writer_model::{
     WriterModel, assert_same_state as assert_same_writer, output_bytes, writer_like,
 };
-use plimsoll::{Connection, Loss, ReadError, Reader, Separator, Step, Writer};
+use plimsoll::{Connection, LineEnd, Loss, ReadError, Reader, Separator, Step, WriteError, Writer};
 use quickcheck::{Arbitrary, Gen, QuickCheck, Testable};
 
 /// Checks a property, and prints how often.
@@ -399,6 +399,8 @@ enum WriterStep {
     Write(usize),
     WriteBytes(usize),
     WriteVectored(Vec<u8>),
+    WriteLine(Text, bool),
+    WriteText(u32),
     Sent(usize),
     Marks(u16, u16),
     Cap(u16),
@@ -425,6 +427,8 @@ impl Arbitrary for WriterStep {
             7..24 => Self::Write(size(g)),
             24..32 => Self::WriteBytes(size(g)),
             32..40 => Self::WriteVectored(Arbitrary::arbitrary(g)),
+            40..43 => Self::WriteLine(Arbitrary::arbitrary(g), Arbitrary::arbitrary(g)),
+            43 => Self::WriteText(Arbitrary::arbitrary(g)),
             _ => Self::Sent(size(g)),
         }
     }
@@ -451,6 +455,22 @@ fn the_writer_agrees_with_the_model() {
                     let parts: Vec<_> = sizes.iter().map(|&size| letters(size.into())).collect();
                     let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
                     assert_eq!(writer.write_vectored(&slices), model.write(&parts.concat()));
+                }
+                WriterStep::WriteLine(Text(text), is_crlf) => {
+                    let (end, bytes) = match is_crlf {
+                        true => (LineEnd::CrLf, &b"\r\n"[..]),
+                        false => (LineEnd::Lf, &b"\n"[..]),
+                    };
+                    let before = text.iter().position(|byte| b"\r\n".contains(byte));
+                    let expected = match before {
+                        Some(before) => Err(WriteError::NotOneLine { before }),
+                        None => model.write(&[text, bytes].concat()),
+                    };
+                    assert_eq!(writer.write_line(text, end), expected);
+                }
+                WriterStep::WriteText(number) => {
+                    let expected = model.write(format!("{number}, or {number:x}").as_bytes());
+                    assert_eq!(write!(writer, "{number}, or {number:x}"), expected);
                 }
                 WriterStep::Sent(count) => {
                     let count = (*count).min(model.pending.len());
