@@ -8,6 +8,7 @@ mod common;
 use bytes::{Buf, Bytes};
 use common::reader_model::{
     End, Outcome, Read, ReaderModel, Separators, ask, assert_same_state as assert_same_reader,
+    most_held,
 };
 use common::report;
 use common::writer_model::{
@@ -348,16 +349,8 @@ fn a_paced_reader_holds_at_most_twice_its_limit_and_one_read() {
                         .zip(&mut input)
                         .for_each(|(room, byte)| *room = byte);
                     reader.commit(received);
-                    let mut bound = wanted.max(2 * limit) + (*size).max(limit / 4);
-                    if unread + size > bound {
-                        // A read by count that was given up has gathered more.
-                        bound = (unread + size) * 5 / 4;
-                    }
-                    assert!(
-                        reader.capacity() <= bound,
-                        "{} > {bound}",
-                        reader.capacity()
-                    );
+                    let (most, held) = (most_held(limit, wanted, unread, *size), reader.capacity());
+                    assert!(held <= most, "{held} > {most}");
                     continue;
                 }
                 PacedStep::SetLimit(size) => {

@@ -1,9 +1,11 @@
 //! A reader and the model side by side: one operation after the other, then both are compared.
 
-use plimsoll::{Connection, Loss, ReadError};
+use plimsoll::{Connection, Loss};
 
 use crate::input::Input;
-use crate::reader_model::{End, Outcome, Read, ReaderModel, ask, assert_same_state};
+use crate::reader_model::{
+    End, Outcome, Read, ReaderModel, ask, assert_same_state, most_held, wanted_behind,
+};
 use crate::reads::some_read;
 
 pub fn run(data: &[u8]) {
@@ -70,13 +72,9 @@ impl Run {
         self.model.feed(&text);
         self.received += text.len() as u64;
 
-        let mut bound = self.wanted.max(2 * limit) + size.max(limit / 4);
-        if unread + size > bound {
-            // A read by count that was given up has gathered more, or more was fed than was wanted.
-            bound = (unread + size) * 5 / 4;
-        }
+        let most = most_held(limit, self.wanted, unread, size);
         let held = self.connection.reader.capacity();
-        assert!(held <= bound, "{held} > {bound}");
+        assert!(held <= most, "{held} > {most}");
     }
 
     /// Feeds, wanted or not.
@@ -107,15 +105,7 @@ impl Run {
     fn ask(&mut self, read: &Read) {
         let answer = ask(&mut self.connection.reader, read);
         assert_eq!(answer, self.model.read(read), "{read:?}");
-        match (&answer, read) {
-            (Outcome::NeedInput, Read::Exact(count) | Read::Peek(count) | Read::ToEnd(count)) => {
-                self.wanted = *count;
-            }
-            (Outcome::Frame { bytes, .. }, _) if bytes.is_empty() => {}
-            (Outcome::Failed(error), _) if !matches!(error, ReadError::LineTooLong { .. }) => {}
-            (Outcome::Peeked(_), _) => {}
-            _ => self.wanted = 0,
-        }
+        self.wanted = wanted_behind(self.wanted, read, &answer);
         if answer == Outcome::NeedInput {
             let reader = &self.connection.reader;
             assert!(reader.wants_read(), "who waits for input must be given it");

@@ -354,3 +354,27 @@ pub fn assert_same_state(reader: &Reader, model: &ReaderModel, received: u64) {
         "received = delivered + discarded + buffered"
     );
 }
+
+/// Most bytes that a reader may hold, once room for `size` bytes was asked for on top of `unread`, with a read
+/// that waits for so many as it `wanted` by count.
+pub fn most_held(limit: usize, wanted: usize, unread: usize, size: usize) -> usize {
+    let most = wanted.max(2 * limit) + size.max(limit / 4);
+    match unread + size <= most {
+        true => most,
+        // A read by count that was given up has gathered more, the limit was lowered, or more was fed than
+        // was wanted.
+        false => (unread + size) * 5 / 4,
+    }
+}
+
+/// How many bytes the read that waits wants by count, behind a read and its answer.
+pub fn wanted_behind(wanted: usize, read: &Read, answer: &Outcome) -> usize {
+    match (answer, read) {
+        (Outcome::NeedInput, Read::Exact(count) | Read::Peek(count) | Read::ToEnd(count)) => *count,
+        // What takes nothing does not end the wait of the read before it.
+        (Outcome::Frame { bytes, .. }, _) if bytes.is_empty() => wanted,
+        (Outcome::Failed(error), _) if !matches!(error, ReadError::LineTooLong { .. }) => wanted,
+        (Outcome::Peeked(_), _) => wanted,
+        _ => 0,
+    }
+}

@@ -5,10 +5,12 @@
 
 use bytes::{Buf, Bytes};
 use plimsoll::testing::Fault;
-use plimsoll::{Connection, ConnectionState, Loss, ReadError, WaterMarks, WriterState};
+use plimsoll::{Connection, ConnectionState, Loss, WaterMarks, WriterState};
 
 use super::choices::Choices;
-use super::reader_model::{End, Outcome, Read, ReaderModel, ask, assert_same_state};
+use super::reader_model::{
+    End, Outcome, Read, ReaderModel, ask, assert_same_state, most_held, wanted_behind,
+};
 use super::reads::some_read;
 use super::wire::{Kind, Ran, Wire, byte_at, bytes_from};
 
@@ -219,16 +221,7 @@ impl Run {
             !is_idle || reader.capacity() == 0,
             "side {side}: an idle reader holds nothing"
         );
-        match (&outcome, &read) {
-            (Outcome::NeedInput, Read::Exact(count) | Read::Peek(count) | Read::ToEnd(count)) => {
-                this.wanted = *count;
-            }
-            // What takes nothing does not end the wait of the read before it.
-            (Outcome::Frame { bytes, .. }, _) if bytes.is_empty() => {}
-            (Outcome::Failed(error), _) if !matches!(error, ReadError::LineTooLong { .. }) => {}
-            (Outcome::Peeked(_), _) => {}
-            _ => this.wanted = 0,
-        }
+        this.wanted = wanted_behind(this.wanted, &read, &outcome);
         self.choices.note(match &outcome {
             Outcome::Frame { bytes, .. } | Outcome::Peeked(bytes) => bytes.len() as u64,
             Outcome::Skipped(index) => 1 << 32 | *index as u64,
@@ -364,14 +357,10 @@ impl Run {
     /// How much the reader may hold, once it has received on top of `unread` bytes.
     fn check_bound(&self, side: usize, unread: usize) {
         let this = &self.sides[side];
-        let (limit, size) = (this.connection.reader.limit(), this.read_size);
-        let mut bound = this.wanted.max(2 * limit) + size.max(limit / 4);
-        if unread + size > bound {
-            // A read by count that was given up has gathered more, or the limit was lowered.
-            bound = (unread + size) * 5 / 4;
-        }
-        let held = this.connection.reader.capacity();
-        assert!(held <= bound, "side {side}: {held} > {bound}");
+        let reader = &this.connection.reader;
+        let most = most_held(reader.limit(), this.wanted, unread, this.read_size);
+        let held = reader.capacity();
+        assert!(held <= most, "side {side}: {held} > {most}");
     }
 
     /// Whoever sees the end of the stream has seen all of it.
