@@ -1,5 +1,5 @@
 //! What fails in a server, or before it is one, and who gets to know.
-#![cfg(all(unix, feature = "tokio"))]
+#![cfg(all(unix, feature = "tokio", feature = "blocking"))]
 
 mod common;
 
@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use common::answer_lines;
 use common::executor::yielded;
+use plimsoll_io::blocking::Sink;
 use plimsoll_io::memory::Memory;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    Error, Listener, Loss, ReadHalf, Runtime, Server, ServerError, ServerOptions, Sleep, Stream,
-    StreamReader, StreamWriter, Transport,
+    Duplex, Error, Listener, Loss, ReadHalf, Runtime, Server, ServerError, ServerOptions, Sleep,
+    Stream, StreamReader, StreamWriter, Transport,
 };
 
 /// tokio, but for a Unix listener that it cannot watch, for a task that it refuses if it is told to, and for
@@ -508,6 +509,31 @@ async fn what_a_peer_still_sends_is_dropped_up_to_so_much_and_so_long() {
             let sent = client.writer.flush().await;
             assert_eq!(sent.is_ok(), is_there, "{seconds} more, {closes}");
         }
+    }
+}
+
+/// A connection on whose other side nobody is, and whose reads are interrupted without end.
+struct Endless;
+
+impl ReadHalf for Endless {
+    fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Interrupted.into()))
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_interrupted_without_end_is_closed_all_the_same() {
+    let accepted = || {
+        Ok(Duplex {
+            read: Endless,
+            write: Sink(io::sink()),
+        })
+    };
+    let given = Given::new(vec![accepted(), accepted()]);
+    let options = ServerOptions::new().max_connections(1);
+    let server = Server::<Tokio>::serve(vec![given], async |_, _| {}, &options);
+    while server.statistics().accepted < 2 {
+        tokio::task::yield_now().await;
     }
 }
 
