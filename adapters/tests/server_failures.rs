@@ -5,7 +5,7 @@ mod common;
 
 use std::cell::Cell;
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ use plimsoll_io::memory::Memory;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
     Duplex, Error, Listener, Loss, ReadHalf, Runtime, Server, ServerError, ServerOptions, Sleep,
-    Stream, StreamReader, StreamWriter, Transport,
+    Stream, StreamReader, StreamWriter, Transport, WriteHalf,
 };
 
 /// tokio, but for a Unix listener that it cannot watch, for a task that it refuses if it is told to, and for
@@ -534,6 +534,47 @@ async fn a_connection_that_is_interrupted_without_end_is_closed_all_the_same() {
     let server = Server::<Tokio>::serve(vec![given], async |_, _| {}, &options);
     while server.statistics().accepted < 2 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// Takes nothing, or takes everything and passes nothing on.
+struct Stuck {
+    takes: bool,
+}
+
+impl WriteHalf for Stuck {
+    fn poll_write(&mut self, _: &mut Context<'_>, data: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self.takes {
+            true => Poll::Ready(Ok(data.iter().map(|slice| slice.len()).sum())),
+            false => Poll::Pending,
+        }
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_unsent_until_all_of_it_was_taken_and_passed_on() {
+    for takes in [false, true] {
+        let accepted = Duplex {
+            read: Endless,
+            write: Stuck { takes },
+        };
+        let told = Told::default();
+        let options = told.options().close_within(Duration::from_millis(5));
+        let answers = async |_, mut writer: StreamWriter<_>| writer.write(b"answer");
+        let given = Given::new(vec![Ok(accepted)]);
+        let server = Server::<Tokio>::serve(vec![given], answers, &options);
+        while server.statistics().unsent == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(told.take(), ["unsent: TimedOut"], "{takes}");
     }
 }
 
