@@ -535,30 +535,22 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Sends what is pending, then the end of the stream, within 30 seconds. See
-    /// [`close`](crate::StreamWriter::close).
+    /// [`close`](crate::StreamWriter::close), also for transports whose clock is that of a runtime.
     ///
     /// # Errors
     ///
     /// [`Error::Lost`]; what was pending is gone.
-    ///
-    /// # Panics
-    ///
-    /// As for [`close_within`](crate::StreamWriter::close_within): never over this module's transports.
     #[doc(alias = "wait_closed")]
     pub fn close(&mut self) -> Result<(), Error> {
         block_on(self.inner.close())
     }
 
     /// Sends what is pending, then the end of the stream, or gives the connection up. See
-    /// [`close_within`](crate::StreamWriter::close_within).
+    /// [`close_within`](crate::StreamWriter::close_within), also for transports whose clock is that of a runtime.
     ///
     /// # Errors
     ///
     /// [`Error::Lost`]; what was pending is gone.
-    ///
-    /// # Panics
-    ///
-    /// As for [`close_within`](crate::StreamWriter::close_within): never over this module's transports.
     pub fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
         block_on(self.inner.close_within(limit))
     }
