@@ -42,6 +42,8 @@ pub struct SideState {
     pub written: u64,
     /// How reads ended: at a clean end, or with a loss.
     pub read_end: Option<Result<(), Loss>>,
+    /// Whether a call for its output has failed.
+    pub write_failed: bool,
     /// Whether the side has ended its stream in order.
     pub has_finished: bool,
     /// Whether the connection was reset.
@@ -171,6 +173,11 @@ impl Network {
             false => state.wires[side].is_full(),
         };
         let this = &mut state.sides[side];
+        this.write_failed |= !is_read
+            && matches!(
+                answer,
+                Err(Failure::Fault(Fault::Lost(_)) | Failure::Error(_))
+            );
         let slot = match is_read {
             true => &mut this.reader,
             false => &mut this.writer,
