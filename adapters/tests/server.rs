@@ -373,8 +373,12 @@ async fn t50_a_shutdown_ends_in_time<R: Runtime>() {
     async fn handler<R: Runtime, T: Transport>(
         mut reader: StreamReader<T>,
         mut writer: StreamWriter<T>,
+        begun: Arc<AtomicUsize>,
     ) {
         while let Ok(line) = reader.read_line().await {
+            if !line.is_empty() {
+                begun.fetch_add(1, Ordering::Relaxed);
+            }
             match line.content() {
                 b"" => return,
                 b"busy" => {
@@ -391,7 +395,11 @@ async fn t50_a_shutdown_ends_in_time<R: Runtime>() {
     }
     for (idle, busy, stuck) in [(10, 0, 0), (10, 10, 0), (100, 10, 10), (0, 0, 5)] {
         let options = ServerOptions::new();
-        let server = Server::<R>::start(handler::<R, R::Tcp>, LOCALHOST, 0, &options);
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&begun);
+        let handler =
+            move |reader, writer| handler::<R, R::Tcp>(reader, writer, Arc::clone(&count));
+        let server = Server::<R>::start(handler, LOCALHOST, 0, &options);
         let server = server.await.unwrap();
         let address = server.local_addrs()[0];
         let clients = |count, line: &'static str| -> Vec<TcpStream> {
@@ -407,7 +415,7 @@ async fn t50_a_shutdown_ends_in_time<R: Runtime>() {
         let stuck_ones = clients(stuck, "stuck\n");
         eventually::<R>(|| server.connections() == idle + busy + stuck).await;
         // Until every handler has read what it got.
-        R::sleep(Duration::from_millis(500)).await;
+        eventually::<R>(|| begun.load(Ordering::Relaxed) == busy + stuck).await;
 
         let began = Instant::now();
         let limit = Duration::from_secs(3);
