@@ -262,21 +262,26 @@ fn cuts_do_not_matter() {
 
 #[test]
 fn every_way_to_keep_a_frame_keeps_the_same_bytes() {
-    fn same(text: Text, cuts: Vec<u8>, ways: Vec<u8>, members: Members) {
-        let separators = members.separators();
+    fn same(text: Text, cuts: Vec<u8>, ways: Vec<u8>, members: Option<Members>) {
+        let separators = members.map(|members| members.separators());
+        let read = separators.clone().map_or(Read::Line, Read::Until);
         let mut model = ReaderModel::new(Reader::DEFAULT_LIMIT);
         model.feed(&text.0);
         let mut reader = Reader::new();
         let mut ways = ways.iter().cycle();
         let mut kept: Vec<Bytes> = Vec::new();
+        let mut expected: Vec<Vec<u8>> = Vec::new();
         for piece in pieces(&text.0, &cuts) {
             reader.feed(piece);
-            while let Ok(Step::Ready(line)) = reader.read_until(&separators.built) {
-                let Outcome::Frame { content, .. } = model.read(&Read::Until(separators.clone()))
-                else {
+            while let Ok(Step::Ready(line)) = match &separators {
+                Some(separators) => reader.read_until(&separators.built),
+                None => reader.read_line(),
+            } {
+                let Outcome::Frame { bytes, content, .. } = model.read(&read) else {
                     panic!("the model has none");
                 };
                 assert_eq!(line.content().len(), content);
+                expected.push(bytes);
                 kept.push(match ways.next().map_or(0, |way| way % 4) {
                     0 => line.to_bytes(),
                     1 => line.into_bytes(),
@@ -294,9 +299,11 @@ fn every_way_to_keep_a_frame_keeps_the_same_bytes() {
             }
         }
         kept.push(reader.into_unread());
-        assert_eq!(kept.concat(), text.0, "also after the reader went on");
+        expected.push(model.buffer);
+        assert_eq!(kept, expected, "also after the reader went on");
+        assert_eq!(kept.concat(), text.0);
     }
-    check(same as fn(Text, Vec<u8>, Vec<u8>, Members));
+    check(same as fn(Text, Vec<u8>, Vec<u8>, Option<Members>));
 }
 
 /// A step of a paced run: what is received, and what a user does meanwhile.
