@@ -86,8 +86,8 @@ pub struct Source<R>(pub R);
 /// Anything that can be written to, as half of a [`Duplex`](crate::Duplex): standard output, a pipe.
 ///
 /// Its write side ends by a flush, and when it is dropped. A write that blocks in it is ended by nobody,
-/// not even by the deadline of a close, and meanwhile other threads' writes, aborts, and reads that fail wait for
-/// it. It cannot show an abort to its peer.
+/// not even by the deadline of a close. Meanwhile other threads' writes and aborts wait for it, and so
+/// do reads that reach the end of the stream or fail. It cannot show an abort to its peer.
 /// (asyncio's `loop.connect_write_pipe`.)
 #[derive(Debug)]
 pub struct Sink<W>(pub W);

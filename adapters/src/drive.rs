@@ -25,7 +25,7 @@ pub(crate) struct Receiver<R> {
     reads: ReadSize,
     /// Whether nothing is received while the output is full.
     pauses_when_full: bool,
-    /// How the transport failed, if it did.
+    /// How the connection was lost, if it was.
     lost: Option<Lost>,
     /// How much is left of a [`TURN`].
     turn: u16,
@@ -140,21 +140,31 @@ impl<R: ReadHalf> Receiver<R> {
     where
         T: Transport<Read = R>,
     {
-        let received = self.poll_read(cx);
+        let (received, lost) = match self.poll_read(cx) {
+            Poll::Ready(Ok(0)) => match shared.poll_end_of_input() {
+                Poll::Ready(lost) => (Poll::Ready(Ok(0)), lost),
+                // Receives again once the write's outcome is known: it decides what zero means.
+                Poll::Pending => (Poll::Pending, None),
+            },
+            received => (received, None),
+        };
         // Another thread may have given the connection up meanwhile, and that may be why this has ended.
         if let (Poll::Ready(Ok(0) | Err(_)), Some(given_up)) = (&received, shared.given_up()) {
             self.lose(given_up);
             return Poll::Ready(());
         }
         match received {
-            Poll::Ready(Ok(0)) => self.reader.feed_eof(),
+            Poll::Ready(Ok(0)) => match lost {
+                Some(lost) => self.lose(lost),
+                None => self.reader.feed_eof(),
+            },
             Poll::Ready(Ok(received)) => {
                 self.reader.commit(received);
                 shared.note_move();
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Poll::Ready(Err(error)) => {
-                let lost = shared.fail(error);
+                let lost = shared.fail_receive(error);
                 self.lose(lost);
             }
             Poll::Pending => {
@@ -166,10 +176,10 @@ impl<R: ReadHalf> Receiver<R> {
         Poll::Ready(())
     }
 
-    /// Tells the reader that this side gave the connection up.
-    fn lose(&mut self, given_up: Lost) {
-        self.reader.feed_lost(given_up.loss);
-        self.lost = Some(given_up);
+    /// Records a loss, after which reads take what is buffered, and then fail.
+    fn lose(&mut self, lost: Lost) {
+        self.reader.feed_lost(lost.loss);
+        self.lost = Some(lost);
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {

@@ -56,7 +56,7 @@ pub(crate) struct Sending<W> {
     ended: bool,
     /// Whether a loss took bytes with it.
     dropped: bool,
-    /// The transport's first error.
+    /// The transport's first error, unless a later one [says more](says_why).
     cause: Option<Arc<io::Error>>,
 }
 
@@ -141,7 +141,8 @@ impl<T: Transport> Shared<T> {
     /// When this returns, `cx` is woken once there is more to send, the transport takes more, or the
     /// output is no longer [`Full`](BeforeRead::Full) or [`Gone`](BeforeRead::Gone).
     ///
-    /// That a write failed is none of a read's business: the transport may still have something to read.
+    /// A failed write does not fail the read, as there may still be input. What it makes of the end of
+    /// that input, [`poll_end_of_input`](Self::poll_end_of_input) returns.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> BeforeRead {
         self.waiters.register(Half::Reader, cx.waker());
         let found = match self.sending.leave_word(Sending::has_to_send) {
@@ -291,9 +292,21 @@ impl<T: Transport> Shared<T> {
         self.reading_ended.load(Ordering::Acquire)
     }
 
-    /// Records that the transport failed.
-    pub(crate) fn fail(&self, error: io::Error) -> Lost {
-        let lost = self.lock().fail(error);
+    /// Returns how the connection was lost, if a receive of zero bytes is a loss and no end.
+    ///
+    /// Pending while another party sends: its call may return the only error that the system
+    /// reports. The reader must have registered, and is woken once the call has returned.
+    pub(crate) fn poll_end_of_input(&self) -> Poll<Option<Lost>> {
+        match self.sending.leave_word(Sending::is_lost) {
+            Word::Taken(sending) => Poll::Ready(sending.lost_to_reads()),
+            Word::Left => Poll::Ready(None),
+            Word::Gone => Poll::Pending,
+        }
+    }
+
+    /// Records that a receive failed, and returns how the connection was lost.
+    pub(crate) fn fail_receive(&self, error: io::Error) -> Lost {
+        let lost = self.lock().fail_receive(error);
         self.waiters.wake_half(Half::Writer);
         lost
     }
@@ -317,11 +330,25 @@ impl<W: WriteHalf> Sending<W> {
     pub(crate) fn lost(&self) -> Option<Lost> {
         match self.writer.state() {
             WriterState::Lost(loss) => Some(Lost {
-                loss,
+                // The writer keeps its first loss, even if a later error replaced the cause.
+                loss: match (loss, &self.cause) {
+                    (Loss::Reset, Some(cause)) => loss_of(cause),
+                    (loss, _) => loss,
+                },
                 cause: self.cause.clone(),
             }),
             _ => None,
         }
+    }
+
+    /// How the connection was lost, if that ends reading, too.
+    ///
+    /// A socket reports an error once. After a write, a flush or a shutdown has returned it, receives
+    /// return zero bytes.
+    fn lost_to_reads(&self) -> Option<Lost> {
+        // Without a cause, this side gave the connection up.
+        self.lost()
+            .filter(|lost| lost.cause.as_deref().is_none_or(ends_reading))
     }
 
     /// The transport's write side, unless the stream was taken apart.
@@ -336,8 +363,11 @@ impl<W: WriteHalf> Sending<W> {
 
     /// Whether bytes were accepted, or may have been, that the peer will never get.
     fn is_cut_off(&self) -> bool {
-        let is_lost = matches!(self.writer.state(), WriterState::Lost(_));
-        !self.ended && (self.writer.wants_write() || self.unflushed || is_lost)
+        !self.ended && (self.writer.wants_write() || self.unflushed || self.is_lost())
+    }
+
+    fn is_lost(&self) -> bool {
+        matches!(self.writer.state(), WriterState::Lost(_))
     }
 
     /// Whether there is something to do for the transport.
@@ -356,14 +386,26 @@ impl<W: WriteHalf> Sending<W> {
         self.writer.lost(loss);
     }
 
-    fn fail(&mut self, error: io::Error) -> Lost {
-        let loss = loss_of(&error);
-        let cause = Arc::clone(self.cause.get_or_insert_with(|| Arc::new(error)));
-        self.lose(loss);
-        self.lost().unwrap_or(Lost {
-            loss,
-            cause: Some(cause),
-        })
+    /// Records that a write, a flush or a shutdown failed.
+    fn fail_send(&mut self, error: io::Error) {
+        self.lose(loss_of(&error));
+        self.cause = Some(Arc::new(error));
+    }
+
+    fn fail_receive(&mut self, error: io::Error) -> Lost {
+        // The first error counts, if it has ended both directions.
+        if let Some(lost) = self.lost_to_reads() {
+            return lost;
+        }
+        let lost = Lost {
+            loss: loss_of(&error),
+            cause: Some(Arc::new(error)),
+        };
+        self.lose(lost.loss);
+        if !self.cause.as_deref().is_some_and(says_why) {
+            self.cause.clone_from(&lost.cause);
+        }
+        lost
     }
 
     /// Sends what is pending, then the end of the stream if it is due; ready when neither is left.
@@ -418,13 +460,27 @@ impl<W: WriteHalf> Sending<W> {
                     }
                 }
                 Poll::Ready(Err(error)) => {
-                    self.fail(error);
+                    self.fail_send(error);
                     return Poll::Ready(());
                 }
                 Poll::Pending => return Poll::Pending,
             }
         }
     }
+}
+
+/// Whether a send that failed like this has ended the connection in both directions.
+///
+/// `BrokenPipe` only says that the peer receives no more: over TCP its FIN came before its reset, and
+/// a child may close its input before its output. `NotConnected` only says that nothing is left to
+/// shut down.
+fn ends_reading(error: &io::Error) -> bool {
+    error.kind() != io::ErrorKind::BrokenPipe && says_why(error)
+}
+
+/// Whether an error says why the connection was lost, and not only that it was.
+fn says_why(error: &io::Error) -> bool {
+    error.kind() != io::ErrorKind::NotConnected
 }
 
 /// Wakes who waits if the transport panics: it may have moved something, and will wake nobody.

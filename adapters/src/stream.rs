@@ -58,8 +58,9 @@ pub struct Stream<T: Transport> {
 /// The half of a connection to read from. (asyncio's `StreamReader`.)
 ///
 /// Sizes are in bytes. A read that has to wait first sends what was written; that this fails does not
-/// fail the read, which may still find the peer's last words. Reading may go on after the writer has
-/// finished or closed. Dropping the reader leaves the connection to the writer.
+/// fail the read, which may still find the peer's last words. After them, the end of the stream is a
+/// loss with the write's error, unless that was `BrokenPipe` or `NotConnected`. Reading may go on
+/// after the writer has finished or closed. Dropping the reader leaves the connection to the writer.
 ///
 /// # Cancel safety
 ///

@@ -91,7 +91,8 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub trait ReadHalf: Send + 'static {
     /// Reads into the front of `room`, which is not empty, and returns how many bytes it read.
     ///
-    /// Zero is the end of the peer's stream; asked again, it is zero again. Pending, it has read nothing.
+    /// Zero is the end of the peer's stream, unless a write [failed](WriteHalf::poll_write).
+    /// Asked again, it is zero again. Pending, it has read nothing.
     ///
     /// # Errors
     ///
@@ -121,6 +122,10 @@ pub trait WriteHalf: Send + 'static {
     ///
     /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again; every other error is a loss, and so
     /// is a write that takes nothing, or more than there was. What is pending is dropped then.
+    ///
+    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) and [`NotConnected`](io::ErrorKind::NotConnected) end
+    /// this direction only. After any other error, zero bytes from [`ReadHalf::poll_read`] are the
+    /// same loss.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,

@@ -75,6 +75,8 @@ impl Trouble {
 struct Unharmed<'a> {
     session: &'a Session,
     reference: Outcome,
+    /// The same, but the stream ends with a loss.
+    reference_lost: Outcome,
     peer: ScriptedPeer,
     halves: Halves,
     full: Full,
@@ -90,6 +92,7 @@ impl<'a> Unharmed<'a> {
         let mut unharmed = Self {
             session,
             reference: session.reference(),
+            reference_lost: session.reference_lost(),
             peer: session.peer(plan, usize::from(plan % 4 == 3)),
             halves,
             full,
@@ -145,10 +148,10 @@ impl<'a> Unharmed<'a> {
             self.check_reads(&outcome, &mut stream, &transport, loss);
         } else {
             assert!(calls[number + 1..].iter().all(|call| *call == Call::Read));
-            assert_eq!(outcome.reads, self.reference.reads, "reading goes on");
+            self.check_reads_after_a_write(&outcome, &transport, number, loss);
         }
         self.check_writes(&outcome, calls[number], loss);
-        check_that_it_stays(&mut stream, &transport, calls[number], loss);
+        check_that_it_stays(&mut stream, &transport, number, loss);
     }
 
     /// Reads are those of the session up to the loss, and every byte before it can be had.
@@ -193,6 +196,30 @@ impl<'a> Unharmed<'a> {
         }
     }
 
+    /// Reads go on up to the end of the stream, which is the write's loss unless it came first.
+    fn check_reads_after_a_write(
+        &self,
+        outcome: &Outcome,
+        transport: &Scripted,
+        number: usize,
+        loss: (Loss, Option<io::ErrorKind>),
+    ) {
+        let ended_at = transport.lock().ended_at;
+        if ended_at.is_none_or(|at| at < number) {
+            assert_eq!(outcome.reads, self.reference.reads, "reading goes on");
+            return;
+        }
+        assert_eq!(outcome.reads.len(), self.reference_lost.reads.len());
+        for (read, expected) in outcome.reads.iter().zip(&self.reference_lost.reads) {
+            match (read, expected) {
+                (Err(failure), Err(expected)) if expected.lost.is_some() => {
+                    assert_eq!(failure.lost, Some(loss));
+                }
+                _ => assert_eq!(read, expected),
+            }
+        }
+    }
+
     fn check_writes(&self, outcome: &Outcome, call: Call, loss: (Loss, Option<io::ErrorKind>)) {
         let writes = outcome.writes.iter().zip(&self.reference.writes);
         let mut lost = false;
@@ -218,14 +245,21 @@ impl<'a> Unharmed<'a> {
     }
 }
 
-/// Asked again, all operations of the direction fail again, with the same cause; and then again.
+/// Asked again, all operations that have failed fail again, with the same cause; and then again.
 fn check_that_it_stays(
     stream: &mut Stream<Scripted>,
     transport: &Scripted,
-    call: Call,
+    number: usize,
     loss: (Loss, Option<io::ErrorKind>),
 ) {
-    let calls = transport.lock().calls.len();
+    let state = transport.lock();
+    let (call, ended_at, calls) = (state.calls[number], state.ended_at, state.calls.len());
+    drop(state);
+    let reads_are_lost = call == Call::Read || ended_at.is_some_and(|at| at > number);
+    if reads_are_lost && !stream.reader.buffered().is_empty() {
+        // What came before the loss comes first.
+        alone(transport, stream.reader.read(EVERYTHING)).unwrap();
+    }
     // `finish` does not close: the loss is told still.
     let was_closed = matches!(
         stream.writer.write(b""),
@@ -235,7 +269,7 @@ fn check_that_it_stays(
     for _ in 0..2 {
         let mut outcomes = Vec::new();
         let (reader, writer) = (&mut stream.reader, &mut stream.writer);
-        if call == Call::Read {
+        if reads_are_lost {
             assert!(reader.buffered().is_empty());
             outcomes.push(alone(transport, reader.read(1)));
             outcomes.push(alone(transport, reader.read_line()));

@@ -79,13 +79,174 @@ fn nothing_is_asked_of_a_transport_that_is_lost() {
             let error = stream.writer.flush().await.unwrap_err();
             assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Reset));
         }
-        assert!(stream.reader.read_line().await.unwrap().is_empty());
+        let error = stream.reader.read_line().await.unwrap_err();
+        assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Reset));
     });
     tasks.run(Order::Strict, 0);
     assert_eq!(
         transport.lock().calls,
         [Call::Write, Call::Write, Call::Read]
     );
+}
+
+/// A transport whose peer has sent `half`, and then neither takes nor sends anything.
+#[derive(Clone)]
+struct Cut {
+    /// Which call of the write side fails, and how.
+    call: Call,
+    error: io::ErrorKind,
+    /// How the next receive fails. `None` if it receives zero bytes.
+    receive: Option<io::ErrorKind>,
+    input: &'static [u8],
+}
+
+impl Cut {
+    fn result(&self, call: Call) -> Poll<io::Result<()>> {
+        Poll::Ready(match self.call == call {
+            true => Err(self.error.into()),
+            false => Ok(()),
+        })
+    }
+}
+
+impl ReadHalf for Cut {
+    fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self.receive {
+            Some(error) if self.input.is_empty() => Poll::Ready(Err(error.into())),
+            _ => Poll::Ready(io::Read::read(&mut self.input, room)),
+        }
+    }
+}
+
+impl WriteHalf for Cut {
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.result(Call::Write)
+            .map_ok(|()| slices.iter().map(|slice| slice.len()).sum())
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.result(Call::Flush)
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.result(Call::Shutdown)
+    }
+}
+
+/// How a read or a write failed: the loss, and the kind of its cause.
+fn lost<A: std::fmt::Debug>(result: Result<A, Error>) -> (Loss, io::ErrorKind) {
+    match result {
+        Err(Error::Lost(lost)) => (lost.loss, lost.cause.expect("a cause").kind()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn loss_of(error: io::ErrorKind) -> Loss {
+    match error {
+        io::ErrorKind::TimedOut => Loss::TimedOut,
+        io::ErrorKind::Other => Loss::Transport,
+        _ => Loss::Reset,
+    }
+}
+
+#[test]
+fn a_failed_write_tells_an_end_from_a_loss() {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, Other, TimedOut,
+    };
+    for call in [Call::Write, Call::Flush, Call::Shutdown] {
+        for error in [ConnectionReset, ConnectionAborted, TimedOut, Other] {
+            for receive in [None, Some(BrokenPipe), Some(TimedOut)] {
+                check_cut(call, error, receive, Some(error), error);
+            }
+        }
+        for receive in [None, Some(ConnectionReset), Some(TimedOut)] {
+            check_cut(call, BrokenPipe, receive, receive, BrokenPipe);
+            let cause = receive.unwrap_or(NotConnected);
+            check_cut(call, NotConnected, receive, receive, cause);
+        }
+    }
+}
+
+/// Writes, then reads, and checks why reads fail, unless they end in order, and then writes.
+fn check_cut(
+    call: Call,
+    error: io::ErrorKind,
+    receive: Option<io::ErrorKind>,
+    reads: Option<io::ErrorKind>,
+    writes: io::ErrorKind,
+) {
+    let _case = common::Case(format!("{call:?}: {error:?}, then {receive:?}"));
+    let cut = Cut {
+        call,
+        error,
+        receive,
+        input: b"half",
+    };
+    let mut stream = Stream::new(Duplex {
+        read: cut.clone(),
+        write: cut,
+    });
+    smol::block_on(async {
+        stream.writer.write(b"output").unwrap();
+        let written = stream.writer.finish().await;
+        assert_eq!(lost(written), (loss_of(error), error));
+        let Some(reads) = reads else {
+            assert_eq!(stream.reader.read_line().await.unwrap(), "half");
+            assert!(stream.reader.read_line().await.unwrap().is_empty());
+            return;
+        };
+        for _ in 0..2 {
+            let read = stream.reader.read_to_end(100).await;
+            assert_eq!(lost(read), (loss_of(reads), reads));
+        }
+        assert_eq!(stream.reader.read(100).await.unwrap(), "half");
+        let read = stream.reader.read(100).await;
+        assert_eq!(lost(read), (loss_of(reads), reads));
+        let written = stream.writer.flush().await;
+        assert_eq!(lost(written), (loss_of(writes), writes));
+    });
+}
+
+/// A transport whose write fails only once the other half has received zero bytes.
+#[derive(Clone)]
+struct Slow(Arc<std::sync::Barrier>);
+
+impl ReadHalf for Slow {
+    fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(0))
+    }
+}
+
+impl WriteHalf for Slow {
+    fn poll_write(&mut self, _: &mut Context<'_>, _: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.0.wait();
+        // Time for the other half to receive.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn an_end_beside_a_write_waits_for_its_error() {
+    let barrier = Arc::new(std::sync::Barrier::new(2));
+    let (read, write) = (Slow(Arc::clone(&barrier)), Slow(Arc::clone(&barrier)));
+    let (mut reader, mut writer) = Stream::new(Duplex { read, write }).split();
+    writer.write(b"output").unwrap();
+    let writing = std::thread::spawn(move || lost(smol::block_on(writer.drain())));
+    barrier.wait();
+    let read = smol::block_on(reader.read_line());
+    let expected = (Loss::Reset, io::ErrorKind::ConnectionReset);
+    assert_eq!(lost(read), expected);
+    assert_eq!(writing.join().unwrap(), expected);
 }
 
 /// A read that waits, and beside it a writer that comes to its end and then aborts.

@@ -26,6 +26,8 @@ pub struct State {
     pub calls: Vec<Call>,
     /// What the peer's reads have handed out.
     pub handed_out: Vec<u8>,
+    /// The number of the first read that found the end of the stream.
+    pub ended_at: Option<usize>,
     /// A call, by its number, and the count that it answers with instead of asking the peer.
     lie: Option<(usize, Lie)>,
     reader: Option<Waker>,
@@ -52,6 +54,7 @@ impl Scripted {
             peer,
             calls: Vec::new(),
             handed_out: Vec::new(),
+            ended_at: None,
             lie,
             reader: None,
             writer: None,
@@ -145,6 +148,9 @@ impl ReadHalf for ScriptedRead {
             }
             let received = state.peer.read(room)?;
             state.handed_out.extend_from_slice(&room[..received]);
+            if received == 0 {
+                state.ended_at.get_or_insert(state.calls.len() - 1);
+            }
             Ok(received)
         })
     }

@@ -381,7 +381,21 @@ impl Session {
 
     /// The outcome where all input arrives at once, and all output leaves at once.
     pub fn reference(&self) -> Outcome {
-        let transport = Scripted::new(ScriptedPeer::new().sends(self.input));
+        self.outcome_with(ScriptedPeer::new().sends(self.input))
+    }
+
+    /// As [`reference`](Self::reference), but the stream ends with a loss.
+    pub fn reference_lost(&self) -> Outcome {
+        let lost = Fault::Lost(Loss::Reset);
+        self.outcome_with(
+            ScriptedPeer::new()
+                .sends(self.input)
+                .fails(Call::Read, lost),
+        )
+    }
+
+    fn outcome_with(&self, peer: ScriptedPeer) -> Outcome {
+        let transport = Scripted::new(peer);
         self.run(
             &transport,
             Halves::Together,
