@@ -83,6 +83,7 @@ mod server;
 mod shared;
 mod stream;
 mod transport;
+mod waiters;
 
 #[cfg(any(feature = "tokio", feature = "async-std", feature = "smol"))]
 mod face;
@@ -103,8 +104,10 @@ pub mod smol;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
-/// What `handover` is made of. Its model has a module of this name too, with loom's in their place.
+/// What `handover` and `waiters` are made of. Their models have a module of this name too, with
+/// loom's in their place.
 mod sync {
+    pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
     pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 }
 

@@ -1,4 +1,4 @@
-//! What the two halves of a stream share: the output, the transport's write side, and who waits for it.
+//! What the parties of a connection share: the output, the transport's write side, their wakers.
 //!
 //! A plain mutex guards it, held for the moment in which bytes are queued. Whoever offers them to the
 //! transport takes the output away meanwhile, and who would queue waits until it is back. The reader's half takes
@@ -10,8 +10,8 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Buf;
@@ -21,6 +21,7 @@ use crate::either::{Either, either};
 use crate::error::{Lost, loss_of};
 use crate::handover::{Handover, Locked, Taken, Watcher, Word};
 use crate::transport::{Transport, WriteHalf};
+use crate::waiters::{Party, Waiters};
 
 /// How many parts of the output leave in one call at most.
 const SLICES: usize = 64;
@@ -41,7 +42,7 @@ pub(crate) struct Shared<T: Transport> {
     /// Whether reads that find nothing buffered are told of the end of the stream.
     reading_ended: AtomicBool,
     waiters: Arc<Waiters>,
-    /// Wakes both waiters. The transport gets no other.
+    /// Wakes every waiter. The transport gets no other.
     waker: Waker,
 }
 
@@ -72,24 +73,6 @@ pub(crate) enum BeforeRead {
     NotFull,
     /// Somebody else has the output, and wakes the reader when it is back.
     Gone,
-}
-
-/// Which half waits.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Half {
-    Reader,
-    Writer,
-}
-
-/// Who waits, and what is known of the output without locking it.
-#[derive(Default)]
-pub(crate) struct Waiters {
-    reader: Mutex<Option<Waker>>,
-    writer: Mutex<Option<Waker>>,
-    /// Whether the writer has registered and was not woken.
-    writer_waits: AtomicBool,
-    /// Whether the user should not write more, as of when the output was last let go.
-    unwritable: AtomicBool,
 }
 
 impl<T: Transport> Shared<T> {
@@ -144,7 +127,7 @@ impl<T: Transport> Shared<T> {
     /// A failed write does not fail the read, as there may still be input. What it makes of the end of
     /// that input, [`poll_end_of_input`](Self::poll_end_of_input) returns.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> BeforeRead {
-        self.waiters.register(Half::Reader, cx.waker());
+        self.waiters.register(Party::Reader, cx.waker());
         let found = match self.sending.leave_word(Sending::has_to_send) {
             Word::Taken(sending) => self.send_for_read(sending),
             Word::Left => BeforeRead::NotFull,
@@ -163,10 +146,7 @@ impl<T: Transport> Shared<T> {
         drop(sending);
         if moved {
             self.note_move();
-            // A writer that began to wait before this took it is seen; one that did later has seen the move.
-            if self.waiters.writer_waits.load(Ordering::Relaxed) {
-                self.waiters.wake_half(Half::Writer);
-            }
+            self.waiters.wake_senders(Party::Reader);
         }
         match is_full {
             true => BeforeRead::Full,
@@ -174,20 +154,22 @@ impl<T: Transport> Shared<T> {
         }
     }
 
-    /// Sends until `enough` says so, or nothing is left to do.
+    /// Sends for `party` until `enough` says so, or nothing is left to do.
     pub(crate) fn poll_send_until(
         &self,
+        party: Party,
         cx: &Context<'_>,
         enough: impl Fn(&Writer) -> bool,
     ) -> Poll<Result<(), Lost>> {
-        self.waiters.register(Half::Writer, cx.waker());
+        self.waiters.register(party, cx.waker());
         let mut sending = self.take();
         let was_full = sending.writer.is_full();
         let before = sending.progress();
         let sent_all = sending
             .poll_send(&mut Context::from_waker(&self.waker))
             .is_ready();
-        if before != sending.progress() {
+        let moved = before != sending.progress();
+        if moved {
             self.note_move();
         }
         // A read may have paused until now. The transport has not had to wait, and wakes nobody.
@@ -196,19 +178,24 @@ impl<T: Transport> Shared<T> {
         let is_enough = sent_all || enough(&sending.writer);
         drop(sending);
         if read_may_go_on || lost.is_some() {
-            self.waiters.wake_half(Half::Reader);
+            self.waiters.wake(Party::Reader);
+        }
+        if moved {
+            self.waiters.wake_senders(party);
         }
         if lost.is_none() && !is_enough {
             return Poll::Pending;
         }
-        self.waiters.writer_waits.store(false, Ordering::Relaxed);
+        self.waiters.stop_waiting(party);
         Poll::Ready(lost.map_or(Ok(()), Err))
     }
 
     /// Sends what is pending, then the end of the stream, or gives the connection up after `limit`.
-    pub(crate) async fn close_within(&self, limit: Duration) -> Result<(), Lost> {
+    ///
+    /// `party` is the one that waits.
+    pub(crate) async fn close_within(&self, party: Party, limit: Duration) -> Result<(), Lost> {
         self.queue(|writer| writer.close());
-        let sent = pin!(poll_fn(|cx| self.poll_send_until(cx, |_| false)));
+        let sent = pin!(poll_fn(|cx| self.poll_send_until(party, cx, |_| false)));
         // Only a close that has to wait needs a clock.
         let late = pin!(async { T::sleep(limit).await });
         match either(sent, late).await {
@@ -252,7 +239,7 @@ impl<T: Transport> Shared<T> {
             .take()
     }
 
-    /// Gives the connection up, and lets both halves know. The first loss counts.
+    /// Gives the connection up, and wakes every party. The first loss counts.
     pub(crate) fn abort(&self, loss: Loss) -> Lost {
         let mut sending = self.take();
         sending.lose(loss);
@@ -285,7 +272,7 @@ impl<T: Transport> Shared<T> {
     /// Lets reads that find nothing buffered see the end of the stream, whatever the peer does.
     pub(crate) fn end_reading(&self) {
         self.reading_ended.store(true, Ordering::Release);
-        self.waiters.wake_half(Half::Reader);
+        self.waiters.wake(Party::Reader);
     }
 
     pub(crate) fn has_ended_reading(&self) -> bool {
@@ -307,7 +294,7 @@ impl<T: Transport> Shared<T> {
     /// Records that a receive failed, and returns how the connection was lost.
     pub(crate) fn fail_receive(&self, error: io::Error) -> Lost {
         let lost = self.lock().fail_receive(error);
-        self.waiters.wake_half(Half::Writer);
+        self.waiters.wake_senders(Party::Reader);
         lost
     }
 }
@@ -509,39 +496,6 @@ fn offer<W: WriteHalf>(
     (transport.poll_write(cx, slices), offered)
 }
 
-impl Waiters {
-    fn slot(&self, half: Half) -> MutexGuard<'_, Option<Waker>> {
-        let slot = match half {
-            Half::Reader => &self.reader,
-            Half::Writer => &self.writer,
-        };
-        slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn register(&self, half: Half, waker: &Waker) {
-        let mut slot = self.slot(half);
-        if half == Half::Writer {
-            self.writer_waits.store(true, Ordering::Relaxed);
-        }
-        match &mut *slot {
-            Some(known) => known.clone_from(waker),
-            none => *none = Some(waker.clone()),
-        }
-    }
-
-    fn wake_half(&self, half: Half) {
-        let mut slot = self.slot(half);
-        if half == Half::Writer {
-            self.writer_waits.store(false, Ordering::Relaxed);
-        }
-        let waker = slot.take();
-        drop(slot);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
 impl<W: WriteHalf> Watcher<Sending<W>> for Arc<Waiters> {
     #[inline]
     fn note(&self, sending: &Sending<W>) {
@@ -552,17 +506,6 @@ impl<W: WriteHalf> Watcher<Sending<W>> for Arc<Waiters> {
     }
 
     fn try_again(&self) {
-        self.wake_half(Half::Reader);
-    }
-}
-
-impl Wake for Waiters {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.wake_half(Half::Reader);
-        self.wake_half(Half::Writer);
+        Waiters::wake(self, Party::Reader);
     }
 }

@@ -21,6 +21,7 @@ use crate::error::{Error, Lost};
 use crate::options::Options;
 use crate::shared::Shared;
 use crate::transport::{Endpoint, Transport};
+use crate::waiters::Party;
 
 /// How long [`StreamWriter::close`] tries to send what is pending: 30 seconds. (asyncio's `wait_closed`
 /// waits as long as the peer likes.)
@@ -689,7 +690,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// Where [`Transport::sleep`] does, if it has to wait: over tokio's sockets, outside of its runtime.
     pub async fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
-        Ok(self.shared.close_within(limit).await?)
+        Ok(self.shared.close_within(Party::Writer, limit).await?)
     }
 
     /// Ends the connection at once, and drops what is pending.
@@ -792,7 +793,7 @@ impl<T: Transport> StreamWriter<T> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let sent = shared.poll_send_until(cx, &enough);
+            let sent = shared.poll_send_until(Party::Writer, cx, &enough);
             *turn = match sent {
                 Poll::Ready(_) => turn.saturating_sub(CALL),
                 Poll::Pending => TURN,

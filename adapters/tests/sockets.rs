@@ -1,4 +1,5 @@
-//! What sockets report, and when, on every runtime: a reset that a write meets first.
+//! What sockets report, and when, on every runtime: a reset that a write meets first, and the end of
+//! a connection that a server closes while its writer waits.
 #![cfg(all(
     unix,
     feature = "tokio",
@@ -12,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::{Blocking, Sink, Source};
@@ -49,6 +50,7 @@ on_every_runtime! {
     a_reset_beside_a_write_is_no_end => reset_beside_a_write;
     a_reset_fails_a_handler_that_acknowledges => reset_of_an_upload;
     an_end_before_a_reset_stays_an_end => end_before_a_reset;
+    a_drain_beside_a_close_ends_with_it => drain_beside_a_close;
 }
 
 fn run<R: Runtime>(name: &str, test: impl Future<Output = ()> + Send + 'static) {
@@ -203,6 +205,96 @@ async fn end_before_a_reset<R: Runtime>() {
     assert_eq!(cause(written), io::ErrorKind::BrokenPipe);
     assert_eq!(stream.reader.read_to_end(100).await.unwrap(), "answer");
     assert!(stream.reader.at_eof());
+}
+
+/// What ends the connection of a peer that does not read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ending {
+    CloseTimeout,
+    Shutdown,
+    /// It reads after all.
+    Reads,
+}
+
+async fn drain_beside_a_close<R: Runtime>() {
+    for ending in [Ending::CloseTimeout, Ending::Shutdown, Ending::Reads] {
+        for drain_is_first in [true, false] {
+            let began = Instant::now();
+            close_beside_a_drain::<R>(ending, drain_is_first).await;
+            // Before the default close timeout.
+            assert!(began.elapsed() < Duration::from_secs(20), "{ending:?}");
+        }
+    }
+}
+
+/// A handler moves its writer to a task, which waits in `drain`, and returns.
+async fn close_beside_a_drain<R: Runtime>(ending: Ending, drain_is_first: bool) {
+    let (ended, drained) = mpsc::channel();
+    let handler = move |_, mut writer: StreamWriter<R::Tcp>| {
+        let ended = ended.clone();
+        async move {
+            writer.set_cap(usize::MAX);
+            // More than any socket's buffers take.
+            writer.write(&vec![b'x'; 32 << 20]).unwrap();
+            R::spawn(async move {
+                if !drain_is_first {
+                    R::sleep(DELIVERY).await;
+                }
+                let drained = writer.drain().await;
+                drop(writer);
+                let _ = ended.send(drained);
+            })
+            .unwrap();
+            if drain_is_first {
+                R::sleep(DELIVERY).await;
+            }
+        }
+    };
+    let options = match ending {
+        Ending::CloseTimeout => ServerOptions::new().close_within(4 * DELIVERY),
+        _ => ServerOptions::new(),
+    };
+    let server = Server::<R>::start(handler, &["127.0.0.1"], 0, &options).await;
+    let server = server.unwrap();
+    let peer = TcpStream::connect(server.local_addrs()[0]).unwrap();
+    R::sleep(3 * DELIVERY).await;
+    if ending == Ending::Shutdown {
+        assert_eq!(server.shutdown(Duration::ZERO).await.aborted, 1);
+    }
+    let reading = |mut peer: TcpStream| {
+        spawn_thread(move || io::copy(&mut peer, &mut io::sink()).map_err(|error| error.kind()))
+    };
+    let (drained, read) = match ending {
+        Ending::Reads => {
+            let read = reading(peer);
+            (join::<R, _>(drained).await, join::<R, _>(read).await)
+        }
+        _ => {
+            let drained = join::<R, _>(drained).await;
+            // It ends only once no descriptor of this side is left.
+            (drained, join::<R, _>(reading(peer)).await)
+        }
+    };
+    match ending {
+        Ending::Reads => {
+            drained.unwrap();
+            assert_eq!(read, Ok(32 << 20));
+        }
+        _ => {
+            assert!(matches!(drained, Err(Error::Lost(_))), "{drained:?}");
+            assert_eq!(read, Err(io::ErrorKind::ConnectionReset));
+        }
+    }
+    while server.connections() > 0 {
+        R::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// As [`spawn`], in a thread, for what blocks.
+fn spawn_thread<A: Send + 'static>(work: impl FnOnce() -> A + Send + 'static) -> mpsc::Receiver<A> {
+    let (done, result) = mpsc::channel();
+    std::thread::spawn(move || done.send(work()));
+    result
 }
 
 #[test]

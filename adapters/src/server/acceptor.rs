@@ -21,6 +21,7 @@ use crate::runtime::{Listener, Runtime};
 use crate::shared::Shared;
 use crate::stream::{Stream, StreamReader, StreamWriter};
 use crate::transport::Transport;
+use crate::waiters::Party;
 
 /// How long to wait before accepting again when the system has refused, for instance for want of
 /// descriptors.
@@ -139,7 +140,8 @@ impl<H> Acceptor<H> {
             // It may have written while all were aborted.
             Either::Second(()) => drop(shared.abort(Loss::Aborted)),
         }
-        match shared.close_within(self.options.closes_within()).await {
+        let limit = self.options.closes_within();
+        match shared.close_within(Party::Server, limit).await {
             Ok(()) => {
                 registered.lingers();
                 let cancelled = pin!(self.state.cancelled(registered.id));

@@ -5,7 +5,10 @@
 
 #[path = "../../../adapters/src/handover.rs"]
 mod handover;
+#[path = "../../../adapters/src/waiters.rs"]
+mod waiters;
 
+mod parties;
 mod sync;
 
 use std::io::Write;
