@@ -45,17 +45,17 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
 /// A socket of the standard library, made fit to be waited for: `Async::new(socket)` is a transport.
 pub use async_io::Async;
-use futures_io::{AsyncRead, AsyncWrite};
+use futures_io::AsyncRead;
 use socket2::SockRef;
 
 use crate::runtime::{Listener, Runtime};
-use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped};
+use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped, send};
 
 pub use face::*;
 
@@ -88,6 +88,7 @@ pub struct Source<R>(pub R);
 /// Its write side ends by a flush, and when it is dropped. A write that blocks in it is ended by nobody,
 /// not even by the deadline of a close. Meanwhile other threads' writes and aborts wait for it, and so
 /// do reads that reach the end of the stream or fail. It cannot show an abort to its peer.
+/// Where SIGPIPE has its default action, a write to a pipe without a reader ends the process.
 /// (asyncio's `loop.connect_write_pipe`.)
 #[derive(Debug)]
 pub struct Sink<W>(pub W);
@@ -171,7 +172,14 @@ macro_rules! socket {
                 cx: &mut Context<'_>,
                 slices: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                Pin::new(&mut &*self.0).poll_write_vectored(cx, slices)
+                loop {
+                    match send(self.as_ref().into(), slices) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            ready!(self.0.poll_writable(cx))?;
+                        }
+                        sent => return Poll::Ready(sent),
+                    }
+                }
             }
 
             fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -18,6 +18,7 @@ pub struct Source<R>(pub R);
 ///
 /// Its write side ends by `poll_close`. For async-std's sockets that would do nothing: they are
 /// transports of their own. It cannot show an abort to its peer.
+/// Where SIGPIPE has its default action, a write to a pipe without a reader ends the process.
 /// (asyncio's `loop.connect_write_pipe`.)
 #[derive(Debug)]
 pub struct Sink<W>(pub W);
@@ -68,7 +69,14 @@ macro_rules! socket {
                 cx: &mut std::task::Context<'_>,
                 slices: &[std::io::IoSlice<'_>],
             ) -> std::task::Poll<std::io::Result<usize>> {
-                futures_io::AsyncWrite::poll_write_vectored(std::pin::Pin::new(self), cx, slices)
+                match $crate::transport::send(socket2::SockRef::from(&*self), slices) {
+                    // The runtime's own write waits for room. That of one slice is a `send` with the
+                    // flag in std, over Unix sockets in current versions only.
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                        futures_io::AsyncWrite::poll_write(std::pin::Pin::new(self), cx, &slices[0])
+                    }
+                    sent => std::task::Poll::Ready(sent),
+                }
             }
 
             // The sockets' own `poll_close` is no half-close: async-std's sends nothing at all.

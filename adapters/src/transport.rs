@@ -279,6 +279,41 @@ pub(crate) fn reset_when_dropped(socket: socket2::SockRef<'_>) {
     let _ = socket.set_linger(Some(Duration::ZERO));
 }
 
+/// Keeps a send to a peer that is gone from raising SIGPIPE. Apple's sockets have an option instead,
+/// which is set when they are made.
+#[cfg(any(
+    feature = "tokio",
+    feature = "async-std",
+    feature = "smol",
+    feature = "blocking"
+))]
+const NO_SIGNAL: std::ffi::c_int = {
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    {
+        libc::MSG_NOSIGNAL
+    }
+    #[cfg(not(all(unix, not(target_vendor = "apple"))))]
+    {
+        0
+    }
+};
+
+/// Sends from the front of `slices`, and fails if the peer is gone, whatever the action of SIGPIPE.
+/// (The runtimes' own vectored writes are `writev`, which takes no flags.)
+#[cfg(any(
+    feature = "tokio",
+    feature = "async-std",
+    feature = "smol",
+    feature = "blocking"
+))]
+pub(crate) fn send(socket: socket2::SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        // A plain send costs the system less.
+        [slice] => socket.send_with_flags(slice, NO_SIGNAL),
+        _ => socket.send_vectored_with_flags(slices, NO_SIGNAL),
+    }
+}
+
 /// A sleep for transports whose runtime has no clock: a thread that wakes its task.
 struct ThreadSleep {
     duration: Duration,

@@ -1,5 +1,5 @@
 //! What sockets report, and when, on every runtime: a reset that a write meets first, and the end of
-//! a connection that a server closes while its writer waits.
+//! a connection that a server closes while its writer waits, and an error instead of SIGPIPE.
 #![cfg(all(
     unix,
     feature = "tokio",
@@ -11,6 +11,7 @@
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -295,6 +296,76 @@ fn spawn_thread<A: Send + 'static>(work: impl FnOnce() -> A + Send + 'static) ->
     let (done, result) = mpsc::channel();
     std::thread::spawn(move || done.send(work()));
     result
+}
+
+/// Tells a process to write to peers that are gone, on this runtime.
+const WRITE_ON: &str = "PLIMSOLL_TEST_WRITE_ON";
+
+#[test]
+fn a_peer_that_is_gone_raises_no_sigpipe() {
+    for runtime in ["tokio", "async-std", "smol", "blocking"] {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["write_if_told_to", "--exact", "--nocapture"])
+            .env(WRITE_ON, runtime)
+            .output()
+            .unwrap();
+        // A signal would end it without a word.
+        assert!(output.status.success(), "{runtime}: {output:?}");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("four errors"), "{runtime}: {said}");
+    }
+}
+
+/// The process that the test above starts. Otherwise it does nothing.
+#[test]
+fn write_if_told_to() {
+    let Ok(name) = std::env::var(WRITE_ON) else {
+        return;
+    };
+    // As in a program that is not written in Rust, or that restores it.
+    sigpipe::reset();
+    match &*name {
+        "tokio" => {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let _entered = runtime.enter();
+            run::<Tokio>(&name, write_to_gone_peers::<Tokio>());
+        }
+        "async-std" => run::<AsyncStd>(&name, write_to_gone_peers::<AsyncStd>()),
+        "smol" => run::<Smol>(&name, write_to_gone_peers::<Smol>()),
+        _ => run::<Blocking>(&name, write_to_gone_peers::<Blocking>()),
+    }
+    println!("four errors");
+}
+
+async fn write_to_gone_peers<R: Runtime>() {
+    for pieces in [1, 3] {
+        let (stream, peer) = connected::<R>().await;
+        drop(peer);
+        write_to_gone_peer::<R, _>(stream, pieces).await;
+
+        let file = std::env::temp_dir().join(format!("plimsoll-{}.sock", std::process::id()));
+        let listener = UnixListener::bind(&file).unwrap();
+        let stream = Stream::new(R::connect_unix(&file).await.unwrap());
+        std::fs::remove_file(file).unwrap();
+        drop(listener);
+        write_to_gone_peer::<R, _>(stream, pieces).await;
+    }
+}
+
+async fn write_to_gone_peer<R: Runtime, T: Transport>(mut stream: Stream<T>, pieces: usize) {
+    let gone = loop {
+        for _ in 0..pieces {
+            // Each is a slice of its own.
+            let piece = vec![b'x'; 10_000].into();
+            stream.writer.write_bytes(piece).unwrap();
+        }
+        let written = stream.writer.drain().await;
+        if written.is_err() {
+            break cause(written);
+        }
+        R::sleep(DELIVERY).await;
+    };
+    assert_eq!(gone, io::ErrorKind::BrokenPipe);
 }
 
 #[test]
