@@ -1,14 +1,14 @@
 //! The echo client and server of the asyncio documentation, over a real socket, driven by hand.
 //!
-//! Nothing but the core and `std::net`: whoever can move bytes can drive a connection. The client
-//! prints what the documentation's client prints.
+//! Nothing but the core and `std::net`: what can move bytes can drive a connection. The client prints
+//! what the documentation's client prints.
 
 use std::io::{self, IoSlice, Read, Write, stdout};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread;
 
 use bytes::{Buf, Bytes};
-use plimsoll::{Connection, ConnectionState, Loss, Step};
+use plimsoll::{Connection, ConnectionState, Progress, SendAction, Step};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -65,59 +65,46 @@ impl Stream {
             if let Step::Ready(data) = self.connection.reader.read(max)? {
                 return Ok(data.to_bytes());
             }
-            self.send_pending()?;
-            self.receive()?;
+            self.send();
+            self.receive();
         }
     }
 
-    /// Sends what is pending, then the end of the stream.
+    /// Sends pending output, then the end of the stream.
     fn close(mut self) -> io::Result<()> {
         self.connection.close();
-        self.send_pending()?;
-        debug_assert_eq!(self.connection.state(), ConnectionState::Closed);
-        Ok(())
-    }
-
-    fn receive(&mut self) -> io::Result<()> {
-        let reader = &mut self.connection.reader;
-        match self.socket.read(reader.input(16 * 1024)) {
-            Ok(0) => reader.feed_eof(),
-            Ok(received) => reader.commit(received),
-            Err(error) => return self.lost_unless_interrupted(error),
+        self.send();
+        match self.connection.state() {
+            ConnectionState::Lost(error) => Err(error.into()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    fn send_pending(&mut self) -> io::Result<()> {
-        while self.connection.writer.wants_write() {
-            let mut output = self.connection.writer.output();
-            let mut slices = [IoSlice::new(&[]); 64];
-            let filled = output.chunks_vectored(&mut slices);
-            match self.socket.write_vectored(&slices[..filled]) {
-                Ok(0) => return self.lost_unless_interrupted(io::ErrorKind::WriteZero.into()),
-                Ok(sent) => output.advance(sent),
-                Err(error) => self.lost_unless_interrupted(error)?,
+    /// Does what the connection says, as long as there is something to send.
+    fn send(&mut self) {
+        while let Some(action) = self.connection.next_send() {
+            let result = match action {
+                SendAction::Write => {
+                    let output = self.connection.writer.output();
+                    let mut slices = [IoSlice::new(&[]); 64];
+                    let filled = output.chunks_vectored(&mut slices);
+                    self.socket.write_vectored(&slices[..filled])
+                }
+                SendAction::Flush => self.socket.flush().map(|()| 0),
+                SendAction::Shutdown => self.socket.shutdown(Shutdown::Write).map(|()| 0),
+            };
+            if self.connection.on_send(action, result) == Progress::Blocked {
+                break;
             }
         }
-        if self.connection.writer.wants_shutdown() {
-            self.socket.shutdown(Shutdown::Write)?;
-            self.connection.writer.shutdown_done();
-        }
-        Ok(())
     }
 
-    /// Tells the connection of a transport's error, unless it is no more than an interruption.
-    fn lost_unless_interrupted(&mut self, error: io::Error) -> io::Result<()> {
-        let loss = match error.kind() {
-            io::ErrorKind::Interrupted => return Ok(()),
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::NotConnected => Loss::Reset,
-            io::ErrorKind::TimedOut => Loss::TimedOut,
-            _ => Loss::Transport,
-        };
-        self.connection.lost(loss);
-        Err(error)
+    /// Receives once. A loss shows in the next read, after the bytes that came before it.
+    fn receive(&mut self) {
+        if self.connection.wants_read() {
+            let room = self.connection.reader.input(16 * 1024);
+            let result = self.socket.read(room);
+            let _ = self.connection.on_receive(result);
+        }
     }
 }

@@ -1,20 +1,18 @@
-//! The receive buffer: one block of contiguous bytes, and how far each search in it has come.
+//! The receive buffer: one block of contiguous bytes.
 //!
 //! Bytes are appended at the back and leave at the front. The block grows as bytes come, never on a
-//! number that somebody claimed, and is given back once nothing is left in it. Bytes that left stay
-//! in place until more are appended, so that a frame can lend them.
+//! number that a peer claimed, and is freed once nothing is left in it, unless it is on loan:
+//! then it waits for its owner. Bytes that left stay in place until more are appended, so that a
+//! frame can lend them.
 //!
-//! What may be taken when, limits, and the end of the stream are the reader's business.
+//! What may be taken when, limits, searches, and the end of the stream are the reader's business.
 
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 use core::mem;
 use core::ops::Range;
+use core::sync::atomic::{Ordering, compiler_fence};
 
 use bytes::{Buf, Bytes, BytesMut};
-
-use crate::cursor::Cursor;
-use crate::separator::{Pattern, Separator};
 
 /// Size of the smallest block, in bytes, where the ceiling allows it.
 const SMALLEST_BLOCK: usize = 512;
@@ -22,48 +20,35 @@ const SMALLEST_BLOCK: usize = 512;
 /// A block this many times larger than what it has to hold is replaced by a smaller one.
 const OVERSIZED: usize = 8;
 
-/// Most byte strings, besides the newline, whose search is remembered: two of the largest sets.
-const MAX_CURSORS: usize = 2 * Separator::MAX_COUNT;
+/// Room for less than this part of the unread bytes is not worth moving them.
+const LITTLE: usize = 8;
 
 /// Bytes received and not yet taken.
-#[derive(Default)]
 pub(crate) struct ReceiveBuffer {
     block: Block,
     /// Where the unread bytes begin in `block`.
     ///
     /// Invariant: `start <= filled <= block.len()`.
     start: usize,
-    /// Where the unread bytes end in `block`. What lies behind is free.
+    /// Where the unread bytes end in `block`. What lies after is free.
     filled: usize,
-    /// How many bytes behind `filled` were handed out to be written.
+    /// How many bytes after `filled` were handed out to be written.
     ///
     /// Invariant: `filled + offered <= block.len()`.
     offered: usize,
-    /// Place of the block's first byte in the stream.
+    /// Position in the stream of the block's first byte.
     base: u64,
-    /// The search for newlines, which every reader needs.
-    newline: Cursor,
-    /// The searches for other byte strings, the one used last behind the others.
-    ///
-    /// Invariant: at most [`MAX_CURSORS`], no byte string twice.
-    cursors: Vec<(Pattern, Cursor)>,
     #[cfg(feature = "counters")]
-    costs: Costs,
-}
-
-/// What a buffer has done, in bytes: for tests that its work is linear in what it received.
-#[cfg(feature = "counters")]
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Costs {
-    /// Bytes that searches for separators have looked at.
-    pub examined: u64,
-    /// Bytes copied into the buffer, or from one place in it to another.
-    pub copied: u64,
+    copied: u64,
 }
 
 /// Memory for bytes. Its length is what was ever written, its capacity what may be.
 enum Block {
-    Own(Vec<u8>),
+    Own {
+        bytes: Vec<u8>,
+        /// Whether it is on loan, and so kept when nothing is left in it.
+        is_lent: bool,
+    },
     /// The rest of a block whose beginning went out with frames that were taken without copying.
     Shared {
         rest: BytesMut,
@@ -72,24 +57,24 @@ enum Block {
     },
 }
 
-/// Where a separator was found, in bytes from the first unread one.
-pub(crate) struct Match {
-    /// How many bytes precede the shortest of the byte strings that end here.
-    pub(crate) content: usize,
-    /// Where the separator ends.
-    pub(crate) end: usize,
-    /// Length of the longest of the byte strings that end here.
-    pub(crate) separator_len: usize,
-    /// Place of that longest one in the set.
-    pub(crate) index: usize,
-}
-
 #[expect(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "places are ordered as the invariants on `start`, `filled` and `offered` say"
 )]
 impl ReceiveBuffer {
+    pub(crate) const fn new() -> Self {
+        Self {
+            block: Block::NONE,
+            start: 0,
+            filled: 0,
+            offered: 0,
+            base: 0,
+            #[cfg(feature = "counters")]
+            copied: 0,
+        }
+    }
+
     /// Appends a copy of `input`. The block grows to at most `ceiling` bytes if that suffices.
     pub(crate) fn append(&mut self, input: &[u8], ceiling: usize) {
         self.make_room(input.len(), input.len(), ceiling);
@@ -99,7 +84,7 @@ impl ReceiveBuffer {
         self.count_copied(input.len());
     }
 
-    /// Hands out room behind the unread bytes, for [`commit`](Self::commit): `size` bytes, or what
+    /// Hands out room after the unread bytes, for [`commit`](Self::commit): `size` bytes, or what
     /// is left of a block that has reached `ceiling`.
     ///
     /// They are zero or stale. A block is zeroed once in its life, not once a read.
@@ -114,7 +99,13 @@ impl ReceiveBuffer {
         &mut self.block.written_to(end)[self.filled..end]
     }
 
-    /// Takes back the spare room, of which `written` bytes were written, and keeps the first `kept`.
+    /// Returns how much spare room is handed out, in bytes.
+    pub(crate) fn offered(&self) -> usize {
+        self.offered
+    }
+
+    /// Takes back the spare room, of which `written` bytes were written, and keeps the first
+    /// `kept`.
     ///
     /// # Panics
     ///
@@ -129,101 +120,60 @@ impl ReceiveBuffer {
         self.offered = 0;
     }
 
-    /// Removes the first `len` unread bytes; there must be that many. They stay where they are until
-    /// more are appended.
+    /// Removes the first `len` unread bytes; there must be that many. They stay where they are
+    /// until more are appended.
     #[inline]
     pub(crate) fn consume(&mut self, len: usize) {
         self.start += len;
     }
 
-    /// Gives all memory back, if nothing is unread.
-    pub(crate) fn release_if_empty(&mut self) {
-        if self.is_empty() {
-            self.rewind();
-            self.block = Block::default();
-            self.cursors = Vec::new();
+    /// Frees all memory that is not on loan, if nothing is unread. Returns whether nothing is.
+    pub(crate) fn release_if_empty(&mut self) -> bool {
+        if !self.is_empty() {
+            return false;
         }
+        self.rewind();
+        if !self.block.is_lent() {
+            self.block = Block::NONE;
+        }
+        true
     }
 
-    /// Finds the next newline, as the count of unread bytes before it.
-    #[inline]
-    pub(crate) fn find_newline(&mut self) -> Option<usize> {
-        self.newline
-            .known_end(self.start)
-            .or_else(|| self.look_for_newline())
-    }
-
-    #[inline(never)]
-    fn look_for_newline(&mut self) -> Option<usize> {
-        let before = self.newline;
-        let received = &self.block.bytes()[..self.filled];
-        let content = self.newline.find_byte(b'\n', received, self.start);
-        self.count_examined(&Pattern::Byte(b'\n'), before, self.newline);
-        content
-    }
-
-    /// Finds the separator that ends first.
+    /// Takes a block on loan.
     ///
-    /// Looks at each byte once for each byte string, plus at most its length less one for each time
-    /// that bytes were appended, whatever was searched for in between.
-    #[inline]
-    pub(crate) fn find(&mut self, separator: &Separator) -> Option<Match> {
-        let mut first: Option<Match> = None;
-        for (index, pattern) in separator.patterns().iter().enumerate() {
-            let Some(content) = self.find_pattern(pattern) else {
-                continue;
-            };
-            let found = Match {
-                content,
-                end: content + pattern.len(),
-                separator_len: pattern.len(),
-                index,
-            };
-            first = Some(match first {
-                Some(first) => first.or_sooner(found),
-                None => found,
-            });
+    /// # Errors
+    ///
+    /// The block, if something is unread, or another one is on loan.
+    pub(crate) fn lend(&mut self, mut block: Vec<u8>) -> Result<(), Vec<u8>> {
+        if !self.is_empty() || self.block.is_lent() {
+            return Err(block);
         }
-        first
+        self.rewind();
+        // Room is made of zeros, never of what another stream has left in it.
+        block.clear();
+        self.block = Block::Own {
+            bytes: block,
+            is_lent: true,
+        };
+        Ok(())
     }
 
-    /// Finds the first carriage return or newline, as the count of unread bytes before it.
-    pub(crate) fn find_line_break(&mut self) -> Option<usize> {
-        let newline = self.find_newline();
-        let carriage_return = self.find_pattern(&Pattern::Byte(b'\r'));
-        newline.into_iter().chain(carriage_return).min()
-    }
-
-    #[inline]
-    fn find_pattern(&mut self, pattern: &Pattern) -> Option<usize> {
-        if matches!(pattern, Pattern::Byte(b'\n')) {
-            return self.find_newline();
+    /// Gives a block on loan back, without bytes. What is unread moves to a block of its own size.
+    pub(crate) fn reclaim(&mut self) -> Option<Vec<u8>> {
+        let unread = self.len();
+        let Block::Own { bytes, is_lent } = &mut self.block else {
+            return None;
+        };
+        if !mem::replace(is_lent, false) {
+            return None;
         }
-        match self.cursors.last() {
-            Some((last, _)) if last == pattern => {}
-            _ => self.bring_up(pattern),
-        }
-        let (_, cursor) = self.cursors.last_mut()?;
-        let before = *cursor;
-        let received = &self.block.bytes()[..self.filled];
-        let content = cursor.find(pattern, received, self.start);
-        let after = *cursor;
-        self.count_examined(pattern, before, after);
-        content
-    }
-
-    /// Puts the search for `pattern` behind the others.
-    #[inline(never)]
-    fn bring_up(&mut self, pattern: &Pattern) {
-        match self.cursors.iter().position(|(known, _)| known == pattern) {
-            Some(place) => self.cursors[place..].rotate_left(1),
-            None => {
-                if self.cursors.len() == MAX_CURSORS {
-                    self.cursors.remove(0);
-                }
-                self.cursors.push((pattern.clone(), Cursor::default()));
-            }
-        }
+        let own = bytes[self.start..self.filled].to_vec();
+        let mut lent = mem::replace(bytes, own);
+        lent.clear();
+        self.moved_towards_front(self.start);
+        (self.start, self.filled, self.offered) = (0, unread, 0);
+        self.count_copied(unread);
+        Some(lent)
     }
 
     /// Takes bytes that were consumed, and nothing appended since, out of the block without a copy.
@@ -241,17 +191,20 @@ impl ReceiveBuffer {
             rest.advance(taken.start);
         }
         let frame = rest.split_to(taken.len()).freeze();
+        // Keeps the frame in registers. It would be copied by loads that are wider than the stores
+        // before, for which processors have to wait.
+        compiler_fence(Ordering::SeqCst);
         self.filled -= taken.end;
         self.start -= taken.end;
-        self.moved_towards_front(taken.end);
+        self.base += taken.end as u64;
         frame
     }
 
     #[cold]
     fn share_first(&mut self, taken: Range<usize>) -> Bytes {
-        if let Block::Own(block) = &mut self.block {
-            let size = block.capacity();
-            let rest = BytesMut::from(Bytes::from(mem::take(block)));
+        if let Block::Own { bytes, .. } = &mut self.block {
+            let size = bytes.capacity();
+            let rest = BytesMut::from(Bytes::from(mem::take(bytes)));
             self.block = Block::Shared { rest, size };
         }
         self.share(taken)
@@ -292,7 +245,7 @@ impl ReceiveBuffer {
         self.start
     }
 
-    /// Place in the stream of the first unread byte.
+    /// Position in the stream of the first unread byte.
     #[inline]
     pub(crate) fn position(&self) -> u64 {
         self.base + self.start as u64
@@ -303,18 +256,19 @@ impl ReceiveBuffer {
         self.block.size()
     }
 
+    /// Returns how many bytes were copied into the buffer, or within it.
     #[cfg(feature = "counters")]
-    pub(crate) fn costs(&self) -> Costs {
-        self.costs
+    pub(crate) fn copied(&self) -> u64 {
+        self.copied
     }
 
-    /// Makes the block have room for `size` more bytes behind `filled`, or for as few as `least` if it
-    /// has reached `ceiling`.
+    /// Makes the block have room for `size` more bytes after `filled`, or for as few as `least` if
+    /// it has reached `ceiling`.
     ///
-    /// Unread bytes are moved only where that pays: when at least as many were taken since the block
-    /// began, or to a block of twice the size, past the ceiling of a quarter more. At the ceiling
-    /// neither holds. Then they are moved when the room is used up, which the caller makes rare by
-    /// the ceiling that it sets.
+    /// Unread bytes are moved only where that is paid for: by as many that were taken since the
+    /// block began, or by growth, to a block of twice the size, past the ceiling of a quarter more.
+    /// At the ceiling neither may hold. Then they are moved when the room is used up, which the
+    /// ceiling that the caller sets makes rare, and growth makes rare where it does not.
     fn make_room(&mut self, size: usize, least: usize, ceiling: usize) {
         if self.is_empty() {
             self.rewind();
@@ -324,12 +278,19 @@ impl ReceiveBuffer {
         let held = self.block.size();
         let taken = self.start + (held - self.block.capacity());
         let room = self.block.capacity() - self.filled;
-        let most = match needed <= ceiling {
-            true => ceiling,
-            false => needed.saturating_add(needed / 4),
+        // Room that is used up soon would make the bytes move again soon.
+        let little = unread / LITTLE;
+        let most = if needed <= ceiling && ceiling - unread >= little {
+            ceiling
+        } else {
+            needed.saturating_add(needed / 4)
         };
-        let oversized = held > most || held / OVERSIZED > needed.max(SMALLEST_BLOCK);
-        let moving_pays = unread <= taken && needed <= held;
+        let is_paid = unread <= taken;
+        // How large a block on loan is, is for its owner to say.
+        let may_shrink = is_paid && !self.block.is_lent();
+        let oversized =
+            may_shrink && (held > most || held / OVERSIZED > needed.max(SMALLEST_BLOCK));
+        let moving_pays = is_paid && needed <= held;
         let target = if oversized {
             SMALLEST_BLOCK.min(most).max(needed)
         } else if moving_pays {
@@ -339,21 +300,23 @@ impl ReceiveBuffer {
             doubled.min(most).max(needed)
         };
         let grows = target > held;
-        if !oversized && (room >= size || (!moving_pays && !grows && room >= least)) {
+        let growth_pays = grows && target - held >= little;
+        if !oversized && (room >= size || (!moving_pays && !growth_pays && room >= least)) {
             return;
         }
         match &mut self.block {
-            Block::Own(block) if !oversized && !grows => {
-                block.copy_within(self.start..self.filled, 0);
+            Block::Own { bytes, .. } if !oversized && !grows => {
+                bytes.copy_within(self.start..self.filled, 0);
             }
-            Block::Own(block) if !oversized && self.start == 0 => {
-                // The allocator may find room behind the block, or map its pages elsewhere.
-                block.reserve_exact(target - block.len());
+            Block::Own { bytes, .. } if !oversized && self.start == 0 => {
+                // The allocator may find room after the block, or map its pages elsewhere.
+                bytes.reserve_exact(target - bytes.len());
             }
             old => {
-                let mut block = Vec::with_capacity(target);
-                block.extend_from_slice(&old.bytes()[self.start..self.filled]);
-                *old = Block::Own(block);
+                let mut bytes = Vec::with_capacity(target);
+                bytes.extend_from_slice(&old.bytes()[self.start..self.filled]);
+                let is_lent = old.is_lent();
+                *old = Block::Own { bytes, is_lent };
             }
         }
         self.count_copied(unread);
@@ -364,72 +327,49 @@ impl ReceiveBuffer {
 
     /// Forgets bytes that were taken, once none is unread, and the room that was handed out.
     fn rewind(&mut self) {
-        self.base += self.start as u64;
+        self.moved_towards_front(self.start);
         self.start = 0;
         self.filled = 0;
         self.offered = 0;
-        self.newline = Cursor::default();
-        self.cursors.clear();
     }
 
     /// Records that all bytes in the block are `by` places nearer to its front.
     fn moved_towards_front(&mut self, by: usize) {
         self.base += by as u64;
-        self.newline.shift(by);
-        for (_, cursor) in &mut self.cursors {
-            cursor.shift(by);
-        }
-    }
-
-    #[inline]
-    fn count_examined(&mut self, _pattern: &Pattern, _before: Cursor, _after: Cursor) {
-        #[cfg(feature = "counters")]
-        {
-            self.costs.examined += _after.examined_since(&_before, _pattern, self.start) as u64;
-        }
     }
 
     #[inline]
     fn count_copied(&mut self, _bytes: usize) {
         #[cfg(feature = "counters")]
         {
-            self.costs.copied += _bytes as u64;
-        }
-    }
-}
-
-impl Match {
-    /// The one of two that ends sooner. Where they end together, the longer names the separator, and the
-    /// shorter says what precedes it.
-    fn or_sooner(self, other: Self) -> Self {
-        match self.end.cmp(&other.end) {
-            Ordering::Less => self,
-            Ordering::Greater => other,
-            Ordering::Equal => {
-                let content = self.content.max(other.content);
-                let longer = match self.separator_len < other.separator_len {
-                    true => other,
-                    false => self,
-                };
-                Self { content, ..longer }
-            }
+            self.copied += _bytes as u64;
         }
     }
 }
 
 impl Block {
+    const NONE: Self = Self::Own {
+        bytes: Vec::new(),
+        is_lent: false,
+    };
+
     #[inline]
     fn bytes(&self) -> &[u8] {
         match self {
-            Self::Own(block) => block,
+            Self::Own { bytes, .. } => bytes,
             Self::Shared { rest, .. } => rest,
         }
+    }
+
+    /// Whether it is on loan, and so kept when nothing is left in it.
+    fn is_lent(&self) -> bool {
+        matches!(self, Self::Own { is_lent: true, .. })
     }
 
     /// How many bytes it has room for, from the first that it shows.
     fn capacity(&self) -> usize {
         match self {
-            Self::Own(block) => block.capacity(),
+            Self::Own { bytes, .. } => bytes.capacity(),
             Self::Shared { rest, .. } => rest.capacity(),
         }
     }
@@ -437,17 +377,17 @@ impl Block {
     /// How much memory it holds.
     fn size(&self) -> usize {
         match self {
-            Self::Own(block) => block.capacity(),
+            Self::Own { bytes, .. } => bytes.capacity(),
             Self::Shared { size, .. } => *size,
         }
     }
 
-    /// Writes `input` behind the first `len` bytes.
+    /// Writes `input` after the first `len` bytes.
     fn append_at(&mut self, len: usize, input: &[u8]) {
         match self {
-            Self::Own(block) => {
-                block.truncate(len);
-                block.extend_from_slice(input);
+            Self::Own { bytes, .. } => {
+                bytes.truncate(len);
+                bytes.extend_from_slice(input);
             }
             Self::Shared { rest, .. } => {
                 rest.truncate(len);
@@ -460,19 +400,13 @@ impl Block {
     fn written_to(&mut self, len: usize) -> &mut [u8] {
         if self.bytes().len() < len {
             match self {
-                Self::Own(block) => block.resize(len, 0),
+                Self::Own { bytes, .. } => bytes.resize(len, 0),
                 Self::Shared { rest, .. } => rest.resize(len, 0),
             }
         }
         match self {
-            Self::Own(block) => block,
+            Self::Own { bytes, .. } => bytes,
             Self::Shared { rest, .. } => rest,
         }
-    }
-}
-
-impl Default for Block {
-    fn default() -> Self {
-        Self::Own(Vec::new())
     }
 }

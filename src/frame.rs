@@ -9,9 +9,9 @@ use crate::buffer::ReceiveBuffer;
 
 /// Bytes that a read has taken from the stream, lent until the reader is used again.
 ///
-/// It derefs to the bytes, with the separator that ended them, as asyncio returns them.
-/// [`content`](Self::content) and [`without_separator`](Self::without_separator) leave the separator
-/// out. Three ways to keep a frame, at three prices:
+/// It dereferences to the bytes, with the separator that ended them, as asyncio returns them.
+/// [`content`](Self::content) leaves the separator out. Three ways to keep a frame, at three
+/// prices:
 ///
 /// | call | costs | holds |
 /// | --- | --- | --- |
@@ -19,10 +19,9 @@ use crate::buffer::ReceiveBuffer;
 /// | [`to_bytes`](Self::to_bytes) | one allocation and a copy | just its own bytes |
 /// | [`into_bytes`](Self::into_bytes) | a reference count | the whole block that was read with it |
 ///
-/// A frame cannot leave the loop that asks for it while that loop goes on to feed the reader.
-/// A function that loops until a frame is there and then returns it takes the frame's
-/// [`token`](Self::token) inside of the loop, and behind it gets the frame back from
-/// [`Reader::frame`](crate::Reader::frame).
+/// A `Frame` borrows the reader, so the borrow checker won't let you return it from a loop that
+/// also feeds the reader. Break out with its [`token`](Self::token) and call
+/// [`Reader::frame`](crate::Reader::frame) after the loop.
 #[must_use = "the bytes of a frame have left the stream"]
 pub struct Frame<'a> {
     buffer: &'a mut ReceiveBuffer,
@@ -34,8 +33,8 @@ pub struct Frame<'a> {
     end: FrameEnd,
 }
 
-/// What ended a frame, in one number, since frames are passed on for every line: the separator's length,
-/// and 256 times its place in the set, from one. Zero is no separator.
+/// What ended a frame, in one number, since frames are passed on for every line: the separator's
+/// length, and 256 times its place in the set, from one. Zero is no separator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct FrameEnd(u16);
 
@@ -43,12 +42,12 @@ pub(crate) struct FrameEnd(u16);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use = "the bytes of a frame have left the stream"]
 pub struct FrameToken {
-    /// The reader's place in the stream right behind the frame's bytes.
+    /// The reader's position in the stream right after the frame's bytes.
     position: u64,
     /// How far before that place the frame begins.
     begin: usize,
     /// How far before that place the frame ends: more than nothing once its separator is left out.
-    left_out: u8,
+    left_out: u16,
     end: FrameEnd,
 }
 
@@ -77,7 +76,7 @@ impl FrameEnd {
     }
 
     #[inline]
-    fn matched(self) -> Option<usize> {
+    fn separator_index(self) -> Option<usize> {
         let [_, place] = self.0.to_le_bytes();
         place.checked_sub(1).map(usize::from)
     }
@@ -85,8 +84,15 @@ impl FrameEnd {
     /// The same separator, left out.
     #[inline]
     fn left_out(self) -> Self {
-        let [_, place] = self.0.to_le_bytes();
-        Self(u16::from_le_bytes([0, place]))
+        self.shortened(usize::MAX)
+    }
+
+    /// The same separator, of which the last `count` bytes are left out.
+    #[inline]
+    fn shortened(self, count: usize) -> Self {
+        let [len, place] = self.0.to_le_bytes();
+        let len = usize::from(len).saturating_sub(count);
+        Self(u16::from_le_bytes([len as u8, place]))
     }
 }
 
@@ -125,6 +131,27 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// Leaves a `\n` or `\r\n` at the end out of the frame, as [`std::io::BufRead::lines`] does.
+    ///
+    /// ```
+    /// # use plimsoll::{Reader, Step};
+    /// # let mut reader = Reader::new();
+    /// reader.feed("grüße\r\n".as_bytes());
+    /// let Step::Ready(line) = reader.read_line()? else { unreachable!() };
+    /// assert_eq!(line.without_line_ending().to_str().unwrap(), "grüße");
+    /// # Ok::<(), plimsoll::ReadError>(())
+    /// ```
+    #[inline]
+    pub fn without_line_ending(self) -> Self {
+        let line: &[u8] = match &*self {
+            [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => line,
+            line => line,
+        };
+        let removed = self.len().saturating_sub(line.len());
+        let (to, end) = (self.to.saturating_sub(removed), self.end.shortened(removed));
+        Self { to, end, ..self }
+    }
+
     /// Copies the frame into memory of exactly its size, for keeping.
     #[inline]
     pub fn to_bytes(&self) -> Bytes {
@@ -133,18 +160,18 @@ impl<'a> Frame<'a> {
 
     /// Takes the frame out of the reader's buffer without copying it.
     ///
-    /// It keeps alive the whole block that was read with it, at most the reader's
-    /// [`capacity`](crate::Reader::capacity): good for passing frames on at once, wasteful for
+    /// It keeps the whole block alive that was read with it, at most the reader's
+    /// [`capacity`](crate::Reader::capacity): good for passing frames on immediately, wasteful for
     /// keeping a small one. The reader goes on in a new block when more bytes come.
     #[inline]
     pub fn into_bytes(self) -> Bytes {
         self.buffer.share(self.from..self.to)
     }
 
-    /// Turns the frame into a token, which lends nothing.
+    /// Turns the frame into a token, which borrows nothing.
     ///
-    /// [`Reader::frame`](crate::Reader::frame) turns it back, as long as nothing else was asked of
-    /// the reader. This is how a frame leaves a loop:
+    /// [`Reader::frame`](crate::Reader::frame) turns it back, as long as the reader was not used in
+    /// between. This is how a frame leaves a loop:
     ///
     /// ```
     /// use plimsoll::{Frame, ReadError, Reader, Step};
@@ -172,23 +199,34 @@ impl<'a> Frame<'a> {
         FrameToken {
             position: self.buffer.position(),
             begin: taken_to.saturating_sub(self.from),
-            left_out: taken_to.saturating_sub(self.to) as u8,
+            left_out: taken_to.saturating_sub(self.to) as u16,
             end: self.end,
         }
     }
 
-    /// Returns the bytes before the separator; all of them, where there is none.
+    /// Returns the bytes before the separator, or all if there is none.
     #[inline]
     pub fn content(&self) -> &[u8] {
         self.buffer.taken(self.from..self.content_end())
     }
 
-    /// Tells which separator ended the frame, by its place in the set, from zero.
+    /// Returns the frame as text, its separator included.
+    ///
+    /// # Errors
+    ///
+    /// [`Utf8Error`](core::str::Utf8Error), which tells where the text stops being UTF-8, and none
+    /// of its bytes.
+    #[inline]
+    pub fn to_str(&self) -> Result<&str, core::str::Utf8Error> {
+        core::str::from_utf8(self)
+    }
+
+    /// Returns which separator ended the frame, by its place in the set, from zero.
     ///
     /// `None` for a last line that the end of the stream cut short, and for what was read by count.
     #[inline]
-    pub fn matched(&self) -> Option<usize> {
-        self.end.matched()
+    pub fn separator_index(&self) -> Option<usize> {
+        self.end.separator_index()
     }
 
     #[inline]
@@ -231,7 +269,78 @@ impl fmt::Debug for Frame<'_> {
         f.debug_struct("Frame")
             .field("len", &self.len())
             .field("separator_len", &self.end.separator_len())
-            .field("matched", &self.matched())
+            .field("separator_index", &self.separator_index())
+            .finish()
+    }
+}
+
+/// The next bytes of the stream, as [`Reader::peek_until`](crate::Reader::peek_until) shows them:
+/// nothing was taken.
+///
+/// It dereferences to the bytes, with the separator that ends them.
+#[derive(Clone, Copy)]
+pub struct Peeked<'a> {
+    bytes: &'a [u8],
+    end: FrameEnd,
+}
+
+impl<'a> Peeked<'a> {
+    #[inline]
+    pub(crate) fn new(bytes: &'a [u8], end: FrameEnd) -> Self {
+        Self { bytes, end }
+    }
+
+    /// Returns the bytes before the separator.
+    #[inline]
+    pub fn content(&self) -> &'a [u8] {
+        let len = self.bytes.len().saturating_sub(self.end.separator_len());
+        self.bytes.get(..len).unwrap_or_default()
+    }
+
+    /// Returns the bytes as text, their separator included.
+    ///
+    /// # Errors
+    ///
+    /// [`Utf8Error`](core::str::Utf8Error), as for [`Frame::to_str`].
+    #[inline]
+    pub fn to_str(&self) -> Result<&'a str, core::str::Utf8Error> {
+        core::str::from_utf8(self.bytes)
+    }
+
+    /// Returns which separator ends the bytes, by its place in the set, from zero.
+    #[inline]
+    pub fn separator_index(&self) -> Option<usize> {
+        self.end.separator_index()
+    }
+}
+
+impl Deref for Peeked<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.bytes
+    }
+}
+
+impl AsRef<[u8]> for Peeked<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Peeked<'_> {
+    fn eq(&self, other: &T) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+impl fmt::Debug for Peeked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peeked")
+            .field("len", &self.len())
+            .field("separator_len", &self.end.separator_len())
+            .field("separator_index", &self.separator_index())
             .finish()
     }
 }

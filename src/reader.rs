@@ -1,42 +1,92 @@
 //! The receive half of a byte stream: bytes in, lines and frames out.
 //!
-//! Whoever owns the socket puts received bytes in, by [`Reader::feed`] or without a copy by
-//! [`Reader::input`] and [`Reader::commit`], and says when no more will come. Reads take from what
-//! is there. A read that cannot finish answers [`Step::NeedInput`] and takes nothing, so no byte is
-//! ever held by a call, and giving a call up loses none.
+//! The driver puts received bytes in, by [`Reader::feed`] or without a copy by [`Reader::input`]
+//! and [`Reader::commit`], and says when no more will come. Reads take from what is there. A read
+//! that cannot finish returns [`Step::NeedInput`] and takes nothing, so no byte is ever held by a
+//! call, and cancelling it loses none.
 //!
-//! What a read comes to, errors included, depends on the bytes alone, never on how the network cut
-//! them. Two things do depend on that: how much [`Reader::read`] takes, which is what is there, and
-//! the number of bytes that an overrun reports.
+//! What a read returns, errors included, depends on the bytes alone, never on packet boundaries.
+//! Four things do depend on them: how much [`Reader::read`] takes, which is what is there, the
+//! number of bytes that an overrun reports, when a `\r` at the end of what is there turns out to be a
+//! [universal newline](Separator::UNIVERSAL_NEWLINE), and what a function of the caller's makes of
+//! more than twice the limit that it [sees buffered](Reader::read_with).
 //!
 //! Semantics follow `asyncio.StreamReader` of CPython 3.13; each method says where it departs.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
 
-use crate::buffer::{Match, ReceiveBuffer};
-use crate::error::{Loss, ReadError};
-use crate::frame::{Frame, FrameEnd, FrameToken};
-use crate::separator::Separator;
-use crate::step::Step;
+use crate::buffer::ReceiveBuffer;
+use crate::discard::{Discard, Discarding};
+use crate::error::{ConnectionError, ReadError, TransportError};
+use crate::frame::{Frame, FrameEnd, FrameToken, Peeked};
+use crate::length_prefix::LengthPrefix;
+use crate::search::{Found, Match, Searches, Unread};
+use crate::separator::{Kind, Separator};
+use crate::step::{Progress, Step};
 
 /// Takes bytes as they come and gives them out as lines, frames, and counted pieces.
+///
+/// | a read | returns | over the limit | at the end of the stream |
+/// | --- | --- | --- | --- |
+/// | [`read`](Self::read) | what is there | has none | an empty frame |
+/// | [`read_line`](Self::read_line), [`read_delimited`](Self::read_delimited) | a frame | the frame is discarded, one error | the rest, then empty frames |
+/// | [`read_until`](Self::read_until), [`peek_until`](Self::peek_until) | a frame | an error, the data stays | an error, the data stays |
+/// | [`read_exact`](Self::read_exact), [`peek`](Self::peek), [`read_length_prefixed`](Self::read_length_prefixed) | a count of bytes | an error, the data stays | an error, the data stays |
+/// | [`read_to_end`](Self::read_to_end) | all | an error, the data stays | the rest, then empty frames |
+/// | [`skip_until`](Self::skip_until), [`skip_exact`](Self::skip_exact) | no bytes | has none | an error, all is discarded |
+///
+/// # Frames of several parts
+///
+/// A read that is cancelled has taken nothing. Two reads are not one: cancelled between a head and
+/// its body, the head is gone. Take such a frame by one operation, or look at the head with
+/// [`peek_until`](Self::peek_until) or [`peek`](Self::peek) and take head and body together:
+///
+/// ```
+/// use plimsoll::{FrameToken, ReadError, Reader, Separator, Step};
+///
+/// /// A head that ends with an empty line, and as many bytes as its only field says.
+/// fn message(reader: &mut Reader) -> Result<Step<FrameToken>, ReadError> {
+///     let Step::Ready(head) = reader.peek_until(&Separator::CRLF_CRLF)? else {
+///         return Ok(Step::NeedInput);
+///     };
+///     let length = head.content().strip_prefix(b"Content-Length: ").unwrap_or_default();
+///     let length = str::from_utf8(length).ok().and_then(|length| length.parse().ok());
+///     // What is no number, or too large, is more than any read may take.
+///     let len = head.len().saturating_add(length.unwrap_or(usize::MAX));
+///     Ok(reader.read_exact(len)?.map(|message| message.token()))
+/// }
+///
+/// let mut reader = Reader::new();
+/// reader.feed(b"Content-Length: 3\r\n\r\nab");
+/// assert!(!reader.read_frame_with(message)?.is_ready());
+/// reader.feed(b"c");
+/// let Step::Ready(message) = reader.read_frame_with(message)? else { unreachable!() };
+/// assert_eq!(message, "Content-Length: 3\r\n\r\nabc");
+///
+/// reader.feed(b"Content-Length: 18446744073709551615\r\n\r\n");
+/// assert!(matches!(reader.read_frame_with(message), Err(ReadError::CountTooLarge { .. })));
+/// # Ok::<(), ReadError>(())
+/// ```
 ///
 /// # Memory
 ///
 /// Reading pauses above twice the limit. A driver that reads only while
-/// [`wants_read`](Self::wants_read) holds, at most R bytes at once, makes the reader hold at most
-/// `2 * limit + R` bytes, capacity counted, where R counts as a quarter of the limit if it is less:
-/// with less room than that, the reader would be busy making room. A read by count that waits, or one
-/// [to the end](Self::read_to_end), raises `2 * limit` to what it asks for, and only as these bytes
-/// arrive; the [cap](Self::set_cap) bounds what may be asked for by count. If such a read is given
-/// up, what it has gathered is held until it is read, with a quarter more. While a block grows, the
-/// allocator may hold the old one beside it. The byte strings that were last searched for are kept,
-/// with how far each search has come: up to 20 KiB for 32 of the longest, and nothing for newlines.
+/// [`wants_read`](Self::wants_read) holds, at most R bytes at once, makes the reader hold at most M
+/// plus R bytes, capacity counted, where M is twice the limit, and R counts as an eighth of M if it
+/// is less: with less room than that, the reader would be busy making room. A read by count that
+/// waits, or one [to the end](Self::read_to_end), raises M to what it asks for, and only as these
+/// bytes arrive; [`set_max_read_exact`](Self::set_max_read_exact) bounds what may be asked for by
+/// count. If such a read is cancelled, the memory is held until as much was read as is left. While
+/// a block grows, the allocator may hold the old one beside it. The byte strings that were last
+/// searched for are kept, with how far each search has come: up to 28 KiB for 32 of the longest,
+/// and nothing for newlines. What is being discarded is not held, but for the few bytes that may
+/// begin its separator.
 ///
-/// A read that waits with nothing unread gives all memory back, until the next
-/// [`input`](Self::input) or [`feed`](Self::feed).
+/// A read that waits with nothing unread frees all memory, until the next [`input`](Self::input) or
+/// [`feed`](Self::feed). A skip that waits keeps 48 bytes, to go on when it is called again.
 ///
 /// # Examples
 ///
@@ -47,8 +97,8 @@ use crate::step::Step;
 /// reader.feed(b"MAIL FROM:<x>\r\nQUIT\r\n22");
 ///
 /// // The limit of this reader is too low for the first command. Nothing is lost by asking.
-/// let answer = reader.read_until(&Separator::CRLF);
-/// assert!(matches!(answer, Err(ReadError::LimitOverrun { limit: 8, .. })));
+/// let result = reader.read_until(&Separator::CRLF);
+/// assert!(matches!(result, Err(ReadError::LimitOverrun { limit: 8, .. })));
 /// assert_eq!(reader.skip_until(&Separator::CRLF)?, Step::Ready(0));
 ///
 /// let Step::Ready(command) = reader.read_until(&Separator::CRLF)? else { unreachable!() };
@@ -69,29 +119,27 @@ use crate::step::Step;
 /// ```
 pub struct Reader {
     buffer: ReceiveBuffer,
+    search: Searches,
     /// Most bytes before a separator. Never zero.
     limit: usize,
     /// Most bytes that a read may ask for by count.
-    cap: usize,
+    max_read_exact: usize,
     /// How many bytes the read that waits has asked for by count; zero if none did.
     ///
     /// The buffer may grow to hold that many. Nothing is reserved by it.
     wanted: usize,
-    intake: Intake,
+    /// Invariant: while it is active, no more is buffered than may begin its separator.
+    discard: Discard,
+    /// Whether more than twice the limit was buffered, and since then never as little as the limit.
+    ///
+    /// False while a discard is active.
+    is_paused: bool,
+    /// Whether [`Reader::feed_eof`] was called, whatever else may have ended the stream.
+    has_eof: bool,
+    /// Whether this side closed before the stream had ended, whatever came later.
+    is_closed: bool,
     /// How the stream ended; `None` while it goes on.
     end: Option<End>,
-}
-
-/// What becomes of bytes that arrive.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Intake {
-    Open,
-    /// More than twice the limit was buffered, and since then never as little as the limit.
-    Paused,
-    /// They belong to a line that was too long, and are dropped through its newline.
-    ///
-    /// Invariant: nothing is buffered.
-    Dropping,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -100,39 +148,43 @@ enum End {
     Eof,
     /// This side closed, and wants no more.
     Closed,
-    Lost(Loss),
+    Lost(ConnectionError),
 }
 
 impl Reader {
     /// The limit of a new reader, 64 KiB, as in asyncio.
     pub const DEFAULT_LIMIT: usize = 64 * 1024;
-    /// The cap of a new reader, 16 MiB.
-    pub const DEFAULT_CAP: usize = 16 * 1024 * 1024;
+    /// Most bytes that a read of a new reader may ask for by count, 16 MiB.
+    pub const DEFAULT_MAX_READ_EXACT: usize = 16 * 1024 * 1024;
 
     /// Creates a reader with the default limit.
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self::with_limit(Self::DEFAULT_LIMIT)
     }
 
-    /// Creates a reader that accepts lines and frames of at most `limit` bytes, separator not counted.
+    /// Creates a reader that accepts lines and frames of at most `limit` bytes, separator not
+    /// counted.
     ///
     /// # Panics
     ///
     /// If `limit` is zero. (asyncio raises `ValueError`.)
-    pub fn with_limit(limit: usize) -> Self {
-        let mut reader = Self {
-            buffer: ReceiveBuffer::default(),
+    pub const fn with_limit(limit: usize) -> Self {
+        assert!(limit > 0, "limit of zero bytes");
+        Self {
+            buffer: ReceiveBuffer::new(),
+            search: Searches::new(),
             limit,
-            cap: Self::DEFAULT_CAP,
+            max_read_exact: Self::DEFAULT_MAX_READ_EXACT,
             wanted: 0,
-            intake: Intake::Open,
+            discard: Discard::Nothing,
+            is_paused: false,
+            has_eof: false,
+            is_closed: false,
             end: None,
-        };
-        reader.set_limit(limit);
-        reader
+        }
     }
 
-    /// Changes the limit, in bytes. Between two calls this is the limit of the next call.
+    /// Sets the limit, in bytes. Between two calls it sets that of the next call.
     ///
     /// Whether reading is paused is decided anew. (asyncio's limit is fixed.)
     ///
@@ -146,40 +198,43 @@ impl Reader {
         self.resume_if_low();
     }
 
-    /// Changes the cap: the most bytes, 16 MiB at first, that [`read_exact`](Self::read_exact) and
-    /// [`peek`](Self::peek) may ask for.
+    /// Sets the most bytes that a read may ask for by count, 16 MiB by default: of
+    /// [`read_exact`](Self::read_exact), [`peek`](Self::peek) and
+    /// [`read_length_prefixed`](Self::read_length_prefixed).
     ///
     /// Such a number often comes from the peer. (asyncio waits for any number of bytes.)
-    pub fn set_cap(&mut self, cap: usize) {
-        self.cap = cap;
+    pub fn set_max_read_exact(&mut self, max: usize) {
+        self.max_read_exact = max;
     }
 
     /// Appends bytes received from the peer.
     ///
-    /// An empty `input` changes nothing. After [`Connection::close`](crate::Connection::close) any input
-    /// is dropped. After [`feed_lost`](Self::feed_lost) it is accepted, and comes before the loss.
-    /// While reading is paused it is accepted too; then it is the caller who lets memory grow.
+    /// An empty `input` changes nothing. After [`Connection::close`](crate::Connection::close) any
+    /// input is discarded. After [`feed_lost`](Self::feed_lost) it is accepted otherwise, and comes
+    /// before the loss. While reading is paused it is accepted too; then it is the caller who lets
+    /// memory grow.
     ///
     /// # Panics
     ///
-    /// If [`feed_eof`](Self::feed_eof) was called before, even if `input` is empty.
+    /// If [`feed_eof`](Self::feed_eof) was called before, whatever came before or after it, and
+    /// even if `input` is empty.
     #[doc(alias = "feed_data")]
     pub fn feed(&mut self, input: &[u8]) {
         self.assert_not_ended();
-        if !input.is_empty() && self.end != Some(End::Closed) {
+        if !input.is_empty() && !self.is_closed {
             let ceiling = self.ceiling(input.len());
             self.buffer.append(input, ceiling);
             self.received();
         }
     }
 
-    /// Returns room for the driver to receive into, without a copy: `size` bytes, or fewer if memory
-    /// has reached its bound, but never none.
+    /// Returns room for the driver to receive into, without a copy: `size` bytes, or fewer if
+    /// memory has reached its bound, but never none.
     ///
-    /// [`commit`](Self::commit) then says how many it received; without that nothing has happened. The
-    /// room holds zeros or stale bytes: a block is zeroed once, not for each read. It takes memory, so
-    /// a driver that can tell when the transport is readable asks for it then; one that blocks in the
-    /// call holds one read meanwhile. A read in between may take the room back.
+    /// [`commit`](Self::commit) then says how many it received; without that nothing has happened.
+    /// The room holds zeros or stale bytes: a block is zeroed once, not for each read. It takes
+    /// memory, so a driver that can tell when the transport is readable asks for it then; one that
+    /// blocks in the call holds one read meanwhile. A read in between may take the room back.
     ///
     /// # Panics
     ///
@@ -203,86 +258,179 @@ impl Reader {
 
     /// Appends the first `received` bytes of the room that [`input`](Self::input) has given.
     ///
-    /// The same as [`feed`](Self::feed) of these bytes. A `commit` of zero gives the room's memory back
+    /// The same as [`feed`](Self::feed) of these bytes. A `commit` of zero frees the room's memory
     /// if nothing is unread.
     ///
     /// # Panics
     ///
-    /// If [`feed_eof`](Self::feed_eof) was called before, or if the room was smaller or is taken back.
+    /// If [`feed_eof`](Self::feed_eof) was called before, or if the room was smaller or is taken
+    /// back.
     pub fn commit(&mut self, received: usize) {
         self.assert_not_ended();
-        let kept = if self.end == Some(End::Closed) {
-            0
-        } else {
-            received
-        };
+        let kept = if self.is_closed { 0 } else { received };
         self.buffer.commit(received, kept);
-        match kept {
-            0 => self.buffer.release_if_empty(),
-            _ => self.received(),
+        if kept == 0 {
+            self.release_if_empty();
+        } else {
+            self.received();
+        }
+    }
+
+    /// Records the result of a call that received into the room that [`input`](Self::input) has
+    /// given, of a driver that keeps the halves of a connection in two places.
+    /// [`Connection::on_receive`](crate::Connection::on_receive) has the rules.
+    ///
+    /// `send_error` is the loss that a send was told of, if any: the writer's
+    /// [`connection_error`](crate::Writer::connection_error).
+    ///
+    /// # Panics
+    ///
+    /// If [`feed_eof`](Self::feed_eof) was called before, or an earlier end was recorded.
+    pub fn on_receive(
+        &mut self,
+        result: Result<usize, impl Into<TransportError>>,
+        send_error: Option<ConnectionError>,
+    ) -> Progress {
+        let room = self.buffer.offered();
+        let result = result.map_err(Into::into);
+        self.commit(
+            result
+                .ok()
+                .filter(|received| *received <= room)
+                .unwrap_or(0),
+        );
+        match (result, send_error) {
+            // The system has reported the loss to the send, and reports it only once.
+            (Ok(0), Some(error)) if error.ends_both_directions() => self.record_loss(error),
+            (Ok(0), _) => self.feed_eof(),
+            (Ok(received), _) if received <= room => {}
+            // More than there was room for: this transport is not to be trusted.
+            (Ok(_), _) => self.record_loss(ConnectionError::Transport),
+            (Err(TransportError::WouldBlock), _) => return Progress::Blocked,
+            (Err(TransportError::Interrupted), _) => return Progress::Interrupted,
+            (Err(TransportError::Lost(error)), _) => self.record_loss(error),
+        }
+        Progress::Moved
+    }
+
+    /// Records a loss that a receive has met. Of several losses the first counts.
+    fn record_loss(&mut self, error: ConnectionError) {
+        if self.connection_error().is_none() {
+            self.feed_lost(error);
         }
     }
 
     /// Records that the peer will send no more. Calling it again changes nothing.
     pub fn feed_eof(&mut self) {
-        self.buffer.release_if_empty();
+        self.has_eof = true;
         self.end.get_or_insert(End::Eof);
+        self.settle_discard();
+        self.release_if_empty();
     }
 
     /// Records that the connection was lost.
     ///
     /// Reads first take what is buffered, as far as it completes them, then fail with
-    /// [`ReadError::Lost`]. A loss overrides an end that was fed before, and an earlier loss; an end
-    /// that is fed later changes nothing. (With an exception set, asyncio's reader makes buffered
-    /// bytes unreachable.)
+    /// [`ReadError::ConnectionLost`]. A loss overrides an end that was fed before, and an earlier
+    /// loss; an end that is fed later changes nothing for reads. (With an exception set, asyncio's
+    /// reader makes buffered bytes unreachable.)
     #[doc(alias = "set_exception")]
-    pub fn feed_lost(&mut self, loss: Loss) {
-        self.buffer.release_if_empty();
-        self.end = Some(End::Lost(loss));
+    pub fn feed_lost(&mut self, error: ConnectionError) {
+        self.end = Some(End::Lost(error));
+        self.settle_discard();
+        self.release_if_empty();
     }
 
     /// Stops reading on this side.
     ///
-    /// What is buffered can still be read; behind it reads answer as at the end of the stream. Bytes
-    /// that arrive later are dropped. Changes nothing if the stream has ended already.
+    /// What is buffered can still be read; after it reads return the end of the stream. Bytes that
+    /// arrive later are discarded. Changes nothing if the stream has ended already.
     pub(crate) fn close(&mut self) {
-        self.buffer.release_if_empty();
+        self.is_closed |= self.end.is_none();
         self.end.get_or_insert(End::Closed);
+        self.settle_discard();
+        self.release_if_empty();
     }
 
-    /// Takes as many bytes as are there, at least one and at most `max`.
+    /// Lends the reader a block to receive into, instead of memory of its own.
     ///
-    /// Empty at the end of the stream and, at once, if `max` is zero.
+    /// A driver of many connections that mostly have nothing buffered can work in a few blocks: it
+    /// lends one before it [receives](Self::input), and [reclaims](Self::reclaim) it once the reads
+    /// of that connection wait. The block is emptied, so that a transport sees none of the bytes
+    /// that another connection has left in it. It may come back larger, if a frame needed it.
     ///
     /// # Errors
     ///
-    /// - [`ReadError::Lost`], only when nothing is buffered.
+    /// The block, if bytes are held, or another block is on loan. The reader then goes on in its own
+    /// memory: a driver receives into the block itself and [feeds](Self::feed) what came.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use plimsoll::{Reader, Step};
+    ///
+    /// let mut pool = vec![Vec::with_capacity(16 * 1024)];
+    /// let mut reader = Reader::new();
+    /// for _ in 0..1000 {
+    ///     reader.lend(pool.pop().unwrap()).unwrap();
+    ///     reader.feed(b"PING\r\n"); // or `input`, receive, `commit`
+    ///     while let Step::Ready(line) = reader.read_line()? {
+    ///         assert_eq!(line, "PING\r\n");
+    ///     }
+    ///     pool.extend(reader.reclaim());
+    ///     assert_eq!(reader.capacity(), 0);
+    /// }
+    /// # Ok::<(), plimsoll::ReadError>(())
+    /// ```
+    pub fn lend(&mut self, block: Vec<u8>) -> Result<(), Vec<u8>> {
+        self.buffer.lend(block)
+    }
+
+    /// Takes back the block that was [lent](Self::lend), empty.
+    ///
+    /// What is unread, the beginning of a frame whose rest has yet to come, moves to a block of
+    /// just its size. Returns `None` if no block is on loan, or if frames that were taken without a
+    /// copy keep it alive. Room that [`input`](Self::input) has given is taken back.
+    pub fn reclaim(&mut self) -> Option<Vec<u8>> {
+        self.buffer.reclaim()
+    }
+
+    /// Reads as many bytes as are there, at least one and at most `max`.
+    ///
+    /// Returns an empty frame at the end of the stream and, immediately, if `max` is zero.
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::ConnectionLost`], only if nothing is buffered.
     pub fn read(&mut self, max: usize) -> Result<Step<Frame<'_>>, ReadError> {
         if max == 0 {
             return self.read_exact(0);
         }
-        if self.buffer.is_empty() && self.wait_or_end(0)? == More::ToCome {
+        self.finish_discard();
+        if self.is_empty() && self.wait_or_end(0)? == More::ToCome {
             return Ok(Step::NeedInput);
         }
         let len = self.buffer.len().min(max);
         Ok(Step::Ready(self.take(len, FrameEnd::NONE)))
     }
 
-    /// Takes one line, with its `\n`.
+    /// Reads one line, including its `\n`.
     ///
-    /// The last line may lack its newline, and then [`Frame::matched`] is `None`. At the end of the
-    /// stream every call gives an empty frame, which no earlier call does: a loop has to look for it.
-    /// A `\r` before the newline is a part of the line; for lines that end with `\r\n` there is
+    /// The last line may lack its newline, and then [`Frame::separator_index`] is `None`. At the
+    /// end of the stream every call returns an empty frame, which no earlier call does: a loop has
+    /// to look for it. A `\r` before the newline is a part of the line, which
+    /// [`Frame::without_line_ending`] leaves out; for lines that must end with `\r\n` there is
     /// [`read_until`](Self::read_until) with [`Separator::CRLF`].
     ///
-    /// A line that is too long is dropped through its newline, wherever that arrives, while no more
-    /// than the limit is held. (asyncio's `readline` drops what it has and may give out the rest as
-    /// a line.)
+    /// A line that is too long is discarded, up to and including its newline, wherever that
+    /// arrives, while no more than the limit is held. (asyncio's `readline` discards what it has
+    /// and may return the rest as a line.)
     ///
     /// # Errors
     ///
-    /// - [`ReadError::LineTooLong`], once for each such line; the next call gives the line after it.
-    /// - [`ReadError::Lost`]; an unfinished line stays buffered.
+    /// - [`ReadError::LineTooLong`], once for each such line; the next call returns the line after
+    ///   it.
+    /// - [`ReadError::ConnectionLost`]; an unfinished line stays buffered.
     ///
     /// # Examples
     ///
@@ -307,73 +455,162 @@ impl Reader {
     #[doc(alias = "readline")]
     #[inline]
     pub fn read_line(&mut self) -> Result<Step<Frame<'_>>, ReadError> {
-        match self.buffer.find_newline() {
-            Some(content) if content <= self.limit => Ok(Step::Ready(
-                self.take(content.wrapping_add(1), FrameEnd::NEWLINE),
-            )),
-            found => self.read_line_not_at_hand(found),
+        // The common case inline, and nothing in it that is returned through memory.
+        if let Discard::Nothing = self.discard {
+            match self.find_newline() {
+                Some(content) if content <= self.limit => {
+                    return Ok(Step::Ready(
+                        self.take(content.wrapping_add(1), FrameEnd::NEWLINE),
+                    ));
+                }
+                _ => {}
+            }
         }
+        self.read_line_not_at_hand()
     }
 
-    /// Takes everything through the separator that ends first.
+    /// Reads one line that ends with `separator`, including it: as [`read_line`](Self::read_line),
+    /// for a separator of the caller's.
     ///
-    /// The frame includes the separator, and tells [which](Frame::matched) of several it was. At
-    /// most the limit precedes it. The cost is linear in the bytes fed since the last call with the
-    /// same byte strings, also when other reads were tried or given up in between. That holds for
-    /// newlines and for the 32 byte strings that were last searched for.
+    /// The last line may lack its separator, and then [`Frame::separator_index`] is `None`. At the
+    /// end of the stream every call returns an empty frame. A line that is too long is discarded,
+    /// up to and including its separator, wherever that arrives. (asyncio has no counterpart.)
     ///
-    /// A frame that is too long is not dropped on its own, as a line is:
-    /// [`skip_until`](Self::skip_until) does that.
+    /// # Errors
+    ///
+    /// - [`ReadError::LineTooLong`], once for each such line; the next call returns the line after
+    ///   it.
+    /// - [`ReadError::BareLineBreak`], with [`Separator::STRICT_CRLF`] only, as for
+    ///   [`read_until`](Self::read_until), and for a `\r` at the end of the stream; nothing is
+    ///   consumed.
+    /// - [`ReadError::ConnectionLost`]; an unfinished line stays buffered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use plimsoll::{ReadError, Reader, Separator, Step};
+    ///
+    /// let mut reader = Reader::with_limit(15);
+    /// reader.feed(b"####################$X*5");
+    /// let result = reader.read_delimited(&Separator::CRLF);
+    /// assert_eq!(result.unwrap_err(), ReadError::LineTooLong { limit: 15 });
+    ///
+    /// reader.feed(b"8\r\n$GPRMC,A*26\r\n");
+    /// let Step::Ready(line) = reader.read_delimited(&Separator::CRLF)? else { unreachable!() };
+    /// assert_eq!(line.content(), b"$GPRMC,A*26");
+    /// # Ok::<(), ReadError>(())
+    /// ```
+    pub fn read_delimited(&mut self, separator: &Separator) -> Result<Step<Frame<'_>>, ReadError> {
+        self.finish_discard();
+        let limit = self.limit;
+        let found = match self.find(separator) {
+            Found::Match(found) if found.content <= limit => found,
+            Found::Match(found) => {
+                self.consume(found.end);
+                return Err(ReadError::LineTooLong { limit });
+            }
+            Found::Bare(before) if before <= limit => {
+                return Err(ReadError::BareLineBreak { before });
+            }
+            Found::Bare(_) | Found::Nothing => match self.bare_at_end(separator) {
+                Some(before) if before <= limit => {
+                    return Err(ReadError::BareLineBreak { before });
+                }
+                _ => return self.read_partial_line(separator),
+            },
+        };
+        Ok(Step::Ready(self.take_match(found)))
+    }
+
+    /// Reads up to and including the separator that ends first.
+    ///
+    /// The frame includes the separator, and tells [which](Frame::separator_index) of several it
+    /// was. At most the limit precedes it. The cost is linear in the bytes fed since the last call
+    /// with the same byte strings, also when other reads were tried or cancelled in between. That
+    /// holds for newlines and for the 32 byte strings that were last searched for.
+    ///
+    /// A frame that is too long stays buffered, unlike a line:
+    /// [`read_delimited`](Self::read_delimited) discards it, or [`skip_until`](Self::skip_until)
+    /// does.
     ///
     /// # Errors
     ///
     /// - [`ReadError::LimitOverrun`], as soon as no separator can begin within the limit; nothing
     ///   is consumed.
-    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered. A clean end,
-    ///   between two frames, is the one with `buffered: 0`.
-    /// - [`ReadError::BareLineBreak`], with [`Separator::STRICT_CRLF`] only, as soon as it is certain and
-    ///   no more than the limit precedes it; nothing is consumed.
-    /// - [`ReadError::Lost`]; what there is stays buffered.
+    /// - [`ReadError::Incomplete`] if the stream ends first; what there is stays buffered. A
+    ///   [clean end](ReadError::is_clean_end), between two frames, is the one with `buffered: 0`.
+    /// - [`ReadError::BareLineBreak`], with [`Separator::STRICT_CRLF`] only, as soon as it is
+    ///   certain and no more than the limit precedes it; nothing is consumed.
+    /// - [`ReadError::ConnectionLost`]; what there is stays buffered.
     #[doc(alias = "readuntil")]
+    #[inline]
     pub fn read_until(&mut self, separator: &Separator) -> Result<Step<Frame<'_>>, ReadError> {
-        let limit = self.limit;
-        let found = match separator.is_strict() {
-            false => self.buffer.find(separator),
-            true => self.find_strict_crlf()?,
-        };
-        let Some(found) = found else {
-            let overlap = separator.max_len().saturating_sub(1);
-            let consumed = self.buffer.len().saturating_sub(overlap);
-            if consumed > limit {
-                return Err(ReadError::LimitOverrun { limit, consumed });
-            }
-            return match self.wait_or_end(0)? {
-                More::ToCome => Ok(Step::NeedInput),
-                More::Never => Err(self.incomplete(None)),
+        // The common case inline, and nothing in it that is returned through memory.
+        if let Discard::Nothing = self.discard {
+            let received = unread_of(&self.buffer, false);
+            let found = match separator.kind() {
+                Kind::One(pattern) => self.search.find_one(pattern, &received),
+                Kind::Any(set) => self.search.find_first(set, &received),
+                Kind::StrictCrlf | Kind::UniversalNewline => None,
             };
-        };
-        if found.content > limit {
-            return Err(ReadError::LimitOverrun {
-                limit,
-                consumed: found.content,
-            });
+            match found {
+                Some(found) if found.content <= self.limit => {
+                    return Ok(Step::Ready(self.take_match(found)));
+                }
+                _ => {}
+            }
         }
-        Ok(Step::Ready(self.take(
-            found.end,
-            FrameEnd::separator(found.separator_len, found.index),
-        )))
+        Ok(match self.find_frame(separator)? {
+            Step::Ready(found) => Step::Ready(self.take_match(found)),
+            Step::NeedInput => Step::NeedInput,
+        })
     }
 
-    /// Takes exactly `count` bytes; none, at once, if `count` is zero.
+    /// Returns the bytes up to and including the separator that ends first, without taking them.
     ///
-    /// The limit does not apply, the [cap](Self::set_cap) does.
+    /// [`consume`](Self::consume) takes them, or any other read does, also with bytes after them:
+    /// this is how a head is looked at that says how long the frame is. (asyncio has no
+    /// counterpart.)
     ///
     /// # Errors
     ///
-    /// - [`ReadError::CapExceeded`], without waiting; nothing is consumed.
-    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered. A clean end,
-    ///   between two frames, is the one with `buffered: 0`.
-    /// - [`ReadError::Lost`]; what there is stays buffered.
+    /// As for [`read_until`](Self::read_until).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use plimsoll::{Reader, Separator, Step};
+    ///
+    /// let mut reader = Reader::new();
+    /// reader.feed(b"$5\r\nhello\r\n");
+    /// let Step::Ready(head) = reader.peek_until(&Separator::CRLF)? else { unreachable!() };
+    /// assert_eq!(head.content(), b"$5");
+    /// let len = head.len();
+    /// assert_eq!(reader.buffered(), b"$5\r\nhello\r\n");
+    /// reader.consume(len);
+    /// assert_eq!(reader.buffered(), b"hello\r\n");
+    /// # Ok::<(), plimsoll::ReadError>(())
+    /// ```
+    pub fn peek_until(&mut self, separator: &Separator) -> Result<Step<Peeked<'_>>, ReadError> {
+        Ok(match self.find_frame(separator)? {
+            Step::Ready(found) => {
+                let bytes = self.buffer.unread().get(..found.end).unwrap_or_default();
+                Step::Ready(Peeked::new(bytes, found.into()))
+            }
+            Step::NeedInput => Step::NeedInput,
+        })
+    }
+
+    /// Reads exactly `count` bytes, or none, immediately, if `count` is zero.
+    ///
+    /// The limit does not apply, [`set_max_read_exact`](Self::set_max_read_exact) does.
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::CountTooLarge`], without waiting; nothing is consumed.
+    /// - [`ReadError::Incomplete`] if the stream ends first; what there is stays buffered. A
+    ///   [clean end](ReadError::is_clean_end), between two frames, is the one with `buffered: 0`.
+    /// - [`ReadError::ConnectionLost`]; what there is stays buffered.
     #[doc(alias = "readexactly")]
     pub fn read_exact(&mut self, count: usize) -> Result<Step<Frame<'_>>, ReadError> {
         match self.gather(count)? {
@@ -388,18 +625,58 @@ impl Reader {
         }
     }
 
-    /// Takes everything through the end of the stream, at most `max` bytes.
+    /// Reads a frame whose length stands in its head: what comes after the number, unless
+    /// [`LengthPrefix::skip`] says otherwise. Head and frame are taken together.
     ///
-    /// Empty if the stream has ended and nothing is left. (asyncio's `read(-1)` has no bound, and
-    /// loses everything when cancelled.)
+    /// The length is checked when the number has arrived: head and frame together have at most as
+    /// many bytes as [`set_max_read_exact`](Self::set_max_read_exact) allows. Nothing is reserved
+    /// on the number alone. (asyncio has no counterpart.)
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::CountTooLarge`], [`ReadError::InvalidLength`], as soon as the number has
+    ///   arrived; nothing is consumed.
+    /// - [`ReadError::Incomplete`] if the stream ends first; what there is stays buffered. A
+    ///   [clean end](ReadError::is_clean_end), between two frames, is the one with `buffered: 0`.
+    /// - [`ReadError::ConnectionLost`]; what there is stays buffered.
+    pub fn read_length_prefixed(
+        &mut self,
+        prefix: &LengthPrefix,
+    ) -> Result<Step<Frame<'_>>, ReadError> {
+        if self.gather(prefix.head_len())? == Step::NeedInput {
+            return Ok(Step::NeedInput);
+        }
+        let head = self.buffer.unread().get(..prefix.head_len());
+        let length = prefix.number_in(head.unwrap_or_default());
+        let Some(total) = prefix.total_len(length) else {
+            return Err(ReadError::InvalidLength { length });
+        };
+        let total = usize::try_from(total).unwrap_or(usize::MAX);
+        if self.gather(total)? == Step::NeedInput {
+            return Ok(Step::NeedInput);
+        }
+        self.take_bytes(total);
+        let len = total.saturating_sub(prefix.skipped_of(total));
+        Ok(Step::Ready(Frame::last_taken(
+            &mut self.buffer,
+            len,
+            FrameEnd::NONE,
+        )))
+    }
+
+    /// Reads everything up to the end of the stream, at most `max` bytes.
+    ///
+    /// Returns an empty frame if the stream has ended and nothing is left. (asyncio's `read(-1)`
+    /// has no bound, and loses everything when cancelled.)
     ///
     /// # Errors
     ///
     /// - [`ReadError::StreamTooLong`], as soon as more than `max` bytes are there; nothing is
     ///   consumed.
-    /// - [`ReadError::Lost`]; what there is stays buffered.
+    /// - [`ReadError::ConnectionLost`]; what there is stays buffered.
     pub fn read_to_end(&mut self, max: usize) -> Result<Step<Frame<'_>>, ReadError> {
-        if self.buffer.len() > max {
+        self.finish_discard();
+        if self.len() > max {
             return Err(ReadError::StreamTooLong { max });
         }
         match self.wait_or_end(max)? {
@@ -408,35 +685,159 @@ impl Reader {
         }
     }
 
-    /// Drops everything through the separator that ends first, and tells which of several it was.
+    /// Reads by a function of the caller's, which asks the reader whatever it needs.
     ///
-    /// Drops while it waits, and holds no more than what may begin a separator, the longest less one
-    /// byte: this is the one operation that consumes when it answers [`Step::NeedInput`]. Another read
-    /// then goes on with the bytes that it held. (asyncio has no counterpart.)
+    /// It is called again, from its beginning, each time that more input has arrived, so it should
+    /// look at what it needs and take it all at the end: what it has taken before it needs more
+    /// input is gone if the read is cancelled. With the feature `testing` that panics. A `T` that
+    /// borrows from the reader cannot be returned; for frames there is
+    /// [`read_frame_with`](Self::read_frame_with).
     ///
     /// # Errors
     ///
-    /// - [`ReadError::Incomplete`], if the stream ends first; everything is consumed.
-    /// - [`ReadError::Lost`]; everything is consumed.
+    /// Those of `read`. If it needs input where none can come, so that waiting would never end:
+    ///
+    /// - [`ReadError::Incomplete`], [`ReadError::ConnectionLost`], after the end of the stream.
+    /// - [`ReadError::LimitOverrun`] while more than twice the limit is buffered, and `read` made no
+    ///   read of this reader wait for more. Where it looks at [`buffered`](Self::buffered) alone, that
+    ///   much is all that it can see, however the bytes were split.
+    ///
+    /// # Panics
+    ///
+    /// With the feature `testing` only, if `read` has consumed something and then needs input.
+    pub fn read_with<T, E: From<ReadError>>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<Step<T>, E>,
+    ) -> Result<Step<T>, E> {
+        let before = self.position();
+        let step = read(self)?;
+        if !step.is_ready() {
+            if cfg!(feature = "testing") {
+                assert!(
+                    self.position() == before || self.discard.is_active(),
+                    "a read has consumed something and then needs input: \
+                     if it is cancelled, what it took is lost"
+                );
+            }
+            self.wait_for_function()?;
+        }
+        Ok(step)
+    }
+
+    /// Reads a frame by a function of the caller's, which returns the [token](Frame::token) of the
+    /// last frame that it has taken. See [`read_with`](Self::read_with).
+    ///
+    /// # Errors
+    ///
+    /// As for [`read_with`](Self::read_with).
+    ///
+    /// # Panics
+    ///
+    /// As for [`read_with`](Self::read_with), and if the reader was used after the frame was taken.
+    pub fn read_frame_with<E: From<ReadError>>(
+        &mut self,
+        read: impl FnMut(&mut Self) -> Result<Step<FrameToken>, E>,
+    ) -> Result<Step<Frame<'_>>, E> {
+        Ok(match self.read_with(read)? {
+            Step::Ready(token) => Step::Ready(self.frame(token)),
+            Step::NeedInput => Step::NeedInput,
+        })
+    }
+
+    /// Discards everything up to and including the separator that ends first, and returns which of
+    /// several it was, by its place in the set.
+    ///
+    /// It discards while it waits, and holds no more than what may begin a separator, the longest
+    /// less one byte. The same call again goes on, and returns when the separator has arrived. If
+    /// it is cancelled, any other read, [`peek`](Self::peek) and [`buffered`](Self::buffered) first
+    /// finish the discard, so that the tail of a frame never comes out as one;
+    /// [`stop_discarding`](Self::stop_discarding) ends it. (asyncio has no counterpart.)
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::Incomplete`] if the stream ends first; everything is consumed.
+    /// - [`ReadError::ConnectionLost`]; everything is consumed, except what may begin a separator.
     pub fn skip_until(&mut self, separator: &Separator) -> Result<Step<usize>, ReadError> {
-        if let Some(found) = self.buffer.find(separator) {
-            self.consume(found.end);
-            return Ok(Step::Ready(found.index));
-        }
-        let overlap = match self.end {
-            None => separator.max_len().saturating_sub(1),
-            Some(_) => 0,
+        let is_same = match &self.discard {
+            Discard::Until(until) => until.is_skip && until.separator == *separator,
+            _ => false,
         };
-        self.consume(self.buffer.len().saturating_sub(overlap));
-        match self.wait_or_end(0)? {
-            More::ToCome => Ok(Step::NeedInput),
-            More::Never => Err(self.incomplete(None)),
+        if !is_same {
+            self.finish_discard();
+            if self.discard.is_active() {
+                return self.wait_to_skip(None);
+            }
+            let received = unread_of(&self.buffer, self.has_ended());
+            if let Some(found) = self.search.find_any_end(separator, &received) {
+                self.take_bytes(found.end);
+                return Ok(Step::Ready(found.index));
+            }
+            self.is_paused = false;
+            self.discard = Discard::until(separator, true);
+            self.advance_discard();
         }
+        if let Discard::Until(until) = &self.discard {
+            if let Some(index) = until.found {
+                self.discard = Discard::Nothing;
+                return Ok(Step::Ready(index));
+            }
+        }
+        self.wait_to_skip(None)
+    }
+
+    /// Discards `count` bytes.
+    ///
+    /// It discards while it waits, and holds nothing, however many they are. The same call again
+    /// goes on, and returns when all have arrived. If it is cancelled, it is finished as
+    /// [`skip_until`](Self::skip_until) is. (asyncio has no counterpart.)
+    ///
+    /// # Errors
+    ///
+    /// - [`ReadError::Incomplete`] if the stream ends first; everything is consumed, and `expected`
+    ///   is how many bytes are missing.
+    /// - [`ReadError::ConnectionLost`]; everything is consumed.
+    pub fn skip_exact(&mut self, count: u64) -> Result<Step<()>, ReadError> {
+        let is_same = match &self.discard {
+            Discard::Count(skip) => skip.total == count && count > 0,
+            _ => false,
+        };
+        if !is_same {
+            self.finish_discard();
+            if self.discard.is_active() {
+                return self.wait_to_skip(Some(count));
+            }
+            if count <= self.buffer.len() as u64 {
+                self.take_bytes(count as usize);
+                return Ok(Step::Ready(()));
+            }
+            self.is_paused = false;
+            self.discard = Discard::count(count, count);
+            self.advance_discard();
+        }
+        match &self.discard {
+            Discard::Count(skip) if skip.left > 0 => {
+                let missing = skip.left;
+                self.wait_to_skip(Some(missing))
+            }
+            _ => {
+                self.discard = Discard::Nothing;
+                Ok(Step::Ready(()))
+            }
+        }
+    }
+
+    /// Ends a discard: of a line that was too long, or of a skip that was cancelled.
+    ///
+    /// What arrives from now on is read, though it may be the tail of a frame.
+    pub fn stop_discarding(&mut self) {
+        self.discard = Discard::Nothing;
+        self.pause_if_full();
     }
 
     /// Returns the next `count` bytes without taking them.
     ///
-    /// The limit does not apply, the [cap](Self::set_cap) does. (asyncio has no counterpart.)
+    /// The limit does not apply, [`set_max_read_exact`](Self::set_max_read_exact) does. (asyncio
+    /// has no counterpart.)
     ///
     /// # Errors
     ///
@@ -451,12 +852,30 @@ impl Reader {
         }
     }
 
+    /// Takes the first `count` bytes of what is [buffered](Self::buffered): bytes that
+    /// [`peek`](Self::peek), [`peek_until`](Self::peek_until) or `buffered` have shown.
+    ///
+    /// # Panics
+    ///
+    /// If fewer are buffered.
+    pub fn consume(&mut self, count: usize) {
+        let buffered = self.len();
+        assert!(
+            count <= buffered,
+            "{count} bytes consumed of {buffered} buffered"
+        );
+        if count > 0 {
+            self.finish_discard();
+            self.take_bytes(count);
+        }
+    }
+
     /// Gets back the frame that a token of this reader stands for.
     ///
     /// # Panics
     ///
-    /// If the reader was used since the token was made. (The token of another reader gives a panic or
-    /// wrong bytes.)
+    /// If the reader was used since the token was made. (The token of another reader gives a panic
+    /// or wrong bytes.)
     #[inline]
     pub fn frame(&mut self, token: FrameToken) -> Frame<'_> {
         assert!(
@@ -466,170 +885,312 @@ impl Reader {
         Frame::restore(&mut self.buffer, token)
     }
 
-    /// Gives up the reader for the bytes that it has received and not given out, without a copy.
-    #[must_use = "these bytes were received, and nobody has seen them"]
+    /// Returns the bytes that were received and not taken, without a copy, and drops the reader.
+    ///
+    /// While a discard goes on, they are the few bytes that may begin its separator.
+    #[must_use = "these bytes were received and not read"]
     pub fn into_unread(self) -> Bytes {
         self.buffer.into_unread()
     }
 
-    /// Returns the bytes that were received and not taken, without taking them.
+    /// Returns the bytes that were received and not taken, without taking them. None while a
+    /// discard goes on.
     #[inline]
     pub fn buffered(&self) -> &[u8] {
+        if self.discard.is_active() {
+            return &[];
+        }
         self.buffer.unread()
     }
 
-    /// Tells whether the peer's stream has ended, or this side closed it, and nothing is buffered.
+    /// Returns `true` if the peer's stream has ended, or this side closed it, and nothing is
+    /// buffered.
     ///
-    /// False after a loss.
+    /// `false` after a loss, before or after the end.
     pub fn at_eof(&self) -> bool {
-        self.buffer.is_empty() && matches!(self.end, Some(End::Eof | End::Closed))
+        self.has_ended() && self.is_empty()
     }
 
-    /// Tells whether the driver should read from the transport now.
+    /// Returns `true` if the driver should receive now.
     ///
     /// It should not while reading is [paused](Self::is_paused), nor once the stream has ended, was
     /// closed or was lost.
     pub fn wants_read(&self) -> bool {
-        self.end.is_none() && !self.is_paused()
+        self.end.is_none() && !self.is_paused
     }
 
-    /// Tells whether reading is held back because too much is buffered.
+    /// Returns `true` if reading is held back because too much is buffered.
     ///
-    /// It is once more than twice the limit is buffered, until a read leaves no more than the limit,
-    /// or has to wait.
-    pub fn is_paused(&self) -> bool {
-        self.intake == Intake::Paused
+    /// It is once more than twice the limit is buffered, until a read leaves no more than the
+    /// limit, or has to wait.
+    pub const fn is_paused(&self) -> bool {
+        self.is_paused
     }
 
-    /// Tells whether the bytes that come next belong to a line that was too long, and are dropped
-    /// through its newline.
-    pub fn is_dropping_line(&self) -> bool {
-        self.intake == Intake::Dropping
+    /// Returns `true` if the bytes that come next are discarded: they belong to a line that was too
+    /// long, or to a [skip](Self::skip_until) that has not finished.
+    pub fn is_discarding(&self) -> bool {
+        self.discard.is_active()
+    }
+
+    /// Returns what of the bytes that come next is discarded, if anything.
+    pub fn discarding(&self) -> Option<Discarding> {
+        self.discard.to_public()
     }
 
     /// Returns the limit, in bytes.
-    pub fn limit(&self) -> usize {
+    pub const fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Returns the cap, in bytes.
-    pub fn cap(&self) -> usize {
-        self.cap
+    /// Returns the most bytes that a read may ask for by count.
+    pub const fn max_read_exact(&self) -> usize {
+        self.max_read_exact
     }
 
-    /// Returns the place in the stream of the next byte to be read: how many were taken or dropped.
+    /// Returns how many bytes were taken or discarded: the position in the stream of the next byte
+    /// to be read.
     ///
     /// Bytes that arrived after [`Connection::close`](crate::Connection::close) do not count.
     pub fn position(&self) -> u64 {
         self.buffer.position()
     }
 
-    /// Returns how much memory is held for bytes, used or not, in bytes.
+    /// Returns how much memory is held for bytes, used or not, in bytes. A block on loan counts.
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 
     /// Returns how the connection was lost, if it was.
-    pub fn loss(&self) -> Option<Loss> {
+    pub const fn connection_error(&self) -> Option<ConnectionError> {
         match self.end {
-            Some(End::Lost(loss)) => Some(loss),
+            Some(End::Lost(error)) => Some(error),
             _ => None,
         }
     }
 
     /// Returns what the reader's searches and moves have cost so far.
     #[cfg(feature = "counters")]
-    pub fn costs(&self) -> crate::buffer::Costs {
-        self.buffer.costs()
+    pub fn costs(&self) -> Costs {
+        Costs {
+            examined: self.search.examined(),
+            copied: self.buffer.copied(),
+        }
     }
 
-    /// Tells whether the peer's stream has ended, or this side closed it, read to its end or not.
+    /// Whether the peer's stream has ended, or this side closed it, read to its end or not.
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.end, Some(End::Eof | End::Closed))
     }
 
+    /// Whether the peer has ended its stream in order, even if this side had closed it before.
+    pub(crate) fn has_eof(&self) -> bool {
+        self.has_eof
+    }
+
+    /// Takes a loss back that came after this side had closed, and had nothing left to lose.
+    pub(crate) fn disregard_loss(&mut self) {
+        self.end = Some(End::Closed);
+    }
+
+    /// Goes on with what another owner of the stream has left.
+    pub(crate) fn resume(&mut self, unread: &[u8], discarding: Option<Discarding>) {
+        self.discard = discarding.map_or(Discard::Nothing, Into::into);
+        self.feed(unread);
+    }
+
     fn assert_not_ended(&self) {
-        assert!(
-            self.end != Some(End::Eof),
-            "input fed after the end of the stream"
-        );
+        assert!(!self.has_eof, "input fed after the end of the stream");
     }
 
     /// The most bytes for the block to grow to when `size` more come.
     ///
-    /// At least a quarter of the limit is room for them, since each time that it is used up the
-    /// block's bytes are moved, and there may be twice the limit.
+    /// At least an eighth of the most that may be unread is room for them, since each time that it
+    /// is used up the block's bytes are moved.
     fn ceiling(&self, size: usize) -> usize {
         let unread = self.limit.saturating_mul(2).max(self.wanted);
-        unread.saturating_add(size.max(self.limit / 4))
+        unread.saturating_add(size.max(unread / 8))
     }
 
     /// Takes note of bytes that were appended.
     fn received(&mut self) {
-        if self.intake == Intake::Dropping {
-            match self.buffer.find_newline() {
-                Some(content) => {
-                    self.buffer.consume(content.saturating_add(1));
-                    self.intake = Intake::Open;
-                }
-                None => self.buffer.consume(self.buffer.len()),
-            }
+        if self.discard.is_active() {
+            self.advance_discard();
         }
         self.pause_if_full();
     }
 
     fn pause_if_full(&mut self) {
-        if self.intake == Intake::Open && self.buffer.len() > self.limit.saturating_mul(2) {
-            self.intake = Intake::Paused;
+        if self.buffer.len() > self.limit.saturating_mul(2) && !self.discard.is_active() {
+            self.is_paused = true;
         }
     }
 
     #[inline]
     fn resume_if_low(&mut self) {
-        if self.intake == Intake::Paused && self.buffer.len() <= self.limit {
-            self.intake = Intake::Open;
+        if self.is_paused && self.buffer.len() <= self.limit {
+            self.is_paused = false;
         }
     }
 
-    /// Finds `\r\n` where neither of its bytes stands alone before it.
-    ///
-    /// Beyond the limit it does not look at which line break there is: the frame is too long in any case.
-    fn find_strict_crlf(&mut self) -> Result<Option<Match>, ReadError> {
-        let Some(before) = self.buffer.find_line_break() else {
-            return Ok(None);
+    /// How many bytes reads can see.
+    fn len(&self) -> usize {
+        self.buffered().len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn release_if_empty(&mut self) {
+        if self.buffer.release_if_empty() {
+            self.search.release();
+        }
+    }
+
+    /// Discards what is there of it. It may be finished then.
+    fn advance_discard(&mut self) {
+        let unread = self.buffer.len();
+        let (count, is_over) = match &mut self.discard {
+            Discard::Nothing => return,
+            Discard::Line => match self.search.find_newline(&unread_of(&self.buffer, false)) {
+                Some(content) => (content.saturating_add(1), true),
+                None => (unread, false),
+            },
+            Discard::Until(until) => {
+                let is_all = matches!(self.end, Some(End::Eof | End::Closed));
+                let received = unread_of(&self.buffer, is_all);
+                match self.search.find_any_end(&until.separator, &received) {
+                    Some(found) => {
+                        until.found = Some(found.index);
+                        (found.end, !until.is_skip)
+                    }
+                    None => {
+                        let overlap = until.separator.max_len().saturating_sub(1);
+                        let held = if is_all { 0 } else { overlap };
+                        (unread.saturating_sub(held), false)
+                    }
+                }
+            }
+            Discard::Count(skip) => {
+                let count = skip.left.min(unread as u64);
+                skip.left = skip.left.saturating_sub(count);
+                (count as usize, skip.left == 0 && skip.total == 0)
+            }
         };
-        if before > self.limit {
-            return Err(ReadError::LimitOverrun {
-                limit: self.limit,
-                consumed: before,
-            });
+        if is_over {
+            self.discard = Discard::Nothing;
         }
-        match self.buffer.unread().get(before..) {
-            Some([b'\r', b'\n', ..]) => Ok(Some(Match {
-                content: before,
-                end: before.saturating_add(2),
-                separator_len: 2,
-                index: 0,
-            })),
-            Some([b'\r']) => Ok(None),
-            _ => Err(ReadError::BareLineBreak { before }),
+        self.take_bytes(count);
+    }
+
+    /// Discards what is left of it, since no more will come.
+    fn settle_discard(&mut self) {
+        if self.discard.is_active() {
+            self.advance_discard();
         }
     }
 
-    /// What `read_line` comes to when there is no line, or one that is too long.
-    fn read_line_not_at_hand(
-        &mut self,
-        found: Option<usize>,
-    ) -> Result<Step<Frame<'_>>, ReadError> {
-        let limit = self.limit;
-        if let Some(content) = found {
-            self.consume(content.saturating_add(1));
-            return Err(ReadError::LineTooLong { limit });
+    /// Lets a read that is not the skip that began it forget a discard that is finished.
+    #[inline]
+    fn finish_discard(&mut self) {
+        if let Discard::Nothing = self.discard {
+            return;
         }
-        if self.buffer.len() > limit {
-            self.consume(self.buffer.len());
-            self.buffer.release_if_empty();
-            self.intake = Intake::Dropping;
+        if !self.discard.is_active() {
+            self.discard = Discard::Nothing;
+        }
+    }
+
+    /// Waits for more of what is skipped.
+    fn wait_to_skip<T>(&mut self, missing: Option<u64>) -> Result<Step<T>, ReadError> {
+        match self.wait_or_end(0)? {
+            More::ToCome => Ok(Step::NeedInput),
+            More::Never => {
+                let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+                Err(self.incomplete(missing.map(count)))
+            }
+        }
+    }
+
+    fn find(&mut self, separator: &Separator) -> Found {
+        if self.discard.is_active() {
+            return Found::Nothing;
+        }
+        let received = unread_of(&self.buffer, self.has_ended());
+        self.search.find(separator, &received)
+    }
+
+    /// Finds the frame that comes next, within the limit.
+    fn find_frame(&mut self, separator: &Separator) -> Result<Step<Match>, ReadError> {
+        self.finish_discard();
+        let limit = self.limit;
+        let consumed = match self.find(separator) {
+            Found::Match(found) if found.content <= limit => return Ok(Step::Ready(found)),
+            Found::Bare(before) if before <= limit => {
+                return Err(ReadError::BareLineBreak { before });
+            }
+            Found::Match(found) => found.content,
+            // Beyond the limit it does not matter which line break there is.
+            Found::Bare(before) => before,
+            Found::Nothing => {
+                let overlap = separator.max_len().saturating_sub(1);
+                self.len().saturating_sub(overlap)
+            }
+        };
+        if consumed > limit {
+            return Err(ReadError::LimitOverrun { limit, consumed });
+        }
+        match self.wait_or_end(0)? {
+            More::ToCome => Ok(Step::NeedInput),
+            More::Never => Err(self.incomplete(None)),
+        }
+    }
+
+    /// Returns what [`read_line`](Self::read_line) does if there is no line, or one that is too long.
+    #[inline(never)]
+    fn read_line_not_at_hand(&mut self) -> Result<Step<Frame<'_>>, ReadError> {
+        self.read_delimited(&Separator::LF)
+    }
+
+    /// Finds the next newline, as the count of unread bytes before it.
+    #[inline]
+    fn find_newline(&mut self) -> Option<usize> {
+        self.search
+            .known_newline(self.buffer.position())
+            .or_else(|| self.look_for_newline())
+    }
+
+    #[inline(never)]
+    fn look_for_newline(&mut self) -> Option<usize> {
+        self.search
+            .look_for_newline(&unread_of(&self.buffer, false))
+    }
+
+    /// How many bytes precede a carriage return that the end of the stream leaves alone, if that is
+    /// an error. A last line needs no separator, but it must not have half of one.
+    fn bare_at_end(&self, separator: &Separator) -> Option<usize> {
+        if !self.has_ended() || *separator != Separator::STRICT_CRLF {
+            return None;
+        }
+        self.buffered().strip_suffix(b"\r").map(<[u8]>::len)
+    }
+
+    /// Returns what a read of a line does if there is no separator.
+    fn read_partial_line(&mut self, separator: &Separator) -> Result<Step<Frame<'_>>, ReadError> {
+        let limit = self.limit;
+        // What may begin a separator does not count, until the stream has ended.
+        let overlap = if self.has_ended() {
+            0
+        } else {
+            separator.max_len().saturating_sub(1)
+        };
+        if self.len().saturating_sub(overlap) > limit {
+            self.discard = Discard::until(separator, false);
+            self.advance_discard();
+            // After a line break that stands alone, the end of the line may be there already.
+            self.is_paused &= !self.discard.is_active();
+            self.release_if_empty();
             return Err(ReadError::LineTooLong { limit });
         }
         match self.wait_or_end(0)? {
@@ -640,14 +1201,16 @@ impl Reader {
 
     /// Waits until `count` bytes are buffered.
     fn gather(&mut self, count: usize) -> Result<Step<()>, ReadError> {
-        if count > self.cap {
-            return Err(ReadError::CapExceeded {
+        self.finish_discard();
+        let max = self.max_read_exact;
+        if count > max {
+            return Err(ReadError::CountTooLarge {
                 requested: count,
-                cap: self.cap,
+                max,
             });
         }
-        let lost_and_empty = self.loss().is_some() && self.buffer.is_empty();
-        if self.buffer.len() >= count && !lost_and_empty {
+        let lost_and_empty = self.connection_error().is_some() && self.is_empty();
+        if self.len() >= count && !lost_and_empty {
             return Ok(Step::Ready(()));
         }
         match self.wait_or_end(count)? {
@@ -658,32 +1221,49 @@ impl Reader {
 
     /// Tells a read that the buffered bytes do not complete whether more will come.
     ///
-    /// If so the read waits, for `count` bytes if it is one by count: reading resumes, since nobody
-    /// else will take bytes meanwhile. Memory that nothing is left in is given back either way.
+    /// If so the read waits, for `count` bytes if it is one by count: reading resumes, since
+    /// nothing else will take bytes meanwhile. Memory that nothing is left in is freed either way.
     fn wait_or_end(&mut self, count: usize) -> Result<More, ReadError> {
-        self.buffer.release_if_empty();
+        self.release_if_empty();
         match self.end {
             None => {
                 self.wanted = count;
-                if self.intake == Intake::Paused {
-                    self.intake = Intake::Open;
-                }
+                self.is_paused = false;
                 Ok(More::ToCome)
             }
             Some(End::Eof | End::Closed) => Ok(More::Never),
-            Some(End::Lost(loss)) => Err(ReadError::Lost(loss)),
+            Some(End::Lost(error)) => Err(ReadError::ConnectionLost(error)),
         }
+    }
+
+    /// Lets a function of the caller's wait, or fails where input will never come.
+    fn wait_for_function(&mut self) -> Result<(), ReadError> {
+        match self.end {
+            Some(End::Lost(error)) => return Err(ReadError::ConnectionLost(error)),
+            Some(End::Eof | End::Closed) => return Err(self.incomplete(None)),
+            None => {}
+        }
+        let limit = self.limit;
+        if self.is_paused && self.buffer.len() > limit.saturating_mul(2) {
+            return Err(ReadError::LimitOverrun {
+                limit,
+                consumed: self.len(),
+            });
+        }
+        self.is_paused = false;
+        Ok(())
     }
 
     fn incomplete(&self, expected: Option<usize>) -> ReadError {
         ReadError::Incomplete {
-            buffered: self.buffer.len(),
+            buffered: self.len(),
             expected,
         }
     }
 
+    /// Takes the first `len` unread bytes; there must be that many.
     #[inline]
-    fn consume(&mut self, len: usize) {
+    fn take_bytes(&mut self, len: usize) {
         self.buffer.consume(len);
         self.wanted = 0;
         self.resume_if_low();
@@ -691,16 +1271,41 @@ impl Reader {
 
     #[inline]
     fn take(&mut self, len: usize, end: FrameEnd) -> Frame<'_> {
-        self.consume(len);
+        self.take_bytes(len);
         Frame::last_taken(&mut self.buffer, len, end)
     }
 
-    /// Takes what the end of the stream has left. There is nothing to resume for.
+    #[inline]
+    fn take_match(&mut self, found: Match) -> Frame<'_> {
+        self.take(found.end, found.into())
+    }
+
+    /// Takes what the end of the stream has left. As in asyncio, there is nothing to resume for.
     fn take_rest(&mut self) -> Frame<'_> {
-        let len = self.buffer.len();
+        let len = self.len();
         self.buffer.consume(len);
+        self.wanted = 0;
         Frame::last_taken(&mut self.buffer, len, FrameEnd::NONE)
     }
+}
+
+/// What of a buffer searches look at.
+fn unread_of(buffer: &ReceiveBuffer, is_all: bool) -> Unread<'_> {
+    Unread {
+        bytes: buffer.unread(),
+        position: buffer.position(),
+        is_all,
+    }
+}
+
+/// What a reader has done, in bytes: for tests that its work is linear in what it received.
+#[cfg(feature = "counters")]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Costs {
+    /// Bytes that searches for separators have looked at.
+    pub examined: u64,
+    /// Bytes copied into the buffer, or from one place in it to another.
+    pub copied: u64,
 }
 
 /// Whether bytes will come for a read that needs them.
@@ -708,6 +1313,13 @@ impl Reader {
 enum More {
     ToCome,
     Never,
+}
+
+impl From<Match> for FrameEnd {
+    #[inline]
+    fn from(found: Match) -> Self {
+        Self::separator(found.separator_len, found.index)
+    }
 }
 
 impl Default for Reader {
@@ -719,10 +1331,11 @@ impl Default for Reader {
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader")
-            .field("buffered", &self.buffer.len())
+            .field("buffered", &self.len())
             .field("position", &self.position())
             .field("limit", &self.limit)
-            .field("intake", &self.intake)
+            .field("is_paused", &self.is_paused)
+            .field("is_discarding", &self.is_discarding())
             .field("end", &self.end)
             .finish_non_exhaustive()
     }

@@ -40,7 +40,8 @@ impl WaterMarks {
         Ok(Self { high, low })
     }
 
-    /// Creates a pair of marks from the high one, with the low one at a quarter of it, as asyncio does.
+    /// Creates a pair of marks from the high one, with the low one at a quarter of it, as asyncio
+    /// does.
     pub const fn with_high(high: usize) -> Self {
         Self {
             high,

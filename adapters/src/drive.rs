@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use plimsoll::{ReadError, Reader, Step};
+use plimsoll::{ReadError, Reader, Step, TransportError};
 
 use crate::error::{Error, Lost};
 use crate::options::Options;
@@ -154,13 +154,16 @@ impl<R: ReadHalf> Receiver<R> {
             return Poll::Ready(());
         }
         match received {
-            Poll::Ready(Ok(0)) => match lost {
-                Some(lost) => self.lose(lost),
-                None => self.reader.feed_eof(),
-            },
-            Poll::Ready(Ok(received)) => {
-                self.reader.commit(received);
-                shared.note_move();
+            Poll::Ready(Ok(count)) => {
+                // What zero means, the core decides by how sending was lost, if it was.
+                let send_error = lost.as_ref().map(|lost| lost.loss);
+                let received = Ok::<_, TransportError>(count);
+                let _ = self.reader.on_receive(received, send_error);
+                if count == 0 {
+                    self.lost = lost;
+                } else {
+                    shared.note_move();
+                }
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Poll::Ready(Err(error)) => {
@@ -198,8 +201,8 @@ impl<R: ReadHalf> Receiver<R> {
     #[cold]
     fn explain(&self, error: ReadError) -> Error {
         match (error, &self.lost) {
-            (ReadError::Lost(_), Some(lost)) => Error::Lost(lost.clone()),
-            (ReadError::Lost(loss), None) => Error::Lost(Lost { loss, cause: None }),
+            (ReadError::ConnectionLost(_), Some(lost)) => Error::Lost(lost.clone()),
+            (ReadError::ConnectionLost(loss), None) => Error::Lost(Lost { loss, cause: None }),
             (error, _) => Error::Read(error),
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use plimsoll::{Loss, ReadError, WriteError};
+use plimsoll::{ConnectionError, ReadError, TransportError, WriteError};
 
 /// Why an operation of a stream failed. (asyncio has an exception for each.)
 ///
@@ -41,7 +41,7 @@ pub enum Error {
 #[non_exhaustive]
 pub struct Lost {
     /// What kind of loss it was.
-    pub loss: Loss,
+    pub loss: ConnectionError,
     /// The transport's error. `None` where this side gave the connection up: it aborted, or a close took
     /// too long.
     pub cause: Option<Arc<io::Error>>,
@@ -128,47 +128,15 @@ impl fmt::Display for For<'_> {
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::Read(error) => kind_of_read(error),
-            Error::Write(error) => kind_of_write(error),
+            Error::Read(error) => error.kind(),
+            Error::Write(error) => error.kind(),
             Error::TimedOut => io::ErrorKind::TimedOut,
             Error::Lost(lost) => match &lost.cause {
                 Some(cause) => cause.kind(),
-                None => kind_of_loss(lost.loss),
+                None => lost.loss.kind(),
             },
         };
         Self::new(kind, error)
-    }
-}
-
-fn kind_of_read(error: &ReadError) -> io::ErrorKind {
-    match error {
-        ReadError::Incomplete { .. } => io::ErrorKind::UnexpectedEof,
-        ReadError::LineTooLong { .. }
-        | ReadError::LimitOverrun { .. }
-        | ReadError::StreamTooLong { .. }
-        | ReadError::BareLineBreak { .. } => io::ErrorKind::InvalidData,
-        ReadError::CapExceeded { .. } => io::ErrorKind::InvalidInput,
-        ReadError::Lost(loss) => kind_of_loss(*loss),
-        _ => io::ErrorKind::Other,
-    }
-}
-
-fn kind_of_write(error: &WriteError) -> io::ErrorKind {
-    match error {
-        WriteError::Finished | WriteError::Closed => io::ErrorKind::BrokenPipe,
-        WriteError::Full { .. } => io::ErrorKind::QuotaExceeded,
-        WriteError::NotOneLine { .. } => io::ErrorKind::InvalidInput,
-        WriteError::Lost(loss) => kind_of_loss(*loss),
-        _ => io::ErrorKind::Other,
-    }
-}
-
-fn kind_of_loss(loss: Loss) -> io::ErrorKind {
-    match loss {
-        Loss::Reset => io::ErrorKind::ConnectionReset,
-        Loss::Aborted => io::ErrorKind::ConnectionAborted,
-        Loss::TimedOut => io::ErrorKind::TimedOut,
-        _ => io::ErrorKind::Other,
     }
 }
 
@@ -187,14 +155,11 @@ pub(crate) fn cannot(what: fmt::Arguments<'_>, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), Cannot { what, error })
 }
 
-/// Tells what kind of loss a transport's error is.
-pub(crate) fn loss_of(error: &io::Error) -> Loss {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::NotConnected => Loss::Reset,
-        io::ErrorKind::TimedOut => Loss::TimedOut,
-        _ => Loss::Transport,
+/// Returns what kind of loss a transport's error is.
+pub(crate) fn loss_of(error: &io::Error) -> ConnectionError {
+    match TransportError::from(error.kind()) {
+        TransportError::Lost(error) => error,
+        // A transport that waits is pending, and one that is interrupted was asked again.
+        _ => ConnectionError::Transport,
     }
 }

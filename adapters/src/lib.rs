@@ -117,8 +117,8 @@ pub use error::{Error, Lost, ServerError};
 pub use happy_eyeballs::{AttemptError, ConnectError};
 pub use options::{Options, ServerOptions};
 pub use plimsoll::{
-    Frame, LineEnd, Loss, ReadError, Separator, SeparatorError, WaterMarks, WaterMarksError,
-    WriteError,
+    ConnectionError, Discarding, Frame, LineEnding, ReadError, Separator, SeparatorError,
+    WaterMarks, WaterMarksError, WriteError,
 };
 pub use runtime::{Listener, Runtime};
 pub use server::{Outcome, Server, Shutdown, Statistics};

@@ -26,7 +26,7 @@ use crate::stream::CLOSE_WITHIN;
 /// let (here, _there) = Memory::pair(1024);
 /// let mut stream = Stream::with_options(here, &options);
 /// let refused = stream.reader.read_exact(9).await;
-/// assert!(matches!(refused, Err(Error::Read(ReadError::CapExceeded { .. }))));
+/// assert!(matches!(refused, Err(Error::Read(ReadError::CountTooLarge { .. }))));
 /// # });
 /// ```
 #[derive(Clone, Debug)]
@@ -50,10 +50,10 @@ impl Options {
     pub fn new() -> Self {
         Self {
             limit: Reader::DEFAULT_LIMIT,
-            read_cap: Reader::DEFAULT_CAP,
+            read_cap: Reader::DEFAULT_MAX_READ_EXACT,
             read_size: 16 * 1024,
             water_marks: WaterMarks::new(WaterMarks::DEFAULT.high(), 0).unwrap_or_default(),
-            write_cap: Writer::DEFAULT_CAP,
+            write_cap: Writer::DEFAULT_MAX_PENDING,
             pause_reading_when_full: None,
         }
     }
@@ -70,7 +70,7 @@ impl Options {
     }
 
     /// Sets the most bytes that [`read_exact`](crate::StreamReader::read_exact) and
-    /// [`peek`](crate::StreamReader::peek) may ask for. See [`Reader::set_cap`]. (asyncio has none.)
+    /// [`peek`](crate::StreamReader::peek) may ask for. See [`Reader::set_max_read_exact`]. (asyncio has none.)
     pub fn read_cap(self, read_cap: usize) -> Self {
         Self { read_cap, ..self }
     }
@@ -100,7 +100,7 @@ impl Options {
     }
 
     /// Sets the most bytes of output that may be pending: a write beyond is refused whole. See
-    /// [`Writer::set_cap`]. (asyncio has none.)
+    /// [`Writer::set_max_pending`]. (asyncio has none.)
     pub fn write_cap(self, write_cap: usize) -> Self {
         Self { write_cap, ..self }
     }
@@ -136,9 +136,9 @@ impl Options {
     pub(crate) fn connection(&self) -> Connection {
         let mut connection = Connection::new();
         connection.reader.set_limit(self.limit);
-        connection.reader.set_cap(self.read_cap);
+        connection.reader.set_max_read_exact(self.read_cap);
         connection.writer.set_water_marks(self.water_marks);
-        connection.writer.set_cap(self.write_cap);
+        connection.writer.set_max_pending(self.write_cap);
         connection
     }
 
@@ -290,7 +290,7 @@ impl ServerOptions {
     }
 
     /// Sets after what time a connection is given up on which nothing is received and nothing sent; it
-    /// may take a quarter longer. Its reads and writes then fail with [`Loss::TimedOut`](crate::Loss), what
+    /// may take a quarter longer. Its reads and writes then fail with [`ConnectionError::TimedOut`](crate::ConnectionError), what
     /// is pending is dropped, and the peer sees a reset, over TCP.
     ///
     /// It lets go of peers that are gone without a word, and of those that neither ask nor take answers.

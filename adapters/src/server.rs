@@ -19,7 +19,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use plimsoll::Loss;
+use plimsoll::ConnectionError;
 
 use self::acceptor::Acceptor;
 use self::state::{Listening, Phase, State, lock};
@@ -344,7 +344,8 @@ impl<R: Runtime> Server<R> {
     /// so do reads once nothing is buffered. Call [`close`](Self::close) first: connections that are
     /// accepted later are not aborted. It does not wait. (As asyncio's.)
     pub fn abort_clients(&self) {
-        self.state.each_client(|client| client.abort(Loss::Aborted));
+        self.state
+            .each_client(|client| client.abort(ConnectionError::Aborted));
     }
 
     /// Ends the server within `limit`: stops accepting, lets handlers finish, and aborts the

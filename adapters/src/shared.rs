@@ -11,11 +11,11 @@ use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Buf;
-use plimsoll::{Loss, Output, Writer, WriterState};
+use plimsoll::{ConnectionError, Output, SendAction, TransportError, Writer, WriterState};
 
 use crate::either::{Either, either};
 use crate::error::{Lost, loss_of};
@@ -36,7 +36,7 @@ pub(crate) struct Shared<T: Transport> {
     /// The transport's read side, once the reader is gone.
     left: Mutex<Option<T::Read>>,
     /// How this side gave the connection up, if it did, however the output had come to its end before.
-    given_up: OnceLock<Loss>,
+    given_up: OnceLock<ConnectionError>,
     /// How often something was received or sent; only that it changes means something.
     moves: AtomicUsize,
     /// Whether reads that find nothing buffered are told of the end of the stream.
@@ -51,13 +51,11 @@ pub(crate) struct Sending<W> {
     pub(crate) writer: Writer,
     /// `None` once the stream was taken apart.
     transport: Option<W>,
-    /// Whether bytes were written that the transport may not have passed on.
-    unflushed: bool,
     /// Whether the transport's write side was ended in order.
     ended: bool,
     /// Whether a loss took bytes with it.
     dropped: bool,
-    /// The transport's first error, unless a later one [says more](says_why).
+    /// The transport's error that the writer's loss stands for, if it is one of a transport.
     cause: Option<Arc<io::Error>>,
 }
 
@@ -81,7 +79,6 @@ impl<T: Transport> Shared<T> {
         let sending = Sending {
             writer,
             transport: Some(transport),
-            unflushed: false,
             ended: false,
             dropped: false,
             cause: None,
@@ -200,7 +197,7 @@ impl<T: Transport> Shared<T> {
         let late = pin!(async { T::sleep(limit).await });
         match either(sent, late).await {
             Either::First(sent) => sent,
-            Either::Second(()) => Err(self.abort(Loss::TimedOut)),
+            Either::Second(()) => Err(self.abort(ConnectionError::TimedOut)),
         }
     }
 
@@ -240,7 +237,7 @@ impl<T: Transport> Shared<T> {
     }
 
     /// Gives the connection up, and wakes every party. The first loss counts.
-    pub(crate) fn abort(&self, loss: Loss) -> Lost {
+    pub(crate) fn abort(&self, loss: ConnectionError) -> Lost {
         let mut sending = self.take();
         sending.lose(loss);
         if let Some(transport) = &mut sending.transport {
@@ -261,7 +258,7 @@ impl<T: Transport> Shared<T> {
 
     /// Whether this side aborted the connection.
     pub(crate) fn is_aborted(&self) -> bool {
-        self.given_up.get() == Some(&Loss::Aborted)
+        self.given_up.get() == Some(&ConnectionError::Aborted)
     }
 
     /// Whether a loss took bytes with it that were pending.
@@ -317,11 +314,7 @@ impl<W: WriteHalf> Sending<W> {
     pub(crate) fn lost(&self) -> Option<Lost> {
         match self.writer.state() {
             WriterState::Lost(loss) => Some(Lost {
-                // The writer keeps its first loss, even if a later error replaced the cause.
-                loss: match (loss, &self.cause) {
-                    (Loss::Reset, Some(cause)) => loss_of(cause),
-                    (loss, _) => loss,
-                },
+                loss,
                 cause: self.cause.clone(),
             }),
             _ => None,
@@ -329,13 +322,8 @@ impl<W: WriteHalf> Sending<W> {
     }
 
     /// How the connection was lost, if that ends reading, too.
-    ///
-    /// A socket reports an error once. After a write, a flush or a shutdown has returned it, receives
-    /// return zero bytes.
     fn lost_to_reads(&self) -> Option<Lost> {
-        // Without a cause, this side gave the connection up.
-        self.lost()
-            .filter(|lost| lost.cause.as_deref().is_none_or(ends_reading))
+        self.lost().filter(|lost| lost.loss.ends_both_directions())
     }
 
     /// The transport's write side, unless the stream was taken apart.
@@ -350,7 +338,7 @@ impl<W: WriteHalf> Sending<W> {
 
     /// Whether bytes were accepted, or may have been, that the peer will never get.
     fn is_cut_off(&self) -> bool {
-        !self.ended && (self.writer.wants_write() || self.unflushed || self.is_lost())
+        !self.ended && (!self.writer.is_flushed() || self.is_lost())
     }
 
     fn is_lost(&self) -> bool {
@@ -359,17 +347,17 @@ impl<W: WriteHalf> Sending<W> {
 
     /// Whether there is something to do for the transport.
     fn has_to_send(&self) -> bool {
-        self.transport.is_some()
-            && (self.writer.wants_write() || self.unflushed || self.writer.wants_shutdown())
+        self.transport.is_some() && self.writer.next_send().is_some()
     }
 
     /// How far sending has come: whatever a writer may wait for changes it.
     fn progress(&self) -> (usize, bool, WriterState) {
-        (self.writer.pending(), self.unflushed, self.writer.state())
+        let writer = &self.writer;
+        (writer.pending(), writer.is_flushed(), writer.state())
     }
 
-    fn lose(&mut self, loss: Loss) {
-        self.dropped |= self.writer.wants_write() || self.unflushed;
+    fn lose(&mut self, loss: ConnectionError) {
+        self.dropped |= !self.writer.is_flushed();
         self.writer.lost(loss);
     }
 
@@ -388,8 +376,9 @@ impl<W: WriteHalf> Sending<W> {
             loss: loss_of(&error),
             cause: Some(Arc::new(error)),
         };
+        let before = self.writer.connection_error();
         self.lose(lost.loss);
-        if !self.cause.as_deref().is_some_and(says_why) {
+        if self.writer.connection_error() != before {
             self.cause.clone_from(&lost.cause);
         }
         lost
@@ -405,69 +394,32 @@ impl<W: WriteHalf> Sending<W> {
         sent
     }
 
+    /// Does what the writer says, as long as there is something to do. A writer that is lost has nothing.
     fn poll_steps(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut interruptions = 0;
-        loop {
-            let Some(transport) = &mut self.transport else {
-                return Poll::Ready(());
-            };
-            if matches!(self.writer.state(), WriterState::Lost(_)) {
-                // Nothing is asked of a transport that is lost, not even to pass on what it has taken.
-                return Poll::Ready(());
-            }
-            let step = if self.writer.wants_write() {
-                let mut output = self.writer.output();
-                let (sent, offered) = offer(transport, cx, &output);
-                sent.map(|taken| match taken? {
-                    0 => Err(io::ErrorKind::WriteZero.into()),
-                    taken if taken > offered => Err(io::ErrorKind::InvalidData.into()),
-                    taken => {
-                        output.advance(taken);
-                        self.unflushed = true;
-                        Ok(())
-                    }
-                })
-            } else if self.unflushed {
-                transport.poll_flush(cx).map_ok(|()| self.unflushed = false)
-            } else if self.writer.wants_shutdown() {
-                transport.poll_shutdown(cx).map_ok(|()| {
-                    self.writer.shutdown_done();
-                    self.ended = true;
-                })
-            } else {
-                return Poll::Ready(());
-            };
-            match step {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {
+        while let (Some(transport), Some(action)) = (&mut self.transport, self.writer.next_send()) {
+            let result = ready!(match action {
+                SendAction::Write => offer(transport, cx, &self.writer.output()),
+                SendAction::Flush => transport.poll_flush(cx).map_ok(|()| 0),
+                SendAction::Shutdown => transport.poll_shutdown(cx).map_ok(|()| 0),
+            });
+            match result {
+                Ok(count) => {
+                    let _ = self.writer.on_send(action, Ok::<_, TransportError>(count));
+                    self.ended |= action == SendAction::Shutdown;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     interruptions += 1;
                     if interruptions == INTERRUPTIONS {
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
                 }
-                Poll::Ready(Err(error)) => {
-                    self.fail_send(error);
-                    return Poll::Ready(());
-                }
-                Poll::Pending => return Poll::Pending,
+                Err(error) => self.fail_send(error),
             }
         }
+        Poll::Ready(())
     }
-}
-
-/// Whether a send that failed like this has ended the connection in both directions.
-///
-/// `BrokenPipe` only says that the peer receives no more: over TCP its FIN came before its reset, and
-/// a child may close its input before its output. `NotConnected` only says that nothing is left to
-/// shut down.
-fn ends_reading(error: &io::Error) -> bool {
-    error.kind() != io::ErrorKind::BrokenPipe && says_why(error)
-}
-
-/// Whether an error says why the connection was lost, and not only that it was.
-fn says_why(error: &io::Error) -> bool {
-    error.kind() != io::ErrorKind::NotConnected
 }
 
 /// Wakes who waits if the transport panics: it may have moved something, and will wake nobody.
@@ -479,21 +431,28 @@ impl Drop for Alarm<'_> {
     }
 }
 
-/// Offers output to the transport. Returns what came of it, and how many bytes it was offered.
+/// Offers output to the transport. That it takes nothing, or more than there is, is an error.
 fn offer<W: WriteHalf>(
     transport: &mut W,
     cx: &mut Context<'_>,
     output: &Output<'_>,
-) -> (Poll<io::Result<usize>>, usize) {
+) -> Poll<io::Result<usize>> {
+    let within = |taken: usize, offered: usize| match taken {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        taken if taken > offered => Err(io::ErrorKind::InvalidData.into()),
+        taken => Ok(taken),
+    };
     if output.chunk().len() == output.remaining() {
         let all = IoSlice::new(output.chunk());
-        return (transport.poll_write(cx, &[all]), all.len());
+        let taken = transport.poll_write(cx, &[all]);
+        return taken.map(|taken| within(taken?, all.len()));
     }
     let mut slices = [IoSlice::new(&[]); SLICES];
     let filled = output.chunks_vectored(&mut slices);
     let slices = &slices[..filled];
     let offered = slices.iter().map(|slice| slice.len()).sum();
-    (transport.poll_write(cx, slices), offered)
+    let taken = transport.poll_write(cx, slices);
+    taken.map(|taken| within(taken?, offered))
 }
 
 impl<W: WriteHalf> Watcher<Sending<W>> for Arc<Waiters> {

@@ -14,7 +14,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream as FuturesStream;
-use plimsoll::{Frame, LineEnd, Loss, ReadError, Reader, Separator, Step, WaterMarks, WriteError};
+use plimsoll::{
+    ConnectionError, Discarding, Frame, LineEnding, ReadError, Reader, Separator, Step, WaterMarks,
+    WriteError,
+};
 
 use crate::drive::{CALL, Receiver, TURN};
 use crate::error::{Error, Lost};
@@ -66,8 +69,13 @@ pub struct Stream<T: Transport> {
 /// # Cancel safety
 ///
 /// Every read may be dropped while it waits, and loses no byte: what was received stays buffered, for
-/// this read or another to take. ([`skip_until`](Self::skip_until) has dropped what it has dropped.)
-/// (asyncio's reads are safe too, but for `read(-1)`.)
+/// this read or another to take. Only [`skip_until`](Self::skip_until) discards while it waits: the
+/// same call again goes on, and any other read first finishes what it has begun. (asyncio's reads are
+/// safe too, but for `read(-1)`.)
+///
+/// Two reads in a row are not one read: dropped between a head and its body, a function that reads
+/// both has lost the head. [`peek`](Self::peek) looks at a head and leaves it, so that
+/// [`read_exact`](Self::read_exact) can take both together.
 ///
 /// # Examples
 ///
@@ -163,8 +171,9 @@ pub struct Parts<T> {
     pub unread: Bytes,
     /// Bytes written and not sent, in order.
     pub unsent: Vec<Bytes>,
-    /// Whether the bytes that come next belong to a line that was too long, through its newline.
-    pub dropping_line: bool,
+    /// What is discarded of the bytes that come next, `unread` first: the rest of a line that was too
+    /// long, or of a skip that was cancelled.
+    pub discarding: Option<Discarding>,
 }
 
 /// Two halves that were to be joined belong to different connections. Both are in it, as they were. (asyncio
@@ -241,12 +250,12 @@ impl<T: Transport> Stream<T> {
             .expect("a reader that is in use");
         let (write, writer) = self.writer.shared.lock().take_apart();
         let write = write.expect("a writer that is in use");
-        let dropping_line = receiver.reader.is_dropping_line();
+        let discarding = receiver.reader.discarding();
         Parts {
             transport: T::join(receiver.transport, write),
             unread: receiver.reader.into_unread(),
             unsent: writer.into_unsent(),
-            dropping_line,
+            discarding,
         }
     }
 }
@@ -313,7 +322,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// - [`ReadError::CapExceeded`], without waiting; nothing is consumed.
+    /// - [`ReadError::CountTooLarge`], without waiting; nothing is consumed.
     /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered.
     /// - [`Error::Lost`]; what there is stays buffered.
     ///
@@ -340,8 +349,8 @@ impl<T: Transport> StreamReader<T> {
         self.frame(|reader| reader.read_to_end(max)).await
     }
 
-    /// Drops everything through the separator that ends first, and tells which of several it was, counted
-    /// from zero. See [`Reader::skip_until`]. (asyncio has none.)
+    /// Discards everything up to and including the separator that ends first, and returns which of
+    /// several it was, counted from zero. See [`Reader::skip_until`]. (asyncio has no counterpart.)
     ///
     /// # Errors
     ///
@@ -350,7 +359,8 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Cancel safety
     ///
-    /// What was dropped is dropped; asked again, it goes on from there.
+    /// What it has discarded is gone. The same call again goes on from there; any other read first
+    /// finishes it, and then the same call is a second one.
     pub async fn skip_until(&mut self, separator: &Separator) -> Result<usize, Error> {
         self.answer(|reader| reader.skip_until(separator)).await
     }
@@ -419,9 +429,9 @@ impl<T: Transport> StreamReader<T> {
     }
 
     /// Changes the cap: the most bytes that may be asked for by count, 16 MiB unless
-    /// [`Options::read_cap`] says otherwise. See [`Reader::set_cap`]. (asyncio has none.)
+    /// [`Options::read_cap`] says otherwise. See [`Reader::set_max_read_exact`]. (asyncio has none.)
     pub fn set_cap(&mut self, cap: usize) {
-        self.receiver_mut().reader.set_cap(cap);
+        self.receiver_mut().reader.set_max_read_exact(cap);
     }
 
     /// Returns the bytes that were received and not taken. It receives none. (asyncio has none.)
@@ -556,7 +566,7 @@ impl<T: Transport> StreamWriter<T> {
     /// As for [`write`](Self::write).
     #[doc(alias = "writelines")]
     pub fn write_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
-        self.queue(|writer| writer.write_vectored(parts))
+        self.queue(|writer| writer.write_all_vectored(parts))
     }
 
     /// Queues a copy of `line` and what ends it; on an error, nothing. It is not sent yet. What reaches
@@ -566,7 +576,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// - [`WriteError::NotOneLine`], if a carriage return, a newline or a NUL is in `line`.
     /// - Those of [`write`](Self::write).
-    pub fn write_line(&mut self, line: &[u8], end: LineEnd) -> Result<(), Error> {
+    pub fn write_line(&mut self, line: &[u8], end: LineEnding) -> Result<(), Error> {
         self.queue(|writer| writer.write_line(line, end))
     }
 
@@ -679,7 +689,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; what was pending is gone. With [`Loss::TimedOut`] it was given up, as by
+    /// - [`Error::Lost`]; what was pending is gone. With [`ConnectionError::TimedOut`] it was given up, as by
     ///   [`abort`](Self::abort).
     ///
     /// # Cancel safety
@@ -700,7 +710,7 @@ impl<T: Transport> StreamWriter<T> {
     /// never waits for the peer, and wakes whoever does. (asyncio's `transport.abort`, after which reads see a clean
     /// end.)
     pub fn abort(&mut self) {
-        self.shared.abort(Loss::Aborted);
+        self.shared.abort(ConnectionError::Aborted);
     }
 
     /// Tells whether writes fail for good: after `finish`, `close`, `abort`, or a loss that a method has
@@ -735,9 +745,9 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Changes the cap: the most bytes that may be pending, 16 MiB unless [`Options::write_cap`] says
-    /// otherwise. What is pending stays. See [`plimsoll::Writer::set_cap`]. (asyncio has none.)
+    /// otherwise. What is pending stays. See [`plimsoll::Writer::set_max_pending`]. (asyncio has none.)
     pub fn set_cap(&mut self, cap: usize) {
-        self.shared.lock().writer.set_cap(cap);
+        self.shared.lock().writer.set_max_pending(cap);
     }
 
     /// Lets `look` see the transport's write side, and returns its answer. Writing to it mixes up the
@@ -809,7 +819,7 @@ impl<T: Transport> StreamWriter<T> {
         write: impl FnOnce(&mut plimsoll::Writer) -> Result<(), WriteError>,
     ) -> Result<(), Error> {
         self.shared.queue(write).map_err(|error| match error {
-            WriteError::Lost(loss) => {
+            WriteError::ConnectionLost(loss) => {
                 let lost = self.shared.lock().lost();
                 Error::Lost(lost.unwrap_or(Lost { loss, cause: None }))
             }
@@ -891,7 +901,7 @@ impl<T> fmt::Debug for Parts<T> {
         f.debug_struct("Parts")
             .field("unread", &self.unread.len())
             .field("unsent", &self.unsent.iter().map(Bytes::len).sum::<usize>())
-            .field("dropping_line", &self.dropping_line)
+            .field("discarding", &self.discarding)
             .finish_non_exhaustive()
     }
 }

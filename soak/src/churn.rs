@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use plimsoll_io::tokio::{StreamReader, StreamWriter, open_connection};
-use plimsoll_io::{Error, Loss};
+use plimsoll_io::{ConnectionError, Error};
 use tokio::task::JoinSet;
 
 use crate::random::Random;
@@ -136,7 +136,7 @@ async fn connection(
                         assert_eq!(answer, &sent[seen..seen + answer.len()]);
                         seen += answer.len();
                     }
-                    Err(Error::Lost(lost)) if lost.loss == Loss::Reset => break Ok(()),
+                    Err(Error::Lost(lost)) if lost.loss == ConnectionError::Reset => break Ok(()),
                     Err(error) => break Err(error),
                 }
             };

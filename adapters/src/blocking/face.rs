@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_core::Stream as _;
-use plimsoll::{Frame, LineEnd, Separator, WaterMarks};
+use plimsoll::{Frame, LineEnding, Separator, WaterMarks};
 
 use super::{Blocking, block_on};
 use crate::connect::{self, ConnectOptions};
@@ -487,7 +487,7 @@ impl<T: Transport> StreamWriter<T> {
     /// # Errors
     ///
     /// Those of [`write_line`](crate::StreamWriter::write_line): nothing of it is queued.
-    pub fn write_line(&mut self, line: &[u8], end: LineEnd) -> Result<(), Error> {
+    pub fn write_line(&mut self, line: &[u8], end: LineEnding) -> Result<(), Error> {
         self.inner.write_line(line, end)
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use plimsoll::Loss;
+use plimsoll::ConnectionError;
 
 use super::Outcome;
 use super::linger::linger;
@@ -82,7 +82,7 @@ impl<H> Acceptor<H> {
                     let handled = Arc::clone(&self).handle(stream, shared, registered, peer);
                     if let Err(error) = R::spawn(handled) {
                         // Nobody has served this peer, who must not take that for an answer.
-                        kept.abort(Loss::Aborted);
+                        kept.abort(ConnectionError::Aborted);
                         drop(kept);
                         self.state.refused(error, &self.options);
                         self.wait_to_accept_again::<R>().await;
@@ -138,7 +138,7 @@ impl<H> Acceptor<H> {
                 self.options.tell(ServerError::Panicked { peer });
             }
             // It may have written while all were aborted.
-            Either::Second(()) => drop(shared.abort(Loss::Aborted)),
+            Either::Second(()) => drop(shared.abort(ConnectionError::Aborted)),
         }
         let limit = self.options.closes_within();
         match shared.close_within(Party::Server, limit).await {

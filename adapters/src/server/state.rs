@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use plimsoll::Loss;
+use plimsoll::ConnectionError;
 
 use super::Statistics;
 use crate::either::{Either, either};
@@ -86,7 +86,7 @@ pub(super) enum Phase {
 pub(super) trait Client: Send + Sync {
     fn end_reading(&self);
     fn close(&self);
-    fn abort(&self, loss: Loss);
+    fn abort(&self, loss: ConnectionError);
     fn moves(&self) -> usize;
 }
 
@@ -103,7 +103,7 @@ where
         Shared::end_reading(self);
     }
 
-    fn abort(&self, loss: Loss) {
+    fn abort(&self, loss: ConnectionError) {
         Shared::abort(self, loss);
     }
 
@@ -188,7 +188,8 @@ impl State {
             let idle = inner.clients.values_mut().filter_map(Accepted::is_idle);
             let idle: Vec<_> = idle.collect();
             drop(inner);
-            idle.iter().for_each(|client| client.abort(Loss::TimedOut));
+            idle.iter()
+                .for_each(|client| client.abort(ConnectionError::TimedOut));
         }
     }
 
