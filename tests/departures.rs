@@ -5,8 +5,8 @@
 
 use bytes::Buf;
 use plimsoll::{
-    Connection, ConnectionState, Loss, ReadError, Reader, Separator, Step, WriteError, Writer,
-    WriterState,
+    Connection, ConnectionError, ConnectionState, ReadError, Reader, Separator, Step, WriteError,
+    Writer, WriterState,
 };
 
 fn line(reader: &mut Reader) -> Result<Step<Vec<u8>>, ReadError> {
@@ -27,12 +27,12 @@ fn the_rest_of_a_long_line_is_no_line_wherever_its_newline_arrives() {
     let mut reader = Reader::with_limit(3);
     reader.feed(b"longl");
     assert_eq!(line(&mut reader), Err(ReadError::LineTooLong { limit: 3 }));
-    assert!(reader.is_dropping_line());
+    assert!(reader.is_discarding());
     reader.feed(b"ong");
     assert_eq!(line(&mut reader), Ok(Step::NeedInput));
     assert_eq!(reader.capacity(), 0, "nothing is held of what is dropped");
     reader.feed(b"in\nok\n");
-    assert!(!reader.is_dropping_line());
+    assert!(!reader.is_discarding());
     assert_eq!(line(&mut reader), ready("ok\n"));
     assert_eq!(reader.position(), 14);
 }
@@ -74,15 +74,21 @@ fn buffered_bytes_come_before_a_loss() {
     let mut reader = Reader::new();
     reader.feed(b"unread\npart");
     reader.feed_eof();
-    reader.feed_lost(Loss::Reset);
+    reader.feed_lost(ConnectionError::Reset);
     assert_eq!(line(&mut reader), ready("unread\n"));
-    assert_eq!(line(&mut reader), Err(ReadError::Lost(Loss::Reset)));
+    assert_eq!(
+        line(&mut reader),
+        Err(ReadError::ConnectionLost(ConnectionError::Reset))
+    );
     assert_eq!(some(&mut reader), ready("part"));
-    assert_eq!(some(&mut reader), Err(ReadError::Lost(Loss::Reset)));
-    reader.feed_lost(Loss::TimedOut);
     assert_eq!(
         some(&mut reader),
-        Err(ReadError::Lost(Loss::TimedOut)),
+        Err(ReadError::ConnectionLost(ConnectionError::Reset))
+    );
+    reader.feed_lost(ConnectionError::TimedOut);
+    assert_eq!(
+        some(&mut reader),
+        Err(ReadError::ConnectionLost(ConnectionError::TimedOut)),
         "the last one counts"
     );
 }
@@ -129,18 +135,23 @@ fn an_incomplete_read_leaves_its_bytes_and_fails_again() {
 #[test]
 fn more_than_the_cap_is_not_waited_for() {
     let mut reader = Reader::new();
-    let too_many = ReadError::CapExceeded {
-        requested: Reader::DEFAULT_CAP + 1,
-        cap: Reader::DEFAULT_CAP,
+    let too_many = ReadError::CountTooLarge {
+        requested: Reader::DEFAULT_MAX_READ_EXACT + 1,
+        max: Reader::DEFAULT_MAX_READ_EXACT,
     };
     assert_eq!(
-        reader.read_exact(Reader::DEFAULT_CAP + 1).unwrap_err(),
+        reader
+            .read_exact(Reader::DEFAULT_MAX_READ_EXACT + 1)
+            .unwrap_err(),
         too_many
     );
-    assert_eq!(reader.peek(Reader::DEFAULT_CAP + 1).unwrap_err(), too_many);
+    assert_eq!(
+        reader.peek(Reader::DEFAULT_MAX_READ_EXACT + 1).unwrap_err(),
+        too_many
+    );
     assert_eq!(
         reader
-            .read_exact(Reader::DEFAULT_CAP)
+            .read_exact(Reader::DEFAULT_MAX_READ_EXACT)
             .map(|step| step.is_ready()),
         Ok(false)
     );
@@ -178,11 +189,16 @@ fn a_frame_that_is_too_long_can_be_skipped_in_bounded_memory() {
         Err(ReadError::LimitOverrun { .. })
     ));
     assert_eq!(reader.skip_until(crlf), Ok(Step::NeedInput));
-    assert_eq!(reader.buffered(), b"\r");
-    for _ in 0..1000 {
+    assert_eq!(reader.buffered(), b"", "what is discarded is not seen");
+    assert_eq!(reader.position(), 8, "a carriage return is held");
+    for turn in 1..=1000 {
         reader.feed(b"and more, and");
         assert_eq!(reader.skip_until(crlf), Ok(Step::NeedInput));
-        assert!(reader.buffered().len() <= 1);
+        assert_eq!(
+            reader.position(),
+            9 + 13 * turn - 1,
+            "no more than a byte is held"
+        );
     }
     reader.feed(b" more\r\nok\r\n");
     assert_eq!(reader.skip_until(crlf), Ok(Step::Ready(0)));
@@ -208,11 +224,14 @@ fn a_write_after_the_end_is_an_error() {
     assert_eq!(writer.output().chunk(), b"pending");
 
     let mut writer = Writer::new();
-    writer.lost(Loss::Reset);
-    assert_eq!(writer.write(b"late"), Err(WriteError::Lost(Loss::Reset)));
+    writer.lost(ConnectionError::Reset);
+    assert_eq!(
+        writer.write(b"late"),
+        Err(WriteError::ConnectionLost(ConnectionError::Reset))
+    );
     assert_eq!(
         writer.write_bytes("late".into()),
-        Err(WriteError::Lost(Loss::Reset))
+        Err(WriteError::ConnectionLost(ConnectionError::Reset))
     );
 }
 
@@ -220,23 +239,23 @@ fn a_write_after_the_end_is_an_error() {
 #[test]
 fn a_write_beyond_the_cap_is_refused_whole() {
     let mut writer = Writer::new();
-    writer.set_cap(10);
+    writer.set_max_pending(10);
     writer.write(b"0123456").unwrap();
     let full = |len| {
         Err(WriteError::Full {
             len,
             pending: 7,
-            cap: 10,
+            max: 10,
         })
     };
     assert_eq!(writer.write(b"0123"), full(4));
-    assert_eq!(writer.write_vectored(&[b"01", b"23"]), full(4));
+    assert_eq!(writer.write_all_vectored(&[b"01", b"23"]), full(4));
     assert_eq!(writer.write_bytes(vec![0; 600].into()), full(600));
     assert_eq!(writer.pending(), 7);
     writer.write(b"").unwrap();
     writer.write(b"789").unwrap();
     assert_eq!(writer.output().chunk(), b"0123456789");
-    assert_eq!(Writer::new().cap(), 16 << 20);
+    assert_eq!(Writer::new().max_pending(), 16 << 20);
 }
 
 /// After CPython's `abort` reads see a clean end and `drain` succeeds.
@@ -246,19 +265,25 @@ fn an_abort_is_no_clean_end_on_either_side() {
     connection.reader.feed(b"ab");
     connection.writer.write(b"pending").unwrap();
     connection.abort();
-    assert_eq!(connection.state(), ConnectionState::Lost(Loss::Aborted));
+    assert_eq!(
+        connection.state(),
+        ConnectionState::Lost(ConnectionError::Aborted)
+    );
     assert_eq!(connection.writer.pending(), 0);
     assert!(!connection.writer.is_writable());
-    let lost = ReadError::Lost(Loss::Aborted);
+    let lost = ReadError::ConnectionLost(ConnectionError::Aborted);
     assert_eq!(connection.reader.read_exact(5).unwrap_err(), lost);
     assert_eq!(some(&mut connection.reader), ready("ab"));
     assert_eq!(some(&mut connection.reader), Err(lost));
-    assert_eq!(connection.writer.state(), WriterState::Lost(Loss::Aborted));
+    assert_eq!(
+        connection.writer.state(),
+        WriterState::Lost(ConnectionError::Aborted)
+    );
 
     let mut alone = Writer::new();
     alone.write(b"pending").unwrap();
     alone.abort();
-    assert_eq!(alone.state(), WriterState::Lost(Loss::Aborted));
+    assert_eq!(alone.state(), WriterState::Lost(ConnectionError::Aborted));
     assert_eq!(alone.pending(), 0);
 }
 
@@ -272,7 +297,7 @@ fn two_clean_ends_close_a_connection() {
     connection.reader.feed(b"bye\n");
     connection.reader.feed_eof();
     assert_eq!(connection.state(), ConnectionState::Closed);
-    connection.lost(Loss::Reset);
+    connection.lost(ConnectionError::Reset);
     assert_eq!(
         connection.state(),
         ConnectionState::Closed,

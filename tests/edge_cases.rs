@@ -3,10 +3,16 @@
 //! Each was run on CPython 3.13. Where this crate departs from it on purpose, the test stands in
 //! `departures.rs`; what belongs to sockets, tasks and servers is no business of the core.
 
+mod common;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::Buf;
+use common::reader_model::{ReaderModel, assert_same_state};
 use plimsoll::{
-    Connection, ConnectionState, LineEnd, Loss, ReadError, Reader, Separator, SeparatorError, Step,
-    WaterMarks, WriteError, Writer, WriterState,
+    Connection, ConnectionError, ConnectionState, Discarding, FrameToken, LengthPrefix, LineEnding,
+    Parts, Progress, ReadError, Reader, SendAction, Separator, SeparatorError, Step,
+    TransportError, WaterMarks, WriteError, Writer, WriterState,
 };
 
 fn reader(limit: usize, input: &[u8]) -> Reader {
@@ -121,7 +127,7 @@ fn separators_of_any_length_are_found_whole() {
             reader.feed(&input[cut..]);
             let frame = reader.read_until(&built).unwrap().ready().unwrap();
             assert_eq!(
-                (frame.content(), frame.matched()),
+                (frame.content(), frame.separator_index()),
                 (&b"content"[..], Some(0))
             );
             assert_eq!(frame.len(), 7 + len);
@@ -228,9 +234,15 @@ fn the_end_in_the_middle_of_a_separator_is_an_error() {
 #[test]
 fn a_loss_fails_also_reads_of_nothing() {
     let mut reader = Reader::new();
-    reader.feed_lost(Loss::Reset);
-    assert_eq!(some(&mut reader, 0), Err(ReadError::Lost(Loss::Reset)));
-    assert_eq!(exact(&mut reader, 0), Err(ReadError::Lost(Loss::Reset)));
+    reader.feed_lost(ConnectionError::Reset);
+    assert_eq!(
+        some(&mut reader, 0),
+        Err(ReadError::ConnectionLost(ConnectionError::Reset))
+    );
+    assert_eq!(
+        exact(&mut reader, 0),
+        Err(ReadError::ConnectionLost(ConnectionError::Reset))
+    );
     assert!(!reader.at_eof());
 }
 
@@ -355,7 +367,7 @@ fn of_separators_that_end_together_the_longest_is_taken_off() {
             panic!("a frame is there");
         };
         assert_eq!(frame.content(), b"abc");
-        assert_eq!(frame.matched(), Some(longest));
+        assert_eq!(frame.separator_index(), Some(longest));
     }
 }
 
@@ -395,10 +407,16 @@ fn bytes_and_a_loss_that_come_together_end_a_wait() {
     let mut reader = Reader::new();
     assert_eq!(line(&mut reader), WAITS);
     reader.feed(b"ab");
-    reader.feed_lost(Loss::Reset);
-    assert_eq!(line(&mut reader), Err(ReadError::Lost(Loss::Reset)));
+    reader.feed_lost(ConnectionError::Reset);
+    assert_eq!(
+        line(&mut reader),
+        Err(ReadError::ConnectionLost(ConnectionError::Reset))
+    );
     assert_eq!(exact(&mut reader, 2), ready("ab"));
-    assert_eq!(exact(&mut reader, 2), Err(ReadError::Lost(Loss::Reset)));
+    assert_eq!(
+        exact(&mut reader, 2),
+        Err(ReadError::ConnectionLost(ConnectionError::Reset))
+    );
 }
 
 #[test]
@@ -423,7 +441,7 @@ fn the_writer_is_full_above_its_high_mark_only() {
     writer.output().advance(1);
     assert!(writer.is_writable(), "however many wait for that");
     assert!(!writer.is_full());
-    assert!(writer.wants_write(), "writable, and still not empty");
+    assert!(writer.pending() > 0, "writable, and still not empty");
 }
 
 #[test]
@@ -470,7 +488,7 @@ fn after_finish_writes_fail_and_reading_goes_on() {
     connection.writer.finish();
     let refused = Err(WriteError::Finished);
     assert_eq!(connection.writer.write(b""), refused);
-    assert_eq!(connection.writer.write_vectored(&[]), refused);
+    assert_eq!(connection.writer.write_all_vectored([b""]), refused);
     connection.reader.feed(b"still here\n");
     assert_eq!(line(&mut connection.reader), ready("still here\n"));
 }
@@ -478,11 +496,12 @@ fn after_finish_writes_fail_and_reading_goes_on() {
 #[test]
 fn empty_parts_do_not_keep_a_writer_from_closing() {
     let mut connection = Connection::new();
-    connection.writer.write_vectored(&[b"hello", b""]).unwrap();
+    connection.writer.write_all_vectored(["hello", ""]).unwrap();
     connection.writer.write_bytes(bytes::Bytes::new()).unwrap();
     connection.close();
     connection.writer.output().advance(5);
-    assert!(connection.writer.wants_shutdown());
+    connection.writer.flush_done();
+    assert_eq!(connection.next_send(), Some(SendAction::Shutdown));
     connection.writer.shutdown_done();
     assert_eq!(connection.state(), ConnectionState::Closed);
 }
@@ -522,14 +541,14 @@ fn writing_sends_nothing_on_its_own() {
 #[test]
 fn formatted_text_is_queued_whole_or_not_at_all() {
     let mut writer = Writer::new();
-    writer.set_cap(10);
+    writer.set_max_pending(10);
     let code = 250; // literals would be text before it runs
     write!(writer, "{code}-OK").unwrap();
     assert_eq!(writer.output().chunk(), b"250-OK");
     let full = WriteError::Full {
         len: 5,
         pending: 6,
-        cap: 10,
+        max: 10,
     };
     let number = 12345;
     assert_eq!(write!(writer, "{number}"), Err(full));
@@ -544,14 +563,16 @@ fn finish_ends_the_stream_behind_the_last_byte() {
     writer.write(b"last").unwrap();
     writer.finish();
     assert_eq!(writer.state(), WriterState::Finishing);
-    assert!(writer.wants_write() && !writer.wants_shutdown());
+    assert_eq!(writer.next_send(), Some(SendAction::Write));
     writer.shutdown_done();
     assert_eq!(writer.state(), WriterState::Finishing, "a byte is pending");
     writer.output().advance(4);
-    assert!(!writer.wants_write() && writer.wants_shutdown());
+    assert_eq!(writer.next_send(), Some(SendAction::Flush));
+    writer.flush_done();
+    assert_eq!(writer.next_send(), Some(SendAction::Shutdown));
     writer.shutdown_done();
     assert_eq!(writer.state(), WriterState::Finished);
-    assert!(!writer.wants_shutdown());
+    assert_eq!(writer.next_send(), None);
 }
 
 #[test]
@@ -575,7 +596,7 @@ fn a_token_gives_its_frame_back() {
     assert_eq!(reader.buffered(), b"two", "looking is allowed");
     let line = reader.frame(token);
     assert_eq!(line, "one");
-    assert_eq!(line.matched(), Some(0));
+    assert_eq!(line.separator_index(), Some(0));
 }
 
 #[test]
@@ -585,7 +606,10 @@ fn a_frame_loses_its_separator_once() {
         panic!("a frame is there");
     };
     let frame = frame.without_separator();
-    assert_eq!((frame.content(), frame.matched()), (&b"one"[..], Some(0)));
+    assert_eq!(
+        (frame.content(), frame.separator_index()),
+        (&b"one"[..], Some(0))
+    );
     assert_eq!(frame.without_separator().to_vec(), b"one");
 }
 
@@ -716,9 +740,14 @@ fn a_limit_of_zero_is_refused() {
 
 #[test]
 fn the_defaults_are_those_that_the_readme_names() {
-    let Connection { reader, writer } = Connection::new();
-    assert_eq!((reader.limit(), reader.cap()), (65_536, 16_777_216));
-    assert_eq!(writer.cap(), 16_777_216);
+    let connection = Connection::new();
+    assert!(!connection.pauses_when_full);
+    let Connection { reader, writer, .. } = connection;
+    assert_eq!(
+        (reader.limit(), reader.max_read_exact()),
+        (65_536, 16_777_216)
+    );
+    assert_eq!(writer.max_pending(), 16_777_216);
     let marks = writer.water_marks();
     assert_eq!((marks.high(), marks.low()), (65_536, 16_384));
 }
@@ -762,7 +791,7 @@ fn frames_are_found_when_bytes_have_moved_behind_a_long_one() {
 #[test]
 fn t55_the_largest_limits_work() {
     let mut reader = Reader::with_limit(usize::MAX);
-    reader.set_cap(usize::MAX);
+    reader.set_max_read_exact(usize::MAX);
     reader.feed(b"abc\r");
     assert_eq!(line(&mut reader), WAITS);
     assert_eq!(until(&mut reader, &["\r\n"]), WAITS);
@@ -773,7 +802,7 @@ fn t55_the_largest_limits_work() {
 
     let mut writer = Writer::new();
     writer.set_water_marks(WaterMarks::new(usize::MAX, usize::MAX).unwrap());
-    writer.set_cap(usize::MAX);
+    writer.set_max_pending(usize::MAX);
     writer.write(b"abc").unwrap();
     assert!(writer.is_writable());
 }
@@ -781,9 +810,9 @@ fn t55_the_largest_limits_work() {
 #[test]
 fn a_line_is_queued_with_the_end_that_was_asked_for() {
     let mut writer = Writer::new();
-    writer.write_line(b"NOOP", LineEnd::CrLf).unwrap();
-    writer.write_line(b"", LineEnd::Lf).unwrap();
-    writer.write_line(b"{}", LineEnd::Lf).unwrap();
+    writer.write_line(b"NOOP", LineEnding::CrLf).unwrap();
+    writer.write_line(b"", LineEnding::Lf).unwrap();
+    writer.write_line(b"{}", LineEnding::Lf).unwrap();
     assert_eq!(writer.output().chunk(), b"NOOP\r\n\n{}\n");
 }
 
@@ -797,7 +826,7 @@ fn debug_shows_sizes_and_states() {
     let shown = format!("{frame:?}");
     assert_eq!(
         shown,
-        "Frame { len: 3, separator_len: 1, matched: Some(0) }"
+        "Frame { len: 3, separator_len: 1, separator_index: Some(0) }"
     );
     let shown = format!("{reader:?}");
     for part in ["buffered: 2", "position: 3", "limit: 7"] {
@@ -805,11 +834,16 @@ fn debug_shows_sizes_and_states() {
     }
 
     let mut writer = Writer::new();
-    writer.set_cap(77);
+    writer.set_max_pending(77);
     writer.write(b"abc").unwrap();
     writer.finish();
     let shown = format!("{writer:?}");
-    for part in ["pending: 3", "cap: 77", "full: false", "state: Finishing"] {
+    for part in [
+        "pending: 3",
+        "max_pending: 77",
+        "is_full: false",
+        "state: Finishing",
+    ] {
         assert!(shown.contains(part), "{shown}");
     }
 
@@ -823,4 +857,717 @@ fn debug_shows_sizes_and_states() {
     for part in ["unread: 4", "unsent: 3"] {
         assert!(shown.contains(part), "{shown}");
     }
+}
+
+/// What may come to a reader, in any order.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Arrival {
+    Feed(&'static [u8]),
+    Input,
+    Commit,
+    Received(Result<usize, TransportError>),
+    Eof,
+    Lost,
+    Close,
+}
+
+impl Arrival {
+    const ALL: [Self; 11] = [
+        Self::Feed(b"a\n"),
+        Self::Feed(b""),
+        Self::Input,
+        Self::Commit,
+        Self::Received(Ok(1)),
+        Self::Received(Ok(0)),
+        Self::Received(Err(TransportError::WouldBlock)),
+        Self::Received(Err(TransportError::Lost(ConnectionError::TimedOut))),
+        Self::Eof,
+        Self::Lost,
+        Self::Close,
+    ];
+
+    /// Makes it arrive at both; the model knows what it means.
+    fn at(self, connection: &mut Connection, model: &mut ReaderModel, received: &mut u64) {
+        let reader = &mut connection.reader;
+        let mut count = |input: &[u8]| {
+            *received += if model.is_closed {
+                0
+            } else {
+                input.len() as u64
+            };
+        };
+        match self {
+            Self::Feed(input) => {
+                reader.feed(input);
+                count(input);
+                model.feed(input);
+            }
+            Self::Input => reader.input(1).fill(b'b'),
+            Self::Commit => reader.commit(0),
+            Self::Received(result) => {
+                if !model.has_eof {
+                    reader.input(1).fill(b'b');
+                }
+                let reader_is_lost = reader.connection_error().is_some();
+                let progress = reader.on_receive(result, None);
+                let is_blocked = result == Err(TransportError::WouldBlock);
+                assert_eq!(progress == Progress::Blocked, is_blocked);
+                match result {
+                    Ok(0) => model.feed_eof(),
+                    Ok(_) => {
+                        count(b"b");
+                        model.feed(b"b");
+                    }
+                    // The first loss counts.
+                    Err(TransportError::Lost(_)) if reader_is_lost => {}
+                    Err(TransportError::Lost(error)) => model.feed_lost(error),
+                    Err(_) => {}
+                }
+            }
+            Self::Eof => {
+                reader.feed_eof();
+                model.feed_eof();
+            }
+            Self::Lost => {
+                reader.feed_lost(ConnectionError::Reset);
+                model.feed_lost(ConnectionError::Reset);
+            }
+            Self::Close => {
+                connection.close();
+                model.close();
+            }
+        }
+    }
+
+    fn is_input(self) -> bool {
+        !matches!(self, Self::Eof | Self::Lost | Self::Close)
+    }
+}
+
+/// F25: one rule, whatever else has ended the stream.
+#[test]
+fn input_panics_exactly_after_the_end_was_fed() {
+    silence_panics();
+    let mut panics = 0;
+    for number in 0..Arrival::ALL.len().pow(4) {
+        let mut connection = Connection::new();
+        let mut model = ReaderModel::new(Reader::DEFAULT_LIMIT);
+        let mut received = 0;
+        let order = [1, 11, 121, 1331].map(|place| Arrival::ALL[number / place % 11]);
+        for arrival in order {
+            let must_panic = model.has_eof && arrival.is_input();
+            let call = AssertUnwindSafe(|| {
+                arrival.at(&mut connection, &mut model, &mut received);
+            });
+            let has_panicked = catch_unwind(call).is_err();
+            assert_eq!(has_panicked, must_panic, "{arrival:?} of {order:?}");
+            panics += usize::from(has_panicked);
+            assert_same_state(&connection.reader, &model, received);
+        }
+    }
+    assert!(panics > 5_000);
+}
+
+/// Keeps this thread's panics from being printed, of which there are thousands.
+fn silence_panics() {
+    let others = std::panic::take_hook();
+    let silent = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload().downcast_ref::<&str>().copied();
+        let is_expected = message.is_some_and(|it| it.contains("after the end"));
+        if std::thread::current().id() != silent || !is_expected {
+            others(panic);
+        }
+    }));
+}
+
+/// F8: the frame is too long, and the skip is cancelled half-way.
+#[test]
+fn the_tail_of_a_skipped_frame_is_no_frame() {
+    const INPUT: &[u8] = b"####################$X*58\r\n$GPRMC,A*26\r\n";
+    // Cut at 17, and everywhere else that the limit is exceeded.
+    for cut in [17].into_iter().chain(17..26) {
+        let mut reader = reader(15, &INPUT[..cut]);
+        let result = reader.read_until(&Separator::CRLF);
+        assert!(matches!(result, Err(ReadError::LimitOverrun { .. })));
+        assert_eq!(reader.skip_until(&Separator::CRLF), Ok(Step::NeedInput));
+        assert!(reader.is_discarding());
+
+        reader.feed(&INPUT[cut..]);
+        assert!(!reader.is_discarding());
+        assert_eq!(reader.buffered(), b"$GPRMC,A*26\r\n");
+        let frame = reader
+            .read_until(&Separator::CRLF)
+            .unwrap()
+            .ready()
+            .unwrap();
+        assert_eq!(frame.content(), b"$GPRMC,A*26");
+    }
+}
+
+#[test]
+fn every_read_first_finishes_a_cancelled_skip() {
+    type Finish = fn(&mut Reader) -> Option<Vec<u8>>;
+    let reads: [Finish; 9] = [
+        |reader| Some(reader.read(3).unwrap().ready()?.to_vec()),
+        |reader| Some(reader.read_line().unwrap().ready()?.to_vec()),
+        |reader| {
+            Some(
+                reader
+                    .read_delimited(&Separator::LF)
+                    .unwrap()
+                    .ready()?
+                    .to_vec(),
+            )
+        },
+        |reader| Some(reader.read_until(&Separator::LF).unwrap().ready()?.to_vec()),
+        |reader| Some(reader.peek_until(&Separator::LF).unwrap().ready()?.to_vec()),
+        |reader| Some(reader.read_exact(3).unwrap().ready()?.to_vec()),
+        |reader| Some(reader.peek(3).unwrap().ready()?.to_vec()),
+        |reader| {
+            let prefix = LengthPrefix::U8.adjustment(2 - i64::from(b'o')).skip(0);
+            Some(
+                reader
+                    .read_length_prefixed(&prefix)
+                    .unwrap()
+                    .ready()?
+                    .to_vec(),
+            )
+        },
+        |reader| Some(reader.buffered().get(..3)?.to_vec()),
+    ];
+    type Skip = fn(&mut Reader) -> bool;
+    let skips: [Skip; 3] = [
+        |reader| reader.skip_until(&Separator::CRLF).unwrap().is_ready(),
+        |reader| reader.skip_exact(12).unwrap().is_ready(),
+        |reader| {
+            reader
+                .skip_until(&separator(&["l\r\n", "\r\n"]))
+                .unwrap()
+                .is_ready()
+        },
+    ];
+    for read in reads {
+        for skip in skips {
+            let mut reader = reader(8, b"skipped");
+            assert!(!skip(&mut reader));
+            for byte in *b" al\r\n" {
+                assert_eq!(read(&mut reader), None, "the tail is seen");
+                reader.feed(&[byte]);
+            }
+            assert_eq!(read(&mut reader), None);
+            reader.feed(b"ok\n");
+            assert_eq!(read(&mut reader).unwrap(), b"ok\n");
+        }
+    }
+}
+
+#[test]
+fn the_same_skip_resumes_and_returns_its_result() {
+    let ends = separator(&["\n", "\r\n"]);
+    let mut reader = reader(8, b"abc");
+    assert_eq!(reader.skip_until(&ends), Ok(Step::NeedInput));
+    reader.feed(b"def\r\nok\n");
+    assert_eq!(reader.buffered(), b"ok\n");
+    assert_eq!(reader.skip_until(&ends), Ok(Step::Ready(1)));
+    assert_eq!(line(&mut reader), ready("ok\n"));
+
+    assert_eq!(reader.skip_exact(5), Ok(Step::NeedInput));
+    reader.feed(b"12345678");
+    assert_eq!(reader.skip_exact(5), Ok(Step::Ready(())));
+    assert_eq!(reader.buffered(), b"678");
+    assert_eq!(reader.position(), 3 + 5 + 3 + 5);
+}
+
+#[test]
+fn any_other_read_forgets_a_finished_skip() {
+    let others: [fn(&mut Reader); 4] = [
+        |reader| assert!(!reader.read_until(&Separator::CRLF).unwrap().is_ready()),
+        |reader| assert!(reader.read_exact(usize::MAX).is_err()),
+        |reader| assert_eq!(reader.skip_exact(0), Ok(Step::Ready(()))),
+        |reader| reader.consume(1),
+    ];
+    for other in others {
+        let mut reader = reader(8, b"a");
+        assert_eq!(reader.skip_until(&Separator::LF), Ok(Step::NeedInput));
+        reader.feed(b"\nbc");
+        other(&mut reader);
+        assert_eq!(reader.skip_until(&Separator::LF), Ok(Step::NeedInput));
+    }
+}
+
+#[test]
+fn a_stopped_discard_hands_out_the_tail() {
+    let mut reader = reader(8, b"head\r");
+    assert_eq!(reader.skip_until(&Separator::CRLF), Ok(Step::NeedInput));
+    assert_eq!(reader.buffered(), b"");
+    reader.stop_discarding();
+    assert_eq!(reader.buffered(), b"\r");
+    reader.feed(b"\ntail\r\n");
+    assert_eq!(until(&mut reader, &["\r\n"]), ready("\r\n"));
+    assert_eq!(until(&mut reader, &["\r\n"]), ready("tail\r\n"));
+}
+
+#[test]
+fn a_discard_moves_to_the_next_owner() {
+    let cancelled: [fn(&mut Reader); 3] = [
+        |reader| assert!(!reader.skip_until(&Separator::CRLF).unwrap().is_ready()),
+        |reader| assert!(reader.read_delimited(&Separator::CRLF).is_err()),
+        |reader| assert!(!reader.skip_exact(10).unwrap().is_ready()),
+    ];
+    for cancel in cancelled {
+        let mut connection = Connection::new();
+        connection.reader.set_limit(5);
+        connection.reader.feed(b"too long\r");
+        cancel(&mut connection.reader);
+        let parts = connection.into_parts();
+        assert!(parts.unread == "\r" || parts.unread.is_empty());
+        let mut connection = Connection::from_parts(parts);
+        assert!(connection.reader.is_discarding());
+        connection.reader.feed(b"\nok\r\n");
+        assert_eq!(connection.reader.buffered(), b"ok\r\n");
+    }
+    let mut parts = Parts::default();
+    parts.discarding = Some(Discarding::Count(0));
+    assert!(!Connection::from_parts(parts).reader.is_discarding());
+}
+
+/// A head that ends with an empty line, and as many bytes as it says.
+fn message(reader: &mut Reader) -> Result<Step<FrameToken>, ReadError> {
+    let Step::Ready(head) = reader.peek_until(&Separator::CRLF_CRLF)? else {
+        return Ok(Step::NeedInput);
+    };
+    let length = head.content().strip_prefix(b"Content-Length: ").unwrap();
+    let length: usize = std::str::from_utf8(length).unwrap().parse().unwrap();
+    let len = head.len() + length;
+    Ok(reader.read_exact(len)?.map(|message| message.token()))
+}
+
+/// F9: each wait is cancelled, and something else is tried in between.
+#[test]
+fn a_cancelled_read_of_two_parts_loses_nothing() {
+    const MESSAGE: &[u8] = b"Content-Length: 3\r\n\r\nabc";
+    for cut in 0..MESSAGE.len() {
+        let mut reader = reader(20, &MESSAGE[..cut]);
+        for byte in &MESSAGE[cut..] {
+            assert!(!reader.read_frame_with(message).unwrap().is_ready());
+            assert!(!reader.peek(100).unwrap().is_ready());
+            reader.feed(&[*byte]);
+        }
+        reader.feed(MESSAGE);
+        for _ in 0..2 {
+            let read = reader.read_frame_with(message).unwrap().ready().unwrap();
+            assert_eq!(read, MESSAGE);
+        }
+        assert!(!reader.read_frame_with(message).unwrap().is_ready());
+    }
+}
+
+#[test]
+fn a_function_that_waits_for_ever_fails() {
+    fn more(_: &mut Reader) -> Result<Step<()>, ReadError> {
+        Ok(Step::NeedInput)
+    }
+    let mut full = reader(3, b"abcdefg");
+    let overrun = ReadError::LimitOverrun {
+        limit: 3,
+        consumed: 7,
+    };
+    assert_eq!(full.read_with(more), Err(overrun));
+    assert!(full.is_paused());
+    full.feed_eof();
+    assert_eq!(
+        full.read_with(more),
+        incomplete(7, None).map(|_| Step::NeedInput)
+    );
+    full.feed_lost(ConnectionError::Reset);
+    let lost = ReadError::ConnectionLost(ConnectionError::Reset);
+    assert_eq!(full.read_with(more), Err(lost));
+
+    // One that makes a read of the reader wait has resumed reading.
+    let mut full = reader(3, b"abcdefg");
+    let waits = |reader: &mut Reader| Ok::<_, ReadError>(reader.peek(8)?.map(|_| ()));
+    assert_eq!(full.read_with(waits), Ok(Step::NeedInput));
+    assert!(full.wants_read());
+}
+
+#[cfg(feature = "testing")]
+#[test]
+#[should_panic(expected = "has consumed something and then needs input")]
+fn a_function_must_not_consume_before_it_waits() {
+    let mut reader = reader(100, b"Content-Length: 3\r\n\r\nab");
+    let _ = reader.read_with(|reader| {
+        let head = reader.read_until(&Separator::CRLF_CRLF)?;
+        assert!(head.is_ready());
+        Ok::<_, ReadError>(reader.read_exact(3)?.map(|_| ()))
+    });
+}
+
+#[test]
+fn a_function_may_skip_before_it_waits() {
+    let mut reader = reader(100, b"to be skipped");
+    let mut skip = |reader: &mut Reader| reader.skip_exact(20);
+    assert_eq!(reader.read_with(&mut skip), Ok(Step::NeedInput));
+    reader.feed(b" later");
+    assert_eq!(reader.read_with(&mut skip), Ok(Step::NeedInput));
+    reader.feed(b"!?");
+    assert_eq!(reader.read_with(&mut skip), Ok(Step::Ready(())));
+    assert_eq!(reader.buffered(), b"?");
+}
+
+/// F21: in a set, the carriage return counts as a part of the line.
+#[test]
+fn a_carriage_return_counts_unless_newlines_are_universal() {
+    let either = separator(&["\n", "\r\n"]);
+    for (input, of_set) in [(&b"abc\n"[..], true), (b"abc\r\n", false)] {
+        let result = reader(3, input)
+            .read_until(&either)
+            .map(|step| step.is_ready());
+        assert_eq!(result.is_ok(), of_set);
+        let mut reader = reader(3, input);
+        let result = reader.read_until(&Separator::UNIVERSAL_NEWLINE);
+        assert_eq!(result.unwrap().ready().unwrap().content(), b"abc");
+    }
+    let mut reader = reader(3, b"abcd\r\n");
+    let result = reader.read_until(&Separator::UNIVERSAL_NEWLINE);
+    assert_eq!(
+        result.map(|step| step.map(|frame| frame.to_vec())),
+        overrun(3, 4)
+    );
+}
+
+#[test]
+fn no_line_ending_ends_two_lines() {
+    const INPUT: &[u8] = b"a\n\rb\r\n\r\n\n\r\r\nc\r";
+    let expected = [
+        ("a", Some(0)),
+        ("", Some(2)),
+        ("b", Some(1)),
+        ("", Some(1)),
+        ("", Some(0)),
+        ("", Some(2)),
+        ("", Some(1)),
+        ("c", Some(2)),
+    ];
+    for size in 1..=INPUT.len() {
+        let mut reader = Reader::with_limit(1);
+        let mut chunks = INPUT.chunks(size);
+        let mut lines = Vec::new();
+        loop {
+            match reader
+                .read_delimited(&Separator::UNIVERSAL_NEWLINE)
+                .unwrap()
+            {
+                Step::Ready(line) if line.is_empty() => break,
+                Step::Ready(line) => {
+                    lines.push((
+                        String::from_utf8(line.content().to_vec()).unwrap(),
+                        line.separator_index(),
+                    ));
+                }
+                Step::NeedInput => match chunks.next() {
+                    Some(chunk) => reader.feed(chunk),
+                    None => reader.feed_eof(),
+                },
+            }
+        }
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|(line, index)| (&line[..], *index))
+            .collect();
+        assert_eq!(lines, expected, "{size} bytes at once");
+    }
+}
+
+/// F24: what ended before its head, in it, and after it.
+#[test]
+fn a_clean_end_is_told_from_a_truncated_frame() {
+    const FRAME: &[u8] = b"\x00\x02ab";
+    fn two_parts(reader: &mut Reader) -> Result<Step<FrameToken>, ReadError> {
+        let Step::Ready(head) = reader.peek(2)? else {
+            return Ok(Step::NeedInput);
+        };
+        let len = 2 + usize::from(head[1]);
+        Ok(reader.read_exact(len)?.map(|frame| frame.token()))
+    }
+    for arrived in 0..FRAME.len() {
+        let mut reader = ended(8, &FRAME[..arrived]);
+        let errors = [
+            reader
+                .read_length_prefixed(&LengthPrefix::U16_BE)
+                .unwrap_err(),
+            reader.read_frame_with(two_parts).unwrap_err(),
+            reader.read_until(&Separator::byte(b'b')).unwrap_err(),
+            reader.read_exact(4).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(
+                error.is_clean_end(),
+                arrived == 0,
+                "{arrived} bytes: {error}"
+            );
+            assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+        }
+        // Two reads are not one: after the head has been taken, the next frame is the body.
+        if arrived == 2 {
+            assert!(reader.read_exact(2).unwrap().is_ready());
+            assert!(reader.read_exact(2).unwrap_err().is_clean_end());
+        }
+    }
+    let mut lost = Reader::new();
+    lost.feed_lost(ConnectionError::Reset);
+    assert!(!lost.read_exact(1).unwrap_err().is_clean_end());
+    let too_long = reader(1, b"abc").read_line().unwrap_err();
+    assert!(!too_long.is_clean_end());
+}
+
+#[test]
+fn a_last_strict_line_has_no_carriage_return_alone() {
+    let strict = |reader: &mut Reader| {
+        let line = reader.read_delimited(&Separator::STRICT_CRLF)?;
+        Ok(line.map(|line| line.to_vec()))
+    };
+    let bare = |before| Err(ReadError::BareLineBreak { before });
+    assert_eq!(strict(&mut reader(3, b"abc\r")), WAITS);
+    assert_eq!(strict(&mut ended(3, b"abc\r")), bare(3));
+    assert_eq!(strict(&mut ended(3, b"ab\nc")), bare(2));
+    assert_eq!(strict(&mut ended(3, b"abc")), ready("abc"));
+    assert_eq!(strict(&mut ended(3, b"abcd\r")), TOO_LONG);
+}
+
+#[test]
+fn a_discarded_strict_line_leaves_reading_paused() {
+    let mut reader = reader(2, b"abc\nabc\r\n0123456789");
+    assert!(reader.is_paused());
+    let result = reader.read_delimited(&Separator::STRICT_CRLF);
+    assert_eq!(result.unwrap_err(), ReadError::LineTooLong { limit: 2 });
+    assert_eq!(reader.buffered(), b"0123456789");
+    assert!(reader.is_paused(), "more than twice the limit is left");
+}
+
+#[test]
+fn a_delimited_line_may_lack_its_separator_at_the_end() {
+    let crlf = |reader: &mut Reader| {
+        let line = reader.read_delimited(&Separator::CRLF)?;
+        Ok(line.map(|line| (line.content().to_vec(), line.separator_index())))
+    };
+    let mut reader = ended(4, b"one\r\nmuch too long\r\n\r\nlast");
+    let line = |line: &str, index| Ok(Step::Ready((line.into(), index)));
+    assert_eq!(crlf(&mut reader), line("one", Some(0)));
+    assert_eq!(crlf(&mut reader), Err(ReadError::LineTooLong { limit: 4 }));
+    assert_eq!(crlf(&mut reader), line("", Some(0)));
+    for last in ["last", "", ""] {
+        assert_eq!(crlf(&mut reader), line(last, None));
+    }
+}
+
+#[test]
+fn a_frame_that_is_shown_stays() {
+    let mut reader = reader(8, b"$5\r\nhello\r\n");
+    let head = reader
+        .peek_until(&Separator::CRLF)
+        .unwrap()
+        .ready()
+        .unwrap();
+    assert_eq!(
+        (head.content(), head.separator_index()),
+        (&b"$5"[..], Some(0))
+    );
+    assert!(head == "$5\r\n" && head.as_ref().len() == 4);
+    let shown = format!("{head:?}");
+    assert_eq!(
+        shown,
+        "Peeked { len: 4, separator_len: 2, separator_index: Some(0) }"
+    );
+    reader.consume(4);
+    assert_eq!(exact(&mut reader, 5), ready("hello"));
+    reader.consume(0);
+    reader.consume(2);
+    assert_eq!((reader.buffered(), reader.position()), (&b""[..], 11));
+}
+
+#[test]
+#[should_panic(expected = "4 bytes consumed of 3 buffered")]
+fn no_more_than_is_buffered_can_be_consumed() {
+    reader(8, b"abc").consume(4);
+}
+
+#[test]
+#[should_panic(expected = "1 bytes consumed of 0 buffered")]
+fn what_is_discarded_cannot_be_consumed() {
+    let mut reader = reader(8, b"abc\r");
+    assert_eq!(reader.skip_until(&Separator::CRLF), Ok(Step::NeedInput));
+    reader.consume(1);
+}
+
+#[test]
+fn a_line_ending_is_left_out_once() {
+    for (input, text, index) in [
+        ("text\r\n", "text", Some(0)),
+        ("text\n", "text", Some(0)),
+        ("text\r\r\n", "text\r", Some(0)),
+        ("\n", "", Some(0)),
+        ("text\r", "text\r", None),
+    ] {
+        let mut reader = ended(8, input.as_bytes());
+        let line = reader.read_line().unwrap().ready().unwrap();
+        let token = line.without_line_ending().token();
+        let line = reader.frame(token);
+        assert_eq!((line.to_str(), line.separator_index()), (Ok(text), index));
+        assert_eq!(line.content(), text.as_bytes());
+        assert_eq!(line.into_bytes(), text);
+    }
+    let mut reader = reader(8, b"a\xff\n");
+    let line = reader.read_line().unwrap().ready().unwrap();
+    assert_eq!(line.to_str().unwrap_err().valid_up_to(), 1);
+}
+
+#[test]
+fn a_constant_separator_finds_what_a_built_one_finds() {
+    const BYTES: [&[u8]; 4] = [b"\n", b"ab", b"aab", b"abcabcabcabcab"];
+    const STATIC: [Separator; 4] = [
+        Separator::from_static(BYTES[0]),
+        Separator::from_static(BYTES[1]),
+        Separator::from_static(BYTES[2]),
+        Separator::from_static(BYTES[3]),
+    ];
+    const TEXT: &[u8] = b"aaab\nabcabcabcabcabcababab\naab";
+    for (constant, bytes) in STATIC.iter().zip(BYTES) {
+        let built = Separator::new(bytes).unwrap();
+        assert_eq!((constant, &built), (&built, constant));
+        assert_eq!(constant.get(0), Some(bytes));
+        for size in 1..TEXT.len() {
+            let frames = |separator: &Separator| {
+                let mut reader = Reader::new();
+                let mut frames = Vec::new();
+                for chunk in TEXT.chunks(size) {
+                    reader.feed(chunk);
+                    while let Step::Ready(frame) = reader.read_until(separator).unwrap() {
+                        frames.push(frame.to_vec());
+                    }
+                }
+                frames
+            };
+            assert_eq!(frames(constant), frames(&built), "{size} bytes at once");
+        }
+    }
+    assert_eq!(Separator::CRLF_CRLF, Separator::new("\r\n\r\n").unwrap());
+    assert_eq!(separator(&["\r\n"]), Separator::CRLF, "a set of one");
+    assert_ne!(Separator::STRICT_CRLF, Separator::CRLF);
+}
+
+#[test]
+#[should_panic(expected = "too long for a constant")]
+fn a_constant_separator_is_short() {
+    drop(Separator::from_static(
+        &[b'a'; Separator::MAX_STATIC_LEN + 1],
+    ));
+}
+
+#[test]
+#[should_panic(expected = "separator is empty")]
+fn a_constant_separator_is_not_empty() {
+    drop(Separator::from_static(b""));
+}
+
+#[test]
+fn a_block_is_lent_only_while_nothing_is_buffered() {
+    let mut reader = reader(8, b"abc");
+    let block = Vec::with_capacity(100);
+    let address = block.as_ptr();
+    let refused = reader.lend(block).unwrap_err();
+    assert_eq!((refused.as_ptr(), refused.capacity()), (address, 100));
+    assert_eq!(reader.reclaim(), None);
+
+    reader.consume(3);
+    reader.lend(refused).unwrap();
+    reader.feed(b"def");
+    assert_eq!(
+        reader.capacity(),
+        100,
+        "a loan is not exchanged for a smaller block"
+    );
+    let block = reader.reclaim().unwrap();
+    assert_eq!((block.as_ptr(), block.capacity()), (address, 100));
+    assert_eq!((reader.buffered(), reader.capacity()), (&b"def"[..], 3));
+    assert_eq!(reader.reclaim(), None);
+}
+
+#[test]
+fn a_frame_kept_without_a_copy_keeps_the_loan() {
+    let mut reader = Reader::new();
+    reader.lend(Vec::with_capacity(100)).unwrap();
+    reader.feed(b"one\ntwo\n");
+    let one = reader.read_line().unwrap().ready().unwrap().into_bytes();
+    assert_eq!(reader.reclaim(), None);
+    assert_eq!(line(&mut reader), ready("two\n"));
+    assert_eq!(one, "one\n");
+}
+
+#[test]
+#[should_panic(expected = "1 bytes committed of 0")]
+fn a_reclaimed_block_takes_its_room_along() {
+    let mut reader = Reader::new();
+    reader.lend(Vec::with_capacity(100)).unwrap();
+    assert_eq!(reader.input(10).len(), 10);
+    assert!(reader.reclaim().is_some());
+    reader.commit(1);
+}
+
+/// The number is from the peer, and head and frame count.
+#[test]
+fn the_bound_of_counts_includes_the_head() {
+    let mut reader = reader(8, b"\x05hello");
+    reader.set_max_read_exact(5);
+    let too_large = ReadError::CountTooLarge {
+        requested: 6,
+        max: 5,
+    };
+    let result = reader.read_length_prefixed(&LengthPrefix::U8);
+    assert_eq!(result.unwrap_err(), too_large);
+    reader.set_max_read_exact(6);
+    let frame = reader.read_length_prefixed(&LengthPrefix::U8).unwrap();
+    assert_eq!(frame.ready().unwrap(), "hello");
+}
+
+/// Reads so many bytes as the first says, by what is buffered alone.
+fn counted(reader: &mut Reader) -> Result<Step<bytes::Bytes>, ReadError> {
+    let Some((count, rest)) = reader.buffered().split_first() else {
+        return Ok(Step::NeedInput);
+    };
+    if rest.len() < usize::from(*count) {
+        return Ok(Step::NeedInput);
+    }
+    let len = 1 + usize::from(*count);
+    Ok(reader.read_exact(len)?.map(|frame| frame.to_bytes()))
+}
+
+#[test]
+fn a_function_over_buffered_bytes_ignores_packet_boundaries() {
+    // More than twice the limit comes at once; what is left of it is less, and not yet a frame.
+    let input = b"\x07aaaaaaa\x0dbbbbbbbbbbbbb\x02cc";
+    for piece in 1..=input.len() {
+        let mut reader = Reader::with_limit(8);
+        let mut frames = Vec::new();
+        for piece in input.chunks(piece) {
+            reader.feed(piece);
+            while let Step::Ready(frame) = reader.read_with(counted).unwrap() {
+                frames.push(frame);
+            }
+            assert!(reader.wants_read());
+        }
+        assert_eq!(frames.len(), 3, "{piece}");
+        assert_eq!(frames.concat(), input, "{piece}");
+    }
+
+    // A frame of more than twice the limit is more than such a function gets to see.
+    let mut reader = Reader::with_limit(8);
+    reader.feed(b"\x20");
+    reader.feed(&[b'x'; 16]);
+    let overrun = ReadError::LimitOverrun {
+        limit: 8,
+        consumed: 17,
+    };
+    assert_eq!(reader.read_with(counted), Err(overrun));
+    assert_eq!(reader.buffered().len(), 17);
 }

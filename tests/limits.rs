@@ -55,9 +55,12 @@ fn shown(default: &str) -> String {
 fn every_limit_stands_in_the_table_with_its_default() {
     let constants: [(&str, &dyn Debug); 7] = [
         ("Reader::set_limit", &Reader::DEFAULT_LIMIT),
-        ("Reader::set_cap", &Reader::DEFAULT_CAP),
+        (
+            "Reader::set_max_read_exact",
+            &Reader::DEFAULT_MAX_READ_EXACT,
+        ),
         ("Writer::set_water_marks", &WaterMarks::DEFAULT),
-        ("Writer::set_cap", &Writer::DEFAULT_CAP),
+        ("Writer::set_max_pending", &Writer::DEFAULT_MAX_PENDING),
         ("Separator::MAX_LEN", &Separator::MAX_LEN),
         ("Separator::MAX_COUNT", &Separator::MAX_COUNT),
         ("CLOSE_WITHIN", &CLOSE_WITHIN),

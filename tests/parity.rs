@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use bytes::Buf;
 use common::report;
 use plimsoll::{
-    Connection, ConnectionState, Loss, ReadError, Reader, Separator, Step, WaterMarks, WriteError,
-    WriterState,
+    Connection, ConnectionError, ConnectionState, ReadError, Reader, Separator, Step, WaterMarks,
+    WriteError, WriterState,
 };
 
 /// Longer than any field of a transcript.
@@ -92,7 +92,7 @@ fn split(text: &[u8]) -> Vec<Vec<String>> {
                 let field = std::str::from_utf8(field.content()).expect("transcripts are ASCII");
                 line.push(field.to_owned());
             }
-            if field.matched() == Some(1) {
+            if field.separator_index() == Some(1) {
                 lines.push(Vec::new());
             }
         }
@@ -155,12 +155,12 @@ impl Replay {
         match fields {
             [_name, "limit", limit] => {
                 let mut reader = Reader::with_limit(number(limit)?);
-                reader.set_cap(usize::MAX);
+                reader.set_max_read_exact(usize::MAX);
                 Ok(Self::Reader(reader))
             }
             [_name] => {
                 let mut connection = Connection::new();
-                connection.writer.set_cap(usize::MAX);
+                connection.writer.set_max_pending(usize::MAX);
                 Ok(Self::Writer(connection))
             }
             _ => Err("a script that is opened in an unknown way".to_owned()),
@@ -206,7 +206,7 @@ fn read_step(reader: &mut Reader, call: &[&str]) -> Result<String, String> {
             return Ok(String::new());
         }
         ["error"] => {
-            reader.feed_lost(Loss::Reset);
+            reader.feed_lost(ConnectionError::Reset);
             return Ok(String::new());
         }
         ["read", max] => reader.read(number(max)?),
@@ -230,7 +230,7 @@ fn read_step(reader: &mut Reader, call: &[&str]) -> Result<String, String> {
         Ok(Step::Ready(frame)) => Ok(format!("ok {}", hex(&frame))),
         Ok(Step::NeedInput) => Ok("pending".to_owned()),
         Err(ReadError::LineTooLong { .. }) => Ok("toolong".to_owned()),
-        Err(ReadError::Lost(Loss::Reset)) => Ok("error".to_owned()),
+        Err(ReadError::ConnectionLost(ConnectionError::Reset)) => Ok("error".to_owned()),
         Err(ReadError::Incomplete { buffered, expected }) => {
             let partial = match reader.read_to_end(buffered) {
                 Ok(Step::Ready(partial)) => hex(&partial),

@@ -1,17 +1,22 @@
 //! The reader as one would write it first: a vector, searched from its start every time.
 //!
-//! It shares no code with the crate, only the types of its answers.
+//! It shares no code with the crate, only the types of its results.
 
-use plimsoll::{Loss, ReadError, Reader, Separator, Step};
+use std::borrow::Cow;
+use std::sync::LazyLock;
 
-/// What one call came to, with everything that a caller can see of it.
+use plimsoll::{ConnectionError, Discarding, LengthPrefix, ReadError, Reader, Separator, Step};
+
+/// The result of one call, with everything that a caller can see of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
+    /// A frame, taken or, of [`Read::PeekUntil`], only shown.
     Frame {
         bytes: Vec<u8>,
         content: usize,
         matched: Option<usize>,
     },
+    /// What was skipped: the place of a separator in its set, or zero of a count.
     Skipped(usize),
     Peeked(Vec<u8>),
     NeedInput,
@@ -23,11 +28,17 @@ pub enum Outcome {
 pub enum Read {
     Some(usize),
     Line,
+    Delimited(Separators),
     Until(Separators),
+    PeekUntil(Separators),
     Exact(usize),
+    LengthPrefixed(Prefix),
     ToEnd(usize),
     SkipUntil(Separators),
+    SkipExact(u64),
     Peek(usize),
+    /// Consumes so many bytes, or what is there if it is less.
+    Consume(usize),
 }
 
 /// A separator, and the byte strings that it was made of.
@@ -35,8 +46,17 @@ pub enum Read {
 pub struct Separators {
     pub members: Vec<Vec<u8>>,
     pub built: Separator,
-    /// Whether carriage returns and newlines that stand alone are errors.
-    pub is_strict: bool,
+    pub rule: Rule,
+}
+
+/// What else than its byte strings makes a separator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rule {
+    Plain,
+    /// Carriage returns and newlines that stand alone are errors.
+    Strict,
+    /// A carriage return that a newline follows is no separator of its own.
+    Universal,
 }
 
 impl Separators {
@@ -48,7 +68,7 @@ impl Separators {
                 many => Separator::any(many),
             }
             .expect("test separators are valid"),
-            is_strict: false,
+            rule: Rule::Plain,
         }
     }
 
@@ -57,7 +77,72 @@ impl Separators {
         Self {
             members: vec![b"\r\n".to_vec()],
             built: Separator::STRICT_CRLF,
-            is_strict: true,
+            rule: Rule::Strict,
+        }
+    }
+
+    /// Those of [`Separator::UNIVERSAL_NEWLINE`].
+    pub fn universal_newline() -> Self {
+        Self {
+            members: vec![b"\n".to_vec(), b"\r\n".to_vec(), b"\r".to_vec()],
+            built: Separator::UNIVERSAL_NEWLINE,
+            rule: Rule::Universal,
+        }
+    }
+
+    fn longest(&self) -> usize {
+        let lengths = self.members.iter().map(Vec::len);
+        lengths.max().expect("never empty")
+    }
+}
+
+/// What ends a line.
+static LF: LazyLock<Separators> = LazyLock::new(|| Separators::new(&[b"\n"]));
+
+/// A length prefix, and the numbers that it was made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefix {
+    pub size: usize,
+    pub is_little_endian: bool,
+    pub offset: usize,
+    pub adjustment: i64,
+    pub skip: Option<usize>,
+}
+
+impl Prefix {
+    /// Of one byte, without settings.
+    pub const BYTE: Self = Self {
+        size: 1,
+        is_little_endian: false,
+        offset: 0,
+        adjustment: 0,
+        skip: None,
+    };
+
+    pub fn built(&self) -> LengthPrefix {
+        let prefix = if self.is_little_endian {
+            LengthPrefix::little_endian(self.size)
+        } else {
+            LengthPrefix::big_endian(self.size)
+        };
+        let prefix = prefix.offset(self.offset).adjustment(self.adjustment);
+        match self.skip {
+            Some(count) => prefix.skip(count),
+            None => prefix,
+        }
+    }
+
+    fn head(&self) -> usize {
+        self.offset.saturating_add(self.size)
+    }
+
+    fn number(&self, buffer: &[u8]) -> u64 {
+        let digits = &buffer[self.offset..self.offset + self.size];
+        let digit = |(place, byte): (usize, &u8)| u64::from(*byte) << (8 * place);
+        if self.is_little_endian {
+            digits.iter().enumerate().map(digit).sum()
+        } else {
+            digits.iter().rev().enumerate().map(digit).sum()
         }
     }
 }
@@ -67,19 +152,42 @@ impl Separators {
 pub enum End {
     Eof,
     Closed,
-    Lost(Loss),
+    Lost(ConnectionError),
+}
+
+/// What is discarded as it arrives.
+#[derive(Clone, Debug)]
+pub enum Discard {
+    Until(Separators),
+    Count(u64),
+}
+
+/// A skip that has to wait.
+#[derive(Clone, Debug)]
+pub struct Skip {
+    pub read: Read,
+    /// What it returns when it is called again, once all of it has arrived.
+    pub result: Option<Outcome>,
 }
 
 #[derive(Clone, Debug)]
 pub struct ReaderModel {
+    /// What was received, and neither taken nor discarded. During a discard reads see nothing of it.
     pub buffer: Vec<u8>,
     pub limit: usize,
     pub cap: usize,
     pub paused: bool,
-    pub dropping: bool,
+    pub discard: Option<Discard>,
+    /// The skip that began the discard, unless that was a read of a line.
+    pub skip: Option<Skip>,
     pub end: Option<End>,
+    pub has_eof: bool,
+    /// Whether this side closed before the stream had ended.
+    pub is_closed: bool,
     pub delivered: u64,
     pub discarded: u64,
+    /// How many bytes the read that waits wants by count, which may take memory. Nothing else shows it.
+    pub wanted: usize,
 }
 
 impl ReaderModel {
@@ -87,182 +195,399 @@ impl ReaderModel {
         Self {
             buffer: Vec::new(),
             limit,
-            cap: Reader::DEFAULT_CAP,
+            cap: Reader::DEFAULT_MAX_READ_EXACT,
             paused: false,
-            dropping: false,
+            discard: None,
+            skip: None,
             end: None,
+            has_eof: false,
+            is_closed: false,
             delivered: 0,
             discarded: 0,
+            wanted: 0,
         }
     }
 
     pub fn feed(&mut self, input: &[u8]) {
-        if self.end == Some(End::Closed) {
+        if self.is_closed || input.is_empty() {
             return;
         }
-        for &byte in input {
-            if self.dropping {
-                self.discarded += 1;
-                self.dropping = byte != b'\n';
-            } else {
-                self.buffer.push(byte);
-            }
-        }
-        if !input.is_empty() && self.buffer.len() as u128 > 2 * self.limit as u128 {
-            self.paused = true;
-        }
+        self.buffer.extend(input);
+        self.settle();
+        self.pause();
+    }
+
+    pub fn feed_eof(&mut self) {
+        self.has_eof = true;
+        self.end.get_or_insert(End::Eof);
+        self.settle();
+    }
+
+    pub fn feed_lost(&mut self, error: ConnectionError) {
+        self.end = Some(End::Lost(error));
+        self.settle();
+    }
+
+    pub fn close(&mut self) {
+        self.is_closed |= self.end.is_none();
+        self.end.get_or_insert(End::Closed);
+        self.settle();
     }
 
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
-        if self.buffer.len() <= limit {
-            self.paused = false;
+        self.resume();
+        self.pause();
+    }
+
+    pub fn stop_discarding(&mut self) {
+        (self.discard, self.skip) = (None, None);
+        self.pause();
+    }
+
+    pub fn is_discarding(&self) -> bool {
+        self.discard.is_some()
+    }
+
+    /// What another owner of the stream has to go on with.
+    pub fn discarding(&self) -> Option<Discarding> {
+        Some(match self.discard.as_ref()? {
+            Discard::Until(separators) => Discarding::Until(separators.built.clone()),
+            Discard::Count(left) => Discarding::Count(*left),
+        })
+    }
+
+    /// What reads see.
+    pub fn buffered(&self) -> &[u8] {
+        if self.is_discarding() {
+            return &[];
         }
-        if self.buffer.len() as u128 > 2 * limit as u128 {
-            self.paused = true;
-        }
+        &self.buffer
     }
 
     pub fn read(&mut self, read: &Read) -> Outcome {
+        let wanted = self.wanted;
+        self.settle();
+        self.wanted = wanted;
+        if let (Read::Consume(0), _) | (Read::Consume(_), []) = (read, self.buffered()) {
+            return Outcome::Skipped(0);
+        }
+        if let Some(skip) = self.skip.take() {
+            let is_same = is_same_skip(&skip.read, read);
+            match &skip.result {
+                Some(result) if is_same => return result.clone(),
+                // Any other read forgets a skip that is finished, but not one that goes on.
+                Some(_) => {}
+                None => {
+                    self.skip = Some(skip);
+                    if is_same {
+                        return self.wait_to_skip(self.missing());
+                    }
+                }
+            }
+        }
         match read {
             Read::Some(0) | Read::Exact(0) | Read::Peek(0) => match self.end {
-                Some(End::Lost(loss)) if self.buffer.is_empty() => {
-                    Outcome::Failed(ReadError::Lost(loss))
+                Some(End::Lost(loss)) if self.buffered().is_empty() => {
+                    Outcome::Failed(ReadError::ConnectionLost(loss))
                 }
                 _ if matches!(read, Read::Peek(_)) => Outcome::Peeked(Vec::new()),
                 _ => self.deliver(0, 0, None),
             },
             Read::Some(max) => {
-                if self.buffer.is_empty()
-                    && self.end != Some(End::Eof)
-                    && self.end != Some(End::Closed)
-                {
+                if self.buffered().is_empty() && !self.has_ended() {
                     return self.starve(None);
                 }
-                let outcome = self.deliver((*max).min(self.buffer.len()), 0, None);
+                let outcome = self.deliver((*max).min(self.buffered().len()), 0, None);
                 self.resume();
                 outcome
             }
-            Read::Line => self.read_line(),
-            Read::Until(separators) => self.read_until(separators),
-            Read::Exact(count) | Read::Peek(count) => {
-                if *count > self.cap {
-                    return Outcome::Failed(ReadError::CapExceeded {
-                        requested: *count,
-                        cap: self.cap,
-                    });
+            Read::Line => self.read_delimited(&LF),
+            Read::Delimited(separators) => self.read_delimited(separators),
+            Read::Until(separators) => match self.find_frame(separators) {
+                Ok((_, end, separator_len, index)) => {
+                    let outcome = self.deliver(end, separator_len, Some(index));
+                    self.resume();
+                    outcome
                 }
-                if self.buffer.len() < *count {
-                    return self.starve(Some(*count));
+                Err(outcome) => outcome,
+            },
+            Read::PeekUntil(separators) => match self.find_frame(separators) {
+                Ok((_, end, separator_len, index)) => Outcome::Frame {
+                    bytes: self.buffer[..end].to_vec(),
+                    content: end - separator_len,
+                    matched: Some(index),
+                },
+                Err(outcome) => outcome,
+            },
+            Read::Exact(count) => match self.gather(*count) {
+                Err(outcome) => outcome,
+                Ok(()) => {
+                    let outcome = self.deliver(*count, 0, None);
+                    self.resume();
+                    outcome
                 }
-                if let Read::Peek(_) = read {
-                    return Outcome::Peeked(self.buffer[..*count].to_vec());
-                }
-                let outcome = self.deliver(*count, 0, None);
-                self.resume();
-                outcome
-            }
+            },
+            Read::Peek(count) => match self.gather(*count) {
+                Err(outcome) => outcome,
+                Ok(()) => Outcome::Peeked(self.buffer[..*count].to_vec()),
+            },
+            Read::LengthPrefixed(prefix) => self.read_length_prefixed(prefix),
             Read::ToEnd(max) => {
-                if self.buffer.len() > *max {
+                if self.buffered().len() > *max {
                     return Outcome::Failed(ReadError::StreamTooLong { max: *max });
                 }
-                match self.end {
-                    Some(End::Eof | End::Closed) => self.deliver(self.buffer.len(), 0, None),
-                    _ => self.starve(None),
+                if self.has_ended() {
+                    return self.deliver_rest();
                 }
+                let outcome = self.starve(None);
+                if outcome == Outcome::NeedInput {
+                    self.wanted = *max;
+                }
+                outcome
             }
             Read::SkipUntil(separators) => {
-                if let Some((_, end, _, index)) = first_to_end(&self.buffer, &separators.members) {
-                    self.discard(end);
-                    self.resume();
-                    return Outcome::Skipped(index);
+                if self.is_discarding() {
+                    return self.wait_to_skip(None);
                 }
-                let kept = match self.end {
-                    None => longest(separators) - 1,
-                    Some(_) => 0,
-                };
-                self.discard(self.buffer.len().saturating_sub(kept));
+                let discard = Discard::Until(separators.clone());
+                self.skip(read, discard)
+            }
+            Read::SkipExact(count) => {
+                if self.is_discarding() {
+                    return self.wait_to_skip(Some(usize::try_from(*count).unwrap_or(usize::MAX)));
+                }
+                self.skip(read, Discard::Count(*count))
+            }
+            Read::Consume(count) => {
+                let count = (*count).min(self.buffered().len());
+                self.deliver(count, 0, None);
                 self.resume();
-                self.starve(None)
+                Outcome::Skipped(count)
             }
         }
     }
 
-    fn read_line(&mut self) -> Outcome {
-        let newline = self.buffer.iter().position(|&byte| byte == b'\n');
-        let length = newline.unwrap_or(self.buffer.len());
-        if length > self.limit {
-            let gone = newline.map_or(self.buffer.len(), |newline| newline + 1);
-            self.discard(gone);
-            self.dropping = newline.is_none();
-            self.resume();
-            return Outcome::Failed(ReadError::LineTooLong { limit: self.limit });
-        }
-        match (newline, self.end) {
-            (Some(newline), _) => {
-                let outcome = self.deliver(newline + 1, 1, Some(0));
-                self.resume();
-                outcome
-            }
-            (None, Some(End::Eof | End::Closed)) => self.deliver(self.buffer.len(), 0, None),
-            (None, _) => self.starve(None),
-        }
-    }
-
-    fn read_until(&mut self, separators: &Separators) -> Outcome {
+    fn read_delimited(&mut self, separators: &Separators) -> Outcome {
         let limit = self.limit;
-        let overrun = |consumed| Outcome::Failed(ReadError::LimitOverrun { limit, consumed });
-        if separators.is_strict {
-            let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
-            let before = self.buffer.iter().position(is_break);
-            match before.map(|before| (before, &self.buffer[before..])) {
-                Some((before, _)) if before > limit => return overrun(before),
-                None | Some((_, [b'\r'] | [b'\r', b'\n', ..])) => {}
-                Some((before, _)) => {
-                    return Outcome::Failed(ReadError::BareLineBreak { before });
-                }
-            }
+        let bare = self.bare_line_break(separators, self.has_ended());
+        if let Some(before) = bare.filter(|before| *before <= limit) {
+            return Outcome::Failed(ReadError::BareLineBreak { before });
         }
-        match first_to_end(&self.buffer, &separators.members) {
-            Some((content, ..)) if content > limit => overrun(content),
-            Some((_, end, separator_len, index)) => {
-                let outcome = self.deliver(end, separator_len, Some(index));
+        if let Some((content, end, separator_len, index)) = self.find(separators) {
+            if content > limit {
+                self.discard_bytes(end);
                 self.resume();
-                outcome
+                return Outcome::Failed(ReadError::LineTooLong { limit });
             }
+            let outcome = self.deliver(end, separator_len, Some(index));
+            self.resume();
+            return outcome;
+        }
+        let may_begin_one = if self.has_ended() {
+            0
+        } else {
+            separators.longest() - 1
+        };
+        if self.buffered().len().saturating_sub(may_begin_one) > limit {
+            self.paused = false;
+            self.discard = Some(Discard::Until(separators.clone()));
+            self.settle();
+            return Outcome::Failed(ReadError::LineTooLong { limit });
+        }
+        if self.has_ended() {
+            return self.deliver_rest();
+        }
+        self.starve(None)
+    }
+
+    /// The frame that comes next, as [`first_to_end`] gives it, if it is within the limit.
+    fn find_frame(
+        &mut self,
+        separators: &Separators,
+    ) -> Result<(usize, usize, usize, usize), Outcome> {
+        let limit = self.limit;
+        let overrun = |consumed| Err(Outcome::Failed(ReadError::LimitOverrun { limit, consumed }));
+        match self.bare_line_break(separators, false) {
+            Some(before) if before > limit => return overrun(before),
+            Some(before) => return Err(Outcome::Failed(ReadError::BareLineBreak { before })),
+            None => {}
+        }
+        match self.find(separators) {
+            Some((content, ..)) if content > limit => overrun(content),
+            Some(found) => Ok(found),
             None => {
-                let consumed = (self.buffer.len() + 1).saturating_sub(longest(separators));
+                let consumed = (self.buffered().len() + 1).saturating_sub(separators.longest());
                 if consumed > limit {
                     return overrun(consumed);
                 }
-                self.starve(None)
+                Err(self.starve(None))
             }
         }
+    }
+
+    /// How many bytes precede the first carriage return or newline that stands alone, if that is an
+    /// error.
+    fn bare_line_break(&self, separators: &Separators, is_all: bool) -> Option<usize> {
+        if separators.rule != Rule::Strict {
+            return None;
+        }
+        let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let before = self.buffered().iter().position(is_break)?;
+        match &self.buffered()[before..] {
+            [b'\r', b'\n', ..] => None,
+            [b'\r'] if !is_all => None,
+            _ => Some(before),
+        }
+    }
+
+    fn find(&self, separators: &Separators) -> Option<(usize, usize, usize, usize)> {
+        first_to_end(self.buffered(), separators, self.has_ended())
+    }
+
+    fn gather(&mut self, count: usize) -> Result<(), Outcome> {
+        if count > self.cap {
+            return Err(Outcome::Failed(ReadError::CountTooLarge {
+                requested: count,
+                max: self.cap,
+            }));
+        }
+        if self.buffered().len() < count {
+            return Err(self.starve(Some(count)));
+        }
+        Ok(())
+    }
+
+    fn read_length_prefixed(&mut self, prefix: &Prefix) -> Outcome {
+        if let Err(outcome) = self.gather(prefix.head()) {
+            return outcome;
+        }
+        let length = prefix.number(&self.buffer);
+        let rest = i128::from(length) + i128::from(prefix.adjustment);
+        if rest < 0 {
+            return Outcome::Failed(ReadError::InvalidLength { length });
+        }
+        let total = usize::try_from(rest + prefix.head() as i128).unwrap_or(usize::MAX);
+        if let Err(outcome) = self.gather(total) {
+            return outcome;
+        }
+        let skipped = prefix.skip.unwrap_or(prefix.head()).min(total);
+        self.deliver(skipped, 0, None);
+        let outcome = self.deliver(total - skipped, 0, None);
+        self.resume();
+        outcome
+    }
+
+    /// Begins a discard, which may be finished immediately.
+    fn skip(&mut self, read: &Read, discard: Discard) -> Outcome {
+        let had_paused = self.paused;
+        (self.discard, self.paused) = (Some(discard), false);
+        self.skip = Some(Skip {
+            read: read.clone(),
+            result: None,
+        });
+        self.settle();
+        if self.is_discarding() {
+            return self.wait_to_skip(self.missing());
+        }
+        self.paused = had_paused;
+        self.resume();
+        let skip = self.skip.take().expect("it was begun above");
+        skip.result.expect("it is finished")
+    }
+
+    /// How many bytes a skip by count still waits for.
+    fn missing(&self) -> Option<usize> {
+        match &self.discard {
+            Some(Discard::Count(left)) => Some(usize::try_from(*left).unwrap_or(usize::MAX)),
+            _ => None,
+        }
+    }
+
+    /// Discards what has arrived of what is to be discarded.
+    fn settle(&mut self) {
+        let (count, result) = match &mut self.discard {
+            None => return,
+            Some(Discard::Count(left)) => {
+                let count = (*left).min(self.buffer.len() as u64);
+                *left -= count;
+                (count as usize, (*left == 0).then_some(0))
+            }
+            Some(Discard::Until(separators)) => {
+                let is_all = matches!(self.end, Some(End::Eof | End::Closed));
+                match first_to_end(&self.buffer, separators, is_all) {
+                    Some((_, end, _, index)) => (end, Some(index)),
+                    None if is_all => (self.buffer.len(), None),
+                    None => {
+                        let kept = separators.longest() - 1;
+                        (self.buffer.len().saturating_sub(kept), None)
+                    }
+                }
+            }
+        };
+        self.discard_bytes(count);
+        if let Some(index) = result {
+            self.discard = None;
+            if let Some(skip) = &mut self.skip {
+                skip.result = Some(Outcome::Skipped(index));
+            }
+        }
+    }
+
+    /// A skip holds nothing, however much it waits for.
+    fn wait_to_skip(&mut self, missing: Option<usize>) -> Outcome {
+        let outcome = self.starve(missing);
+        if outcome == Outcome::NeedInput {
+            self.wanted = 0;
+        }
+        outcome
     }
 
     fn starve(&mut self, expected: Option<usize>) -> Outcome {
         match self.end {
             None => {
                 self.paused = false;
+                self.wanted = expected.unwrap_or(0);
                 Outcome::NeedInput
             }
             Some(End::Eof | End::Closed) => Outcome::Failed(ReadError::Incomplete {
-                buffered: self.buffer.len(),
+                buffered: self.buffered().len(),
                 expected,
             }),
-            Some(End::Lost(loss)) => Outcome::Failed(ReadError::Lost(loss)),
+            Some(End::Lost(loss)) => Outcome::Failed(ReadError::ConnectionLost(loss)),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.end, Some(End::Eof | End::Closed))
+    }
+
+    fn pause(&mut self) {
+        if self.buffered().len() as u128 > 2 * self.limit as u128 {
+            self.paused = true;
         }
     }
 
     fn resume(&mut self) {
-        if self.buffer.len() <= self.limit {
+        if self.buffered().len() <= self.limit {
             self.paused = false;
         }
+    }
+
+    /// Takes what the end of the stream has left.
+    fn deliver_rest(&mut self) -> Outcome {
+        self.wanted = 0;
+        // As in asyncio, there is nothing to resume for.
+        self.deliver(self.buffered().len(), 0, None)
     }
 
     fn deliver(&mut self, len: usize, separator_len: usize, matched: Option<usize>) -> Outcome {
         let bytes: Vec<u8> = self.buffer.drain(..len).collect();
         self.delivered += len as u64;
+        // What takes nothing does not end the wait of the read before it.
+        if len > 0 {
+            self.wanted = 0;
+        }
         Outcome::Frame {
             content: bytes.len() - separator_len,
             bytes,
@@ -270,33 +595,47 @@ impl ReaderModel {
         }
     }
 
-    fn discard(&mut self, len: usize) {
+    fn discard_bytes(&mut self, len: usize) {
         self.buffer.drain(..len);
         self.discarded += len as u64;
+        self.wanted = 0;
     }
 }
 
-/// Length of the longest member.
-fn longest(separators: &Separators) -> usize {
-    separators
-        .members
-        .iter()
-        .map(Vec::len)
-        .max()
-        .expect("never empty")
+/// Whether a read is the skip that has begun a discard, called again.
+fn is_same_skip(begun: &Read, read: &Read) -> bool {
+    match (begun, read) {
+        (Read::SkipUntil(one), Read::SkipUntil(other)) => {
+            one.members == other.members && one.rule == other.rule
+        }
+        (Read::SkipExact(one), Read::SkipExact(other)) => one == other,
+        _ => false,
+    }
 }
 
 /// Of the separators that end first: where the shortest begins, where they end, how long the longest
 /// is, and which one that is.
-fn first_to_end(buffer: &[u8], members: &[Vec<u8>]) -> Option<(usize, usize, usize, usize)> {
+fn first_to_end(
+    buffer: &[u8],
+    separators: &Separators,
+    is_all: bool,
+) -> Option<(usize, usize, usize, usize)> {
+    let is_known = |end: usize| is_all || end < buffer.len();
     (1..=buffer.len()).find_map(|end| {
         let ending = || {
-            let numbered = members.iter().enumerate();
+            let numbered = separators.members.iter().enumerate();
             numbered.filter(|(_, member)| buffer[..end].ends_with(member))
         };
-        let shortest = ending().map(|(_, member)| member.len()).min()?;
         let longest = ending().map(|(_, member)| member.len()).max()?;
         let (index, _) = ending().find(|(_, member)| member.len() == longest)?;
+        if separators.rule == Rule::Universal {
+            // The first half of `\r\n`, or possibly so.
+            if buffer[end - 1] == b'\r' && (!is_known(end) || buffer.get(end) == Some(&b'\n')) {
+                return None;
+            }
+            return Some((end - longest, end, longest, index));
+        }
+        let shortest = ending().map(|(_, member)| member.len()).min()?;
         Some((end - shortest, end, longest, index))
     })
 }
@@ -306,34 +645,49 @@ pub fn ask(reader: &mut Reader, read: &Read) -> Outcome {
     let frame = match read {
         Read::Some(max) => reader.read(*max),
         Read::Line => reader.read_line(),
+        Read::Delimited(separators) => reader.read_delimited(&separators.built),
         Read::Until(separators) => reader.read_until(&separators.built),
         Read::Exact(count) => reader.read_exact(*count),
+        Read::LengthPrefixed(prefix) => reader.read_length_prefixed(&prefix.built()),
         Read::ToEnd(max) => reader.read_to_end(*max),
+        Read::PeekUntil(separators) => {
+            return outcome(reader.peek_until(&separators.built), |shown| {
+                Outcome::Frame {
+                    content: shown.content().len(),
+                    matched: shown.separator_index(),
+                    bytes: shown.to_vec(),
+                }
+            });
+        }
         Read::SkipUntil(separators) => {
-            return match reader.skip_until(&separators.built) {
-                Ok(Step::Ready(index)) => Outcome::Skipped(index),
-                Ok(Step::NeedInput) => Outcome::NeedInput,
-                Err(error) => Outcome::Failed(error),
-            };
+            return outcome(reader.skip_until(&separators.built), Outcome::Skipped);
+        }
+        Read::SkipExact(count) => {
+            return outcome(reader.skip_exact(*count), |()| Outcome::Skipped(0));
         }
         Read::Peek(count) => {
-            return match reader.peek(*count) {
-                Ok(Step::Ready(bytes)) => Outcome::Peeked(bytes.to_vec()),
-                Ok(Step::NeedInput) => Outcome::NeedInput,
-                Err(error) => Outcome::Failed(error),
-            };
+            return outcome(reader.peek(*count), |bytes| Outcome::Peeked(bytes.to_vec()));
+        }
+        Read::Consume(count) => {
+            let count = (*count).min(reader.buffered().len());
+            reader.consume(count);
+            return Outcome::Skipped(count);
         }
     };
-    match frame {
-        Ok(Step::Ready(frame)) => Outcome::Frame {
-            content: frame.content().len(),
-            matched: frame.matched(),
-            // Either way of keeping a frame, so that both leave the reader in order.
-            bytes: match frame.len() % 2 {
-                0 => frame.to_vec(),
-                _ => frame.into_bytes().to_vec(),
-            },
+    outcome(frame, |frame| Outcome::Frame {
+        content: frame.content().len(),
+        matched: frame.separator_index(),
+        // Either way of keeping a frame, so that both leave the reader in order.
+        bytes: match frame.len() % 2 {
+            0 => frame.to_vec(),
+            _ => frame.into_bytes().to_vec(),
         },
+    })
+}
+
+fn outcome<T>(result: Result<Step<T>, ReadError>, ready: impl FnOnce(T) -> Outcome) -> Outcome {
+    match result {
+        Ok(Step::Ready(value)) => ready(value),
         Ok(Step::NeedInput) => Outcome::NeedInput,
         Err(error) => Outcome::Failed(error),
     }
@@ -341,40 +695,69 @@ pub fn ask(reader: &mut Reader, read: &Read) -> Outcome {
 
 /// Checks everything that can be seen of the reader against the model.
 pub fn assert_same_state(reader: &Reader, model: &ReaderModel, received: u64) {
-    assert_eq!(reader.buffered(), model.buffer);
+    let mut model = Cow::Borrowed(model);
+    // A test may have set the end of the stream without a call.
+    if model.is_discarding() {
+        model.to_mut().settle();
+    }
+    assert_eq!(reader.buffered(), model.buffered());
     assert_eq!(reader.is_paused(), model.paused);
     assert_eq!(reader.wants_read(), model.end.is_none() && !model.paused);
-    assert_eq!(reader.is_dropping_line(), model.dropping);
-    let ended = matches!(model.end, Some(End::Eof | End::Closed));
-    assert_eq!(reader.at_eof(), ended && model.buffer.is_empty());
+    assert_eq!(reader.is_discarding(), model.is_discarding());
+    assert_eq!(
+        reader.at_eof(),
+        model.has_ended() && model.buffered().is_empty()
+    );
+    let error = match model.end {
+        Some(End::Lost(error)) => Some(error),
+        _ => None,
+    };
+    assert_eq!(reader.connection_error(), error);
+    assert_eq!(reader.limit(), model.limit);
+    assert_eq!(reader.max_read_exact(), model.cap);
     assert_eq!(reader.position(), model.delivered + model.discarded);
     assert_eq!(
         received,
-        model.delivered + model.discarded + reader.buffered().len() as u64,
+        model.delivered + model.discarded + model.buffer.len() as u64,
         "received = delivered + discarded + buffered"
     );
 }
 
-/// Most bytes that a reader may hold, once room for `size` bytes was asked for on top of `unread`, with a read
-/// that waits for so many as it `wanted` by count.
+/// Most bytes that a reader may hold after room for `size` bytes was asked for on top of `unread`, if
+/// nothing but the read that waits has raised it: M + R of the section Memory of [`Reader`].
+///
+/// `wanted` is how many bytes that read asked for by count. See [`MemoryBound`] for a cancelled one.
 pub fn most_held(limit: usize, wanted: usize, unread: usize, size: usize) -> usize {
-    let most = wanted.max(2 * limit) + size.max(limit / 4);
-    match unread + size <= most {
-        true => most,
-        // A read by count that was given up has gathered more, the limit was lowered, or more was fed than
-        // was wanted.
-        false => (unread + size) * 5 / 4,
+    let most = wanted.max(limit.saturating_mul(2));
+    let most = most.saturating_add(size.max(most / 8));
+    let needed = unread + size;
+    if needed <= most && most - unread >= unread / 8 {
+        return most;
     }
+    // More was fed than was wanted.
+    needed + needed / 4
 }
 
-/// How many bytes the read that waits wants by count, behind a read and its answer.
-pub fn wanted_behind(wanted: usize, read: &Read, answer: &Outcome) -> usize {
-    match (answer, read) {
-        (Outcome::NeedInput, Read::Exact(count) | Read::Peek(count) | Read::ToEnd(count)) => *count,
-        // What takes nothing does not end the wait of the read before it.
-        (Outcome::Frame { bytes, .. }, _) if bytes.is_empty() => wanted,
-        (Outcome::Failed(error), _) if !matches!(error, ReadError::LineTooLong { .. }) => wanted,
-        (Outcome::Peeked(_), _) => wanted,
-        _ => 0,
+/// The bound on a reader's memory while it goes up and down: what was held under a higher bound is
+/// held until as much was read as is left.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryBound {
+    /// Bounds, and the reader's position when they were in force. The lowest is the latest.
+    bounds: Vec<(usize, u64)>,
+}
+
+impl MemoryBound {
+    /// Returns the most bytes that a reader may hold, after it was asked for room, or was fed.
+    ///
+    /// `most` is what [`most_held`] returns for it, and `unread` was buffered before.
+    pub fn after_growth(&mut self, most: usize, unread: usize, position: u64) -> usize {
+        self.bounds
+            .retain(|(other, since)| *other > most && position - since < unread as u64);
+        self.bounds.push((most, position));
+        // For want of room the bytes may have moved, and reading them up begins anew.
+        for (_, since) in &mut self.bounds {
+            *since = position;
+        }
+        self.bounds[0].0
     }
 }

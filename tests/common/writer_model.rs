@@ -3,7 +3,7 @@
 //! It shares no code with the crate, only the types of its answers.
 
 use bytes::Buf;
-use plimsoll::{Loss, WaterMarks, WriteError, Writer, WriterState};
+use plimsoll::{ConnectionError, SendAction, WaterMarks, WriteError, Writer, WriterState};
 
 #[derive(Clone, Debug)]
 pub struct WriterModel {
@@ -15,7 +15,8 @@ pub struct WriterModel {
     pub finish_called: bool,
     pub close_called: bool,
     pub end_sent: bool,
-    pub loss: Option<Loss>,
+    pub unflushed: bool,
+    pub loss: Option<ConnectionError>,
     pub accepted: usize,
     pub sent: usize,
     pub dropped: usize,
@@ -32,6 +33,7 @@ impl WriterModel {
             finish_called: false,
             close_called: false,
             end_sent: false,
+            unflushed: false,
             loss: None,
             accepted: 0,
             sent: 0,
@@ -41,7 +43,7 @@ impl WriterModel {
 
     pub fn write(&mut self, data: &[u8]) -> Result<(), WriteError> {
         if let Some(loss) = self.loss {
-            return Err(WriteError::Lost(loss));
+            return Err(WriteError::ConnectionLost(loss));
         }
         if self.close_called {
             return Err(WriteError::Closed);
@@ -53,7 +55,7 @@ impl WriterModel {
             return Err(WriteError::Full {
                 len: data.len(),
                 pending: self.pending.len(),
-                cap: self.cap,
+                max: self.cap,
             });
         }
         self.pending.extend(data);
@@ -72,6 +74,7 @@ impl WriterModel {
     pub fn sent(&mut self, count: usize) {
         self.pending.drain(..count);
         self.sent += count;
+        self.unflushed |= count > 0;
         if self.pending.len() <= self.low {
             self.full = false;
         }
@@ -80,6 +83,22 @@ impl WriterModel {
     pub fn shutdown_done(&mut self) {
         if self.wants_shutdown() {
             self.end_sent = true;
+            self.unflushed = false;
+        }
+    }
+
+    pub fn flush_done(&mut self) {
+        if self.pending.is_empty() {
+            self.unflushed = false;
+        }
+    }
+
+    pub fn next_send(&self) -> Option<SendAction> {
+        match () {
+            () if !self.pending.is_empty() => Some(SendAction::Write),
+            () if self.unflushed => Some(SendAction::Flush),
+            () if self.wants_shutdown() => Some(SendAction::Shutdown),
+            () => None,
         }
     }
 
@@ -95,9 +114,12 @@ impl WriterModel {
         }
     }
 
-    pub fn lose(&mut self, loss: Loss) {
-        if self.loss.is_none() && self.state() != WriterState::Closed {
+    pub fn lose(&mut self, loss: ConnectionError) {
+        // That it is not connected says nothing of the cause.
+        let has_no_cause = matches!(self.loss, None | Some(ConnectionError::NotConnected));
+        if has_no_cause && self.state() != WriterState::Closed {
             self.loss = Some(loss);
+            self.unflushed = false;
             self.dropped += self.pending.len();
             self.pending.clear();
             self.full = false;
@@ -125,7 +147,7 @@ impl WriterModel {
 pub fn writer_like(model: &WriterModel) -> Writer {
     let mut writer = Writer::new();
     writer.set_water_marks(WaterMarks::new(model.high, model.low).expect("marks in order"));
-    writer.set_cap(model.cap);
+    writer.set_max_pending(model.cap);
     writer
 }
 
@@ -148,14 +170,18 @@ pub fn output_bytes(writer: &mut Writer) -> Vec<u8> {
 pub fn assert_same_state(writer: &mut Writer, model: &WriterModel) {
     assert_eq!(writer.pending(), model.pending.len());
     assert_eq!(output_bytes(writer), model.pending);
-    assert_eq!(writer.wants_write(), !model.pending.is_empty());
+    assert_eq!(writer.next_send(), model.next_send());
+    assert_eq!(
+        writer.is_flushed(),
+        model.pending.is_empty() && !model.unflushed
+    );
     assert_eq!(writer.is_full(), model.full);
     assert_eq!(writer.state(), model.state());
     assert_eq!(
         writer.is_writable(),
         !model.full && model.state() == WriterState::Open
     );
-    assert_eq!(writer.wants_shutdown(), model.wants_shutdown());
+    assert_eq!(writer.connection_error(), model.loss);
     assert_eq!(
         model.accepted,
         model.sent + model.dropped + writer.pending(),
