@@ -1,7 +1,7 @@
 //! Every short sequence of writer operations against the naive model.
 //!
-//! Six operations of eight, in six settings of water marks and cap; after each one the answer, the
-//! pending bytes, the state, and the bounds are compared.
+//! Six operations of nine, in six settings of water marks and bound; after each one the result, the
+//! pending bytes, the next call to send, the state, and the bounds are compared.
 
 mod common;
 
@@ -9,10 +9,10 @@ use bytes::{Buf, Bytes};
 use common::parallel::count_in_parallel;
 use common::report;
 use common::writer_model::{WriterModel, assert_same_state, writer_like};
-use plimsoll::{Loss, Writer};
+use plimsoll::{ConnectionError, Progress, SendAction, Writer};
 
 const LENGTH: u32 = 6;
-const OPERATIONS: u64 = 8;
+const OPERATIONS: u64 = 9;
 /// Long enough for the queue to keep it as it is.
 const LONG: usize = 600;
 /// Size of the one block that holds the short writes of a sequence.
@@ -56,7 +56,10 @@ impl Run {
             1 => {
                 let data = self.letters(3);
                 let parts = [&data[..2], &[], &data[2..]];
-                assert_eq!(self.writer.write_vectored(&parts), self.model.write(&data));
+                assert_eq!(
+                    self.writer.write_all_vectored(&parts),
+                    self.model.write(&data)
+                );
             }
             2 => {
                 let data = self.long.clone();
@@ -65,8 +68,8 @@ impl Run {
                     self.model.write(&data)
                 );
             }
-            3 => self.send(1),
-            4 => self.send(usize::MAX),
+            3 => self.send_by_hand(),
+            4 => self.send(),
             5 => {
                 self.writer.finish();
                 self.model.finish();
@@ -75,9 +78,18 @@ impl Run {
                 self.writer.close();
                 self.model.close();
             }
+            7 => {
+                self.writer.lost(ConnectionError::Reset);
+                self.model.lose(ConnectionError::Reset);
+            }
             _ => {
-                self.writer.lost(Loss::Reset);
-                self.model.lose(Loss::Reset);
+                let Some(action) = self.model.next_send() else {
+                    return;
+                };
+                let error = ConnectionError::NotConnected;
+                let progress = self.writer.on_send(action, Err(error));
+                assert_eq!(progress, Progress::Moved);
+                self.model.lose(error);
             }
         }
         assert_same_state(&mut self.writer, &self.model);
@@ -98,13 +110,35 @@ impl Run {
         self.letters.by_ref().take(count).collect()
     }
 
-    /// The transport takes up to `count` bytes, and the end of the stream behind the last.
-    fn send(&mut self, count: usize) {
-        let count = count.min(self.model.pending.len());
+    /// A driver that does without `on_send`: one byte, then a flush, then the end of the stream. Each
+    /// changes nothing where it is not due.
+    fn send_by_hand(&mut self) {
+        let count = self.model.pending.len().min(1);
         self.writer.output().advance(count);
         self.model.sent(count);
+        if count == 0 {
+            self.writer.flush_done();
+            self.model.flush_done();
+        }
         self.writer.shutdown_done();
         self.model.shutdown_done();
+    }
+
+    /// The call that is due succeeds; a write takes everything.
+    fn send(&mut self) {
+        let Some(action) = self.model.next_send() else {
+            return;
+        };
+        let pending = self.model.pending.len();
+        let progress = self
+            .writer
+            .on_send(action, Ok::<_, ConnectionError>(pending));
+        assert_eq!(progress, Progress::Moved);
+        match action {
+            SendAction::Write => self.model.sent(pending),
+            SendAction::Flush => self.model.flush_done(),
+            SendAction::Shutdown => self.model.shutdown_done(),
+        }
     }
 }
 
@@ -122,5 +156,5 @@ fn every_sequence_of_operations_agrees_with_the_model() {
         SETTINGS.len() as u64
     });
     report(&format!("writer sequences: {runs} runs"));
-    assert_eq!(runs, 262_144 * 6);
+    assert_eq!(runs, 531_441 * 6);
 }
