@@ -111,14 +111,14 @@ fn bytes(from: usize, count: usize) -> Vec<u8> {
 
 /// How a test writes.
 #[derive(Clone, Copy, Debug)]
-enum Pieces {
+enum Chunks {
     /// Small ones, which are copied.
     Copied(usize),
     /// Large ones, which are queued as they are.
     Shared(usize),
 }
 
-impl Pieces {
+impl Chunks {
     fn size(self) -> usize {
         match self {
             Self::Copied(size) | Self::Shared(size) => size,
@@ -144,11 +144,11 @@ impl Pieces {
     }
 }
 
-const SEVERAL: [Pieces; 4] = [
-    Pieces::Copied(100),
-    Pieces::Copied(10_000),
-    Pieces::Shared(10_000),
-    Pieces::Shared(200_000),
+const SEVERAL: [Chunks; 4] = [
+    Chunks::Copied(100),
+    Chunks::Copied(10_000),
+    Chunks::Shared(10_000),
+    Chunks::Shared(200_000),
 ];
 
 /// Sends what the transport takes at once, without waiting for more.
@@ -167,7 +167,7 @@ async fn offer<T: Transport>(writer: &mut StreamWriter<T>) {
 /// Writes until the cap refuses and the transport takes nothing; returns how many bytes were accepted.
 async fn write_until_refused<R: Runtime, T: Transport>(
     writer: &mut StreamWriter<T>,
-    pieces: Pieces,
+    pieces: Chunks,
 ) -> usize {
     let mut written = 0;
     let mut refused_in_a_row = 0;
@@ -196,7 +196,7 @@ async fn write_until_refused<R: Runtime, T: Transport>(
 async fn a_peer_that_reads_late<R: Runtime, T: Transport, F: Future<Output = usize>>(
     on: &str,
     mut stream: Stream<T>,
-    pieces: Pieces,
+    pieces: Chunks,
     read_all: impl FnOnce() -> F,
 ) {
     const CAP: usize = 1 << 20;
@@ -363,7 +363,7 @@ async fn t05_a_thousand_peers_that_never_read<R: Runtime>(on: &'static str) {
     const CAP: usize = 64 * KIB;
     static REFUSED: AtomicUsize = AtomicUsize::new(0);
     async fn handler<R: Runtime, T: Transport>(_: StreamReader<T>, mut writer: StreamWriter<T>) {
-        write_until_refused::<R, T>(&mut writer, Pieces::Copied(1000)).await;
+        write_until_refused::<R, T>(&mut writer, Chunks::Copied(1000)).await;
         REFUSED.fetch_add(1, Ordering::Relaxed);
         pending::<()>().await;
     }
@@ -385,7 +385,7 @@ async fn t05_a_thousand_peers_that_never_read<R: Runtime>(on: &'static str) {
     assert_eq!(REFUSED.load(Ordering::Relaxed), PEERS);
     let (each, peak) = (heap.held() / PEERS as isize, heap.peak() / PEERS as isize);
     let about = format!("{PEERS} peers on {on}: {each} each, {peak} at the peak");
-    let bound = Pieces::Copied(1000).bound(CAP);
+    let bound = Chunks::Copied(1000).bound(CAP);
     assert!(each > CAP as isize - 1000 && peak <= bound, "{about}");
 
     let shutdown = server.shutdown(Duration::ZERO).await;

@@ -15,8 +15,8 @@ use plimsoll_io::blocking::{
     streams, streams_with,
 };
 use plimsoll_io::{
-    Duplex, Error, LineEnd, Loss, Options, ReadError, Separator, ServerOptions, WaterMarks,
-    WriteError,
+    ConnectionError, Duplex, Error, LineEnding, Options, ReadError, Separator, ServerOptions,
+    WaterMarks, WriteError,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -60,7 +60,7 @@ fn every_method_does_what_it_says() {
     writer.write(b"one\n").unwrap();
     assert!(writer.is_writable());
     writer.write_vectored(&[b"exact", b"un"]).unwrap();
-    writer.write_line(b"til", LineEnd::CrLf).unwrap();
+    writer.write_line(b"til", LineEnding::CrLf).unwrap();
     write!(writer, "skipped {}\r\nsome", 1).unwrap();
     writer.write_bytes("rest of it".into()).unwrap();
     assert!(!writer.is_writable());
@@ -87,7 +87,7 @@ fn every_method_does_what_it_says() {
     their_reader.set_cap(1);
     assert!(matches!(
         their_reader.read_exact(2),
-        Err(Error::Read(ReadError::CapExceeded { .. }))
+        Err(Error::Read(ReadError::CountTooLarge { .. }))
     ));
     assert!(!their_reader.at_eof());
     writer.finish().unwrap();
@@ -127,7 +127,9 @@ fn a_server_does_what_it_says() {
     writer.write(b"hello\n").unwrap();
     assert_eq!(reader.read_line().unwrap(), "hello\n");
     server.abort_clients();
-    assert!(matches!(reader.read_line(), Err(Error::Lost(lost)) if lost.loss == Loss::Reset));
+    assert!(
+        matches!(reader.read_line(), Err(Error::Lost(lost)) if lost.loss == ConnectionError::Reset)
+    );
     server.close();
     server.serve_forever();
     server.wait_closed();
@@ -168,7 +170,7 @@ fn a_close_keeps_its_deadline_while_a_reader_sends_and_ends_in_a_reset() {
     let reading = thread::spawn(move || reader.read(1).map(|_| ()));
     thread::sleep(Duration::from_millis(200));
     let closed = in_time(move || writer.close_within(Duration::from_millis(200)));
-    assert!(matches!(closed, Err(Error::Lost(lost)) if lost.loss == Loss::TimedOut));
+    assert!(matches!(closed, Err(Error::Lost(lost)) if lost.loss == ConnectionError::TimedOut));
     assert!(matches!(reading.join().unwrap(), Err(Error::Lost(_))));
     let mut received = 0;
     let lost = loop {
@@ -180,7 +182,7 @@ fn a_close_keeps_its_deadline_while_a_reader_sends_and_ends_in_a_reset() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(lost, Error::Lost(lost) if lost.loss == Loss::Reset));
+    assert!(matches!(lost, Error::Lost(lost) if lost.loss == ConnectionError::Reset));
 }
 
 #[test]

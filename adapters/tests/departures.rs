@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use plimsoll_io::smol::{StreamReader, StreamWriter, open_connection, start_server};
-use plimsoll_io::{Error, Loss, Stream, memory};
+use plimsoll_io::{ConnectionError, Error, Stream, memory};
 use smol::block_on;
 use smol::future::poll_once;
 
@@ -56,7 +56,7 @@ fn a_writer_that_is_dropped_with_bytes_pending_resets_the_connection() {
         here.writer.write(b"never sent").unwrap();
         drop(here);
         let lost = there.reader.read(100).await;
-        assert!(matches!(lost, Err(Error::Lost(lost)) if lost.loss == Loss::Reset));
+        assert!(matches!(lost, Err(Error::Lost(lost)) if lost.loss == ConnectionError::Reset));
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

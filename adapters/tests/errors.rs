@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::io::ErrorKind;
 
 use plimsoll_io::blocking::block_on;
-use plimsoll_io::{Error, Loss, ReadError, WriteError, memory};
+use plimsoll_io::{ConnectionError, Error, ReadError, WriteError, memory};
 
 #[test]
 fn each_error_has_the_kind_that_a_socket_would_give() {
@@ -26,7 +26,7 @@ fn each_error_has_the_kind_that_a_socket_would_give() {
     };
     assert_eq!(read(incomplete), ErrorKind::UnexpectedEof);
     let requested = 2;
-    let cap = ReadError::CapExceeded { requested, cap: 1 };
+    let cap = ReadError::CountTooLarge { requested, max: 1 };
     assert_eq!(read(cap), ErrorKind::InvalidInput);
 
     let timed_out = std::io::Error::from(Error::TimedOut);
@@ -37,20 +37,20 @@ fn each_error_has_the_kind_that_a_socket_would_give() {
     let full = WriteError::Full {
         len: 1,
         pending: 1,
-        cap: 1,
+        max: 1,
     };
     assert_eq!(write(full), ErrorKind::QuotaExceeded);
     let lines = WriteError::NotOneLine { before: 1 };
     assert_eq!(write(lines), ErrorKind::InvalidInput);
 
     for (loss, kind) in [
-        (Loss::Reset, ErrorKind::ConnectionReset),
-        (Loss::Aborted, ErrorKind::ConnectionAborted),
-        (Loss::TimedOut, ErrorKind::TimedOut),
-        (Loss::Transport, ErrorKind::Other),
+        (ConnectionError::Reset, ErrorKind::ConnectionReset),
+        (ConnectionError::Aborted, ErrorKind::ConnectionAborted),
+        (ConnectionError::TimedOut, ErrorKind::TimedOut),
+        (ConnectionError::Transport, ErrorKind::Other),
     ] {
-        assert_eq!(read(ReadError::Lost(loss)), kind);
-        assert_eq!(write(WriteError::Lost(loss)), kind);
+        assert_eq!(read(ReadError::ConnectionLost(loss)), kind);
+        assert_eq!(write(WriteError::ConnectionLost(loss)), kind);
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::executor::{Order, Tasks, both, polled, yielded};
 use common::{Case, report};
-use plimsoll::{Loss, ReadError, WaterMarks};
+use plimsoll::{ConnectionError, ReadError, WaterMarks};
 use plimsoll_io::memory::{Memory, MemoryRead, MemoryWrite};
 use plimsoll_io::{Error, Options, Sleep, Stream, StreamWriter, Transport};
 
@@ -198,7 +198,7 @@ async fn write_all(writer: &mut StreamWriter<Pipe>, data: &[u8]) {
     }
 }
 
-fn is_lost(error: &Error, loss: Loss) -> bool {
+fn is_lost(error: &Error, loss: ConnectionError) -> bool {
     matches!(error, Error::Lost(lost) if lost.loss == loss)
 }
 
@@ -523,15 +523,18 @@ fn t40_an_abort_of_the_peer_ends_a_read_and_a_drain_that_wait() {
         let reads = async move {
             for _ in 0..2 {
                 let error = reader.read_line().await.unwrap_err();
-                assert!(is_lost(&error, Loss::Reset), "{error}");
+                assert!(is_lost(&error, ConnectionError::Reset), "{error}");
             }
         };
         let writes = async move {
             for _ in 0..2 {
                 let error = writer.drain().await.unwrap_err();
-                assert!(is_lost(&error, Loss::Reset), "{error}");
+                assert!(is_lost(&error, ConnectionError::Reset), "{error}");
             }
-            assert!(is_lost(&writer.write(b"more").unwrap_err(), Loss::Reset));
+            assert!(is_lost(
+                &writer.write(b"more").unwrap_err(),
+                ConnectionError::Reset
+            ));
         };
         run.side(&mut tasks, "who waits", reads, writes);
         tasks.spawn("who aborts", async move {
@@ -555,7 +558,7 @@ fn an_abort_of_this_side_ends_its_read_and_is_told_to_the_peer() {
         let reads = async move {
             for _ in 0..2 {
                 let error = reader.read_line().await.unwrap_err();
-                assert!(is_lost(&error, Loss::Aborted), "{error}");
+                assert!(is_lost(&error, ConnectionError::Aborted), "{error}");
             }
         };
         let writes = async move {
@@ -564,12 +567,12 @@ fn an_abort_of_this_side_ends_its_read_and_is_told_to_the_peer() {
             }
             writer.abort();
             let error = writer.drain().await.unwrap_err();
-            assert!(is_lost(&error, Loss::Aborted), "{error}");
+            assert!(is_lost(&error, ConnectionError::Aborted), "{error}");
         };
         run.side(&mut tasks, "who aborts", reads, writes);
         tasks.spawn("peer", async move {
             let error = there.reader.read_line().await.unwrap_err();
-            assert!(is_lost(&error, Loss::Reset), "{error}");
+            assert!(is_lost(&error, ConnectionError::Reset), "{error}");
         });
         run.run(tasks);
     });
@@ -634,9 +637,11 @@ fn a_read_that_pauses_is_woken_by_whatever_ends_its_pause() {
                 let line = reader.read_line().await.map(|line| line.to_vec());
                 match (end, line) {
                     (End::Drain, Ok(line)) => assert_eq!(line, b"after it\n"),
-                    (End::Abort, Err(error)) => assert!(is_lost(&error, Loss::Aborted), "{error}"),
+                    (End::Abort, Err(error)) => {
+                        assert!(is_lost(&error, ConnectionError::Aborted), "{error}")
+                    }
                     (End::PeersAbort, Err(error)) => {
-                        assert!(is_lost(&error, Loss::Reset), "{error}");
+                        assert!(is_lost(&error, ConnectionError::Reset), "{error}");
                     }
                     (_, read) => panic!("{read:?} after {end:?}"),
                 }

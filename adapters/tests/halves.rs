@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use common::scripted::Scripted;
-use plimsoll::testing::{Call, Fault, ScriptedPeer};
+use plimsoll::TransportError;
+use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll_io::memory::{self, Memory};
 use plimsoll_io::{
-    Duplex, Error, LineEnd, Loss, Options, Stream, Transport, WaterMarks, WriteHalf,
+    ConnectionError, Duplex, Error, LineEnding, Options, Stream, Transport, WaterMarks, WriteHalf,
 };
 
 /// A task that is polled by hand.
@@ -74,7 +75,7 @@ fn t04_a_write_of_nothing_and_one_that_is_refused_wake_nobody() {
     here.writer.write(b"").unwrap();
     here.writer.write_vectored(&[b"", b""]).unwrap();
     here.writer.write(b"four").unwrap_err();
-    here.writer.write_line(b"\n", LineEnd::Lf).unwrap_err();
+    here.writer.write_line(b"\n", LineEnding::Lf).unwrap_err();
     assert_eq!(read.wakes(), 0);
     here.writer.write(b"one").unwrap();
     assert_eq!(read.wakes(), 1);
@@ -83,9 +84,9 @@ fn t04_a_write_of_nothing_and_one_that_is_refused_wake_nobody() {
 #[test]
 fn a_read_that_sends_wakes_a_writer_that_waits_and_no_other() {
     let peer = ScriptedPeer::new()
-        .fails(Call::Read, Fault::WouldBlock)
-        .fails(Call::Read, Fault::WouldBlock)
-        .fails(Call::Write, Fault::WouldBlock);
+        .fails(Call::Read, TransportError::WouldBlock)
+        .fails(Call::Read, TransportError::WouldBlock)
+        .fails(Call::Write, TransportError::WouldBlock);
     let mut stream = Stream::new(Scripted::new(peer));
     let (read, write) = (Task::default(), Task::default());
     stream.writer.write(b"output").unwrap();
@@ -104,8 +105,8 @@ fn a_read_that_sends_wakes_a_writer_that_waits_and_no_other() {
 fn a_read_that_waits_goes_on_with_a_flush_or_a_finish_that_was_given_up() {
     for call in [Call::Flush, Call::Shutdown] {
         let peer = ScriptedPeer::new()
-            .fails(Call::Read, Fault::WouldBlock)
-            .fails(call, Fault::WouldBlock);
+            .fails(Call::Read, TransportError::WouldBlock)
+            .fails(call, TransportError::WouldBlock);
         let transport = Scripted::new(peer);
         let mut stream = Stream::new(transport.clone());
         let task = Task::default();
@@ -182,11 +183,27 @@ fn a_connection_stays_open_until_both_halves_are_dropped() {
     assert!(matches!(flushed, Poll::Ready(Err(_))), "{flushed:?}");
 }
 
+/// As to a child process: it sees the end once nothing can write to it any more.
+#[test]
+fn a_pipe_ends_with_its_stream() {
+    let transport = Scripted::new(ScriptedPeer::new().sends(b"out").over_pipes());
+    let Stream { reader, mut writer } = Stream::new(transport.clone());
+    writer.write(b"in").unwrap();
+    assert!(Task::default().poll(writer.finish()).is_ready());
+    assert!(
+        !transport.lock().peer.has_seen_end(),
+        "a shutdown does nothing"
+    );
+    drop((reader, writer));
+    assert!(transport.lock().peer.has_seen_end());
+    assert_eq!(transport.lock().peer.received(), b"in");
+}
+
 #[test]
 fn both_halves_tell_the_first_loss_and_its_cause() {
     let peer = ScriptedPeer::new()
-        .fails(Call::Write, Fault::Lost(Loss::Reset))
-        .fails(Call::Read, Fault::Lost(Loss::TimedOut));
+        .fails(Call::Write, TransportError::Lost(ConnectionError::Reset))
+        .fails(Call::Read, TransportError::Lost(ConnectionError::TimedOut));
     let mut stream = Stream::new(Scripted::new(peer));
     let task = Task::default();
     stream.writer.write(b"output").unwrap();
@@ -201,7 +218,7 @@ fn both_halves_tell_the_first_loss_and_its_cause() {
         let cause = lost.cause.expect("the transport's error").kind();
         assert_eq!(
             (lost.loss, cause),
-            (Loss::Reset, io::ErrorKind::ConnectionReset)
+            (ConnectionError::Reset, io::ErrorKind::ConnectionReset)
         );
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream as _;
 use plimsoll_io::memory::{self, Memory};
 use plimsoll_io::{
-    Error, LineEnd, ReadError, Stream, StreamReader, StreamWriter, WaterMarks, WriteError,
+    Error, LineEnding, ReadError, Stream, StreamReader, StreamWriter, WaterMarks, WriteError,
 };
 
 fn pair() -> (Stream<Memory>, Stream<Memory>) {
@@ -49,11 +49,11 @@ fn each_write_arrives() {
     let parts: [&[u8]; 3] = [b"a", b"", b"bc"];
     assert_eq!(received(|writer| writer.write_vectored(&parts)), b"abc");
     assert_eq!(
-        received(|writer| writer.write_line(b"line", LineEnd::CrLf)),
+        received(|writer| writer.write_line(b"line", LineEnding::CrLf)),
         b"line\r\n"
     );
     assert_eq!(
-        received(|writer| writer.write_line(b"line", LineEnd::Lf)),
+        received(|writer| writer.write_line(b"line", LineEnding::Lf)),
         b"line\n"
     );
     assert_eq!(received(|writer| write!(writer, "plain")), b"plain");
@@ -73,9 +73,9 @@ fn limits_can_be_changed() {
     let too_much = now(reader.read_exact(3)).unwrap_err();
     assert!(matches!(
         too_much,
-        Error::Read(ReadError::CapExceeded {
+        Error::Read(ReadError::CountTooLarge {
             requested: 3,
-            cap: 2
+            max: 2
         })
     ));
 
@@ -89,7 +89,7 @@ fn limits_can_be_changed() {
     let full = here.writer.write(b"34").unwrap_err();
     assert!(matches!(
         full,
-        Error::Write(WriteError::Full { cap: 3, .. })
+        Error::Write(WriteError::Full { max: 3, .. })
     ));
 }
 

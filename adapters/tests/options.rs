@@ -139,9 +139,9 @@ fn a_stream_has_the_limits_that_were_chosen() {
     assert!(
         matches!(
             too_much,
-            Err(Error::Read(ReadError::CapExceeded {
+            Err(Error::Read(ReadError::CountTooLarge {
                 requested: 7,
-                cap: 6
+                max: 6
             }))
         ),
         "{too_much:?}"
@@ -157,7 +157,7 @@ fn a_stream_has_the_limits_that_were_chosen() {
             Err(Error::Write(WriteError::Full {
                 len: 3,
                 pending: 5,
-                cap: 7
+                max: 7
             }))
         ),
         "{full:?}"

@@ -11,17 +11,18 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use common::executor::{Order, Tasks};
 use common::scripted::Scripted;
-use plimsoll::Loss;
-use plimsoll::testing::{Call, Fault, ScriptedPeer};
+use plimsoll::ConnectionError;
+use plimsoll::TransportError;
+use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll_io::{Duplex, Error, Options, ReadHalf, Stream, StreamWriter, WaterMarks, WriteHalf};
 
 /// Runs a read and `finish` in two tasks, where the read makes the call that ends `finish`'s wait.
 fn finish_beside_a_read(peer: ScriptedPeer) -> Result<(), Error> {
     // The first call of each kind waits; input then makes the reader try again before the output may.
     let peer = peer
-        .fails(Call::Read, Fault::WouldBlock)
+        .fails(Call::Read, TransportError::WouldBlock)
         .sends(b"in")
-        .fails(Call::Read, Fault::WouldBlock)
+        .fails(Call::Read, TransportError::WouldBlock)
         .sends(b"put\n");
     let transport = Scripted::new(peer);
     let (mut reader, mut writer) = Stream::new(transport.clone()).split();
@@ -40,26 +41,26 @@ fn finish_beside_a_read(peer: ScriptedPeer) -> Result<(), Error> {
 
 #[test]
 fn t39_a_read_that_flushes_wakes_the_writer() {
-    let peer = ScriptedPeer::new().fails(Call::Flush, Fault::WouldBlock);
-    finish_beside_a_read(peer.fails(Call::Flush, Fault::WouldBlock)).unwrap();
+    let peer = ScriptedPeer::new().fails(Call::Flush, TransportError::WouldBlock);
+    finish_beside_a_read(peer.fails(Call::Flush, TransportError::WouldBlock)).unwrap();
 }
 
 #[test]
 fn a_read_that_ends_the_write_side_wakes_the_writer() {
-    let peer = ScriptedPeer::new().fails(Call::Shutdown, Fault::WouldBlock);
-    finish_beside_a_read(peer.fails(Call::Shutdown, Fault::WouldBlock)).unwrap();
+    let peer = ScriptedPeer::new().fails(Call::Shutdown, TransportError::WouldBlock);
+    finish_beside_a_read(peer.fails(Call::Shutdown, TransportError::WouldBlock)).unwrap();
 }
 
 #[test]
 fn a_read_that_fails_to_flush_or_to_end_the_write_side_wakes_the_writer() {
     for call in [Call::Flush, Call::Shutdown] {
         let peer = ScriptedPeer::new()
-            .fails(call, Fault::WouldBlock)
-            .fails(call, Fault::WouldBlock)
-            .fails(call, Fault::Lost(Loss::TimedOut));
+            .fails(call, TransportError::WouldBlock)
+            .fails(call, TransportError::WouldBlock)
+            .fails(call, TransportError::Lost(ConnectionError::TimedOut));
         let error = finish_beside_a_read(peer).unwrap_err();
         assert!(
-            matches!(&error, Error::Lost(lost) if lost.loss == Loss::TimedOut),
+            matches!(&error, Error::Lost(lost) if lost.loss == ConnectionError::TimedOut),
             "{error:?}"
         );
     }
@@ -69,7 +70,7 @@ fn a_read_that_fails_to_flush_or_to_end_the_write_side_wakes_the_writer() {
 fn nothing_is_asked_of_a_transport_that_is_lost() {
     let peer = ScriptedPeer::new()
         .takes(3)
-        .fails(Call::Write, Fault::Lost(Loss::Reset));
+        .fails(Call::Write, TransportError::Lost(ConnectionError::Reset));
     let transport = Scripted::new(peer);
     let mut stream = Stream::new(transport.clone());
     stream.writer.write(b"output").unwrap();
@@ -77,10 +78,10 @@ fn nothing_is_asked_of_a_transport_that_is_lost() {
     tasks.spawn("the only task", async {
         for _ in 0..3 {
             let error = stream.writer.flush().await.unwrap_err();
-            assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Reset));
+            assert!(matches!(error, Error::Lost(lost) if lost.loss == ConnectionError::Reset));
         }
         let error = stream.reader.read_line().await.unwrap_err();
-        assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Reset));
+        assert!(matches!(error, Error::Lost(lost) if lost.loss == ConnectionError::Reset));
     });
     tasks.run(Order::Strict, 0);
     assert_eq!(
@@ -138,18 +139,20 @@ impl WriteHalf for Cut {
 }
 
 /// How a read or a write failed: the loss, and the kind of its cause.
-fn lost<A: std::fmt::Debug>(result: Result<A, Error>) -> (Loss, io::ErrorKind) {
+fn lost<A: std::fmt::Debug>(result: Result<A, Error>) -> (ConnectionError, io::ErrorKind) {
     match result {
         Err(Error::Lost(lost)) => (lost.loss, lost.cause.expect("a cause").kind()),
         other => panic!("{other:?}"),
     }
 }
 
-fn loss_of(error: io::ErrorKind) -> Loss {
+fn loss_of(error: io::ErrorKind) -> ConnectionError {
     match error {
-        io::ErrorKind::TimedOut => Loss::TimedOut,
-        io::ErrorKind::Other => Loss::Transport,
-        _ => Loss::Reset,
+        io::ErrorKind::TimedOut => ConnectionError::TimedOut,
+        io::ErrorKind::Other => ConnectionError::Transport,
+        io::ErrorKind::BrokenPipe => ConnectionError::BrokenPipe,
+        io::ErrorKind::NotConnected => ConnectionError::NotConnected,
+        _ => ConnectionError::Reset,
     }
 }
 
@@ -244,20 +247,20 @@ fn an_end_beside_a_write_waits_for_its_error() {
     let writing = std::thread::spawn(move || lost(smol::block_on(writer.drain())));
     barrier.wait();
     let read = smol::block_on(reader.read_line());
-    let expected = (Loss::Reset, io::ErrorKind::ConnectionReset);
+    let expected = (ConnectionError::Reset, io::ErrorKind::ConnectionReset);
     assert_eq!(lost(read), expected);
     assert_eq!(writing.join().unwrap(), expected);
 }
 
 /// A read that waits, and beside it a writer that comes to its end and then aborts.
 fn abort_after(peer: ScriptedPeer, end: impl AsyncFnOnce(&mut StreamWriter<Scripted>)) {
-    let transport = Scripted::new(peer.fails(Call::Read, Fault::WouldBlock));
+    let transport = Scripted::new(peer.fails(Call::Read, TransportError::WouldBlock));
     let (mut reader, mut writer) = Stream::new(transport).split();
     let mut tasks = Tasks::new();
     tasks.spawn("read_line", async move {
         for _ in 0..2 {
             let error = reader.read_line().await.unwrap_err();
-            assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Aborted));
+            assert!(matches!(error, Error::Lost(lost) if lost.loss == ConnectionError::Aborted));
         }
     });
     tasks.spawn("abort", async move {
@@ -269,7 +272,7 @@ fn abort_after(peer: ScriptedPeer, end: impl AsyncFnOnce(&mut StreamWriter<Scrip
 
 #[test]
 fn an_abort_behind_a_failed_write_ends_a_read_that_waits() {
-    let peer = ScriptedPeer::new().fails(Call::Write, Fault::Lost(Loss::Reset));
+    let peer = ScriptedPeer::new().fails(Call::Write, TransportError::Lost(ConnectionError::Reset));
     abort_after(peer, async |writer| {
         writer.write(b"output").unwrap();
         writer.drain().await.unwrap_err();
@@ -302,7 +305,7 @@ fn an_abort_is_no_clean_end_for_a_thread_that_blocks_in_a_read() {
             writer
         });
         let error = blocking::block_on(reader.read_line()).unwrap_err();
-        assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::Aborted));
+        assert!(matches!(error, Error::Lost(lost) if lost.loss == ConnectionError::Aborted));
         aborting.join().unwrap();
     }
 }
@@ -384,7 +387,7 @@ fn a_close_that_takes_too_long_gives_up_on_a_transport_without_a_clock() {
             break closed.unwrap_err();
         }
     };
-    assert!(matches!(error, Error::Lost(lost) if lost.loss == Loss::TimedOut));
+    assert!(matches!(error, Error::Lost(lost) if lost.loss == ConnectionError::TimedOut));
 }
 
 /// Whether somebody was woken.
@@ -399,8 +402,8 @@ impl Wake for Flag {
 #[test]
 fn a_read_that_finds_the_output_in_use_is_woken_to_send_it() {
     let peer = ScriptedPeer::new()
-        .fails(Call::Read, Fault::WouldBlock)
-        .fails(Call::Read, Fault::WouldBlock);
+        .fails(Call::Read, TransportError::WouldBlock)
+        .fails(Call::Read, TransportError::WouldBlock);
     let transport = Scripted::new(peer);
     let (mut reader, mut writer) = Stream::new(transport.clone()).split();
     let flag = Arc::new(Flag(AtomicBool::new(false)));
@@ -431,7 +434,7 @@ fn pausing(peer: ScriptedPeer) -> (Scripted, Stream<Scripted>) {
 fn a_read_that_pauses_is_woken_by_a_drain_that_did_not_have_to_wait() {
     for seed in 0..10 {
         let peer = ScriptedPeer::new()
-            .fails(Call::Write, Fault::WouldBlock)
+            .fails(Call::Write, TransportError::WouldBlock)
             .sends(b"input\n");
         let (transport, stream) = pausing(peer);
         let (mut reader, mut writer) = stream.split();

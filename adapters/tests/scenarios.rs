@@ -23,7 +23,8 @@ use plimsoll_io::memory::Memory;
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    Error, Listener, Loss, Options, ReadError, Runtime, Separator, Stream, Transport, WriteError,
+    ConnectionError, Error, Listener, Options, ReadError, Runtime, Separator, Stream, Transport,
+    WriteError,
 };
 
 /// How long a scenario may take.
@@ -174,7 +175,7 @@ async fn reset_in_the_middle_of_a_line<R: Runtime, T: Transport>(
         for _ in 0..2 {
             match there.reader.read_line().await {
                 Err(Error::Lost(lost)) => {
-                    assert_eq!(lost.loss, Loss::Reset);
+                    assert_eq!(lost.loss, ConnectionError::Reset);
                     assert!(lost.cause.is_some());
                 }
                 other => panic!("{other:?}"),
@@ -317,7 +318,7 @@ async fn the_end_in_the_middle_of_a_line<R: Runtime, T: Transport>(
     assert_eq!(line(&mut there).await.unwrap(), "whole\n");
     let last = there.reader.read_line().await.unwrap();
     assert_eq!(last, "unfinished");
-    assert_eq!(last.matched(), None);
+    assert_eq!(last.separator_index(), None);
     for _ in 0..2 {
         assert!(there.reader.read_line().await.unwrap().is_empty());
         let incomplete = there.reader.read_exact(1).await.unwrap_err();
@@ -415,7 +416,7 @@ async fn closing_gives_up_in_time<R: Runtime, T: Transport>(mut here: Stream<T>,
     let Err(Error::Lost(lost)) = closed else {
         panic!("{closed:?}");
     };
-    assert_eq!(lost.loss, Loss::TimedOut);
+    assert_eq!(lost.loss, ConnectionError::TimedOut);
     assert_eq!(here.writer.pending(), 0);
     assert!(matches!(here.writer.write(b"late"), Err(Error::Lost(_))));
     drop(there);

@@ -19,8 +19,8 @@ use plimsoll_io::blocking::Sink;
 use plimsoll_io::memory::Memory;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    Duplex, Error, Listener, Loss, ReadHalf, Runtime, Server, ServerError, ServerOptions, Sleep,
-    Stream, StreamReader, StreamWriter, Transport, WriteHalf,
+    ConnectionError, Duplex, Error, Listener, ReadHalf, Runtime, Server, ServerError,
+    ServerOptions, Sleep, Stream, StreamReader, StreamWriter, Transport, WriteHalf,
 };
 
 /// tokio, but for a Unix listener that it cannot watch, for a task that it refuses if it is told to, and for
@@ -406,8 +406,8 @@ async fn an_answer_that_is_lost_after_its_handler_has_returned_is_told() {
     for (ending, expected) in [
         (Ending::Taken, none),
         (Ending::Ignored, &["unsent: TimedOut"]),
-        (Ending::Gone, &["unsent: Reset"]),
-        (Ending::GoneBeforeTheEnd, &["unsent: Reset"]),
+        (Ending::Gone, &["unsent: BrokenPipe"]),
+        (Ending::GoneBeforeTheEnd, &["unsent: BrokenPipe"]),
         (Ending::Aborted, none),
         (Ending::GoneAfterwards, none),
         (Ending::ShutDown, &["unsent: Aborted"]),
@@ -685,7 +685,7 @@ async fn t49_an_idle_connection_is_given_up_within_a_quarter_more_of_its_time() 
                 }
                 last_move = tokio::time::Instant::now();
             };
-            assert!(matches!(lost, Error::Lost(lost) if lost.loss == Loss::TimedOut));
+            assert!(matches!(lost, Error::Lost(lost) if lost.loss == ConnectionError::TimedOut));
             measured.lock().unwrap().push(last_move.elapsed());
             drop(writer);
         }

@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 use common::executor::{Order, Tasks, yielded};
 use common::report;
 use common::scripted::{Lie, Scripted};
-use plimsoll::testing::{Call, Fault, ScriptedPeer};
+use plimsoll::TransportError;
+use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll_io::tokio::{StreamReader, StreamWriter, Tokio};
 use plimsoll_io::{
-    Error, LineEnd, Loss, Separator, Server, ServerOptions, Stream, WriteError, memory,
+    ConnectionError, Error, LineEnding, Separator, Server, ServerOptions, Stream, WriteError,
+    memory,
 };
 use tokio::time::timeout;
 
@@ -283,8 +285,8 @@ async fn t57_streams_keep_their_bytes_to_themselves() {
     let input = b"hunter2\rhunter2\n";
     for loss in [
         None,
-        Some(Fault::Lost(Loss::Reset)),
-        Some(Fault::Lost(Loss::Transport)),
+        Some(TransportError::Lost(ConnectionError::Reset)),
+        Some(TransportError::Lost(ConnectionError::Transport)),
     ] {
         let peer = ScriptedPeer::new().sends(input);
         let peer = match loss {
@@ -315,14 +317,14 @@ async fn t57_streams_keep_their_bytes_to_themselves() {
         }
 
         if loss.is_none() {
-            let lines = writer.write_line(b"hunter2\nhunter2", LineEnd::CrLf);
+            let lines = writer.write_line(b"hunter2\nhunter2", LineEnding::CrLf);
             let lines = lines.unwrap_err();
             assert!(matches!(
                 lines,
                 Error::Write(WriteError::NotOneLine { before: 7 })
             ));
             tell(lines);
-            writer.write_line(b"hunter2", LineEnd::CrLf).unwrap();
+            writer.write_line(b"hunter2", LineEnding::CrLf).unwrap();
             canary(format!("{writer:?} {writer:#?}"));
             writer.set_cap(10);
             tell(writer.write(b"hunter2 hunter2").unwrap_err());

@@ -9,7 +9,8 @@ use std::task::{Context, Waker};
 
 use bytes::Bytes;
 use common::scripted::Scripted;
-use plimsoll::testing::{Call, Fault, ScriptedPeer};
+use plimsoll::TransportError;
+use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll_io::Stream;
 
 /// Makes a thousand writes, each of them small unless `large` has bytes for it, and has them sent by a
@@ -76,7 +77,7 @@ fn a_turn_ends_though_the_peer_always_takes_more() {
 #[test]
 fn a_turn_ends_though_the_transport_is_interrupted_again_and_again() {
     let peer = (0..1000).fold(ScriptedPeer::new(), |peer, _| {
-        peer.fails(Call::Write, Fault::Interrupted)
+        peer.fails(Call::Write, TransportError::Interrupted)
     });
     let transport = Scripted::new(peer);
     let mut stream = Stream::new(transport.clone());

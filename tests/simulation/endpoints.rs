@@ -4,15 +4,17 @@
 //! nothing goes wrong any more, and both sides have to come to their ends.
 
 use bytes::{Buf, Bytes};
-use plimsoll::testing::Fault;
-use plimsoll::{Connection, ConnectionState, Loss, WaterMarks, WriterState};
+use plimsoll::{
+    Connection, ConnectionError, ConnectionState, Progress, SendAction, TransportError, WaterMarks,
+    WriterState,
+};
 
 use super::choices::Choices;
 use super::reader_model::{
-    End, Outcome, Read, ReaderModel, ask, assert_same_state, most_held, wanted_behind,
+    End, MemoryBound, Outcome, Read, ReaderModel, ask, assert_same_state, most_held,
 };
 use super::reads::some_read;
-use super::wire::{Kind, Ran, Wire, byte_at, bytes_from};
+use super::wire::{Kind, Link, Medium, Ran, byte_at, bytes_from};
 
 /// The smallest block of a writer. Larger ones are twice as large as what was in them and the one before.
 const SMALLEST_BLOCK: usize = 512;
@@ -37,8 +39,7 @@ pub fn run(choices: Choices) -> Ran {
 struct Run {
     choices: Choices,
     sides: [Side; 2],
-    /// The wire that each side writes to.
-    wires: [Wire; 2],
+    link: Link,
     ran: Ran,
 }
 
@@ -47,8 +48,9 @@ struct Side {
     model: ReaderModel,
     /// The read that waits.
     waiting: Option<Read>,
-    /// How many bytes that read, or the one before it, has asked for by count.
-    wanted: usize,
+    /// Most bytes that the reader may hold, as of its last receive, and how that came about.
+    most_held: usize,
+    bound: MemoryBound,
     /// Most bytes to receive at once.
     read_size: usize,
     /// How many turns this side still does not read in.
@@ -60,20 +62,25 @@ struct Side {
     arrived: u64,
     received: u64,
     most_pending: usize,
-    /// Whether this side has left the wires.
+    /// The first loss that a send was told of, but for those that say nothing of its cause.
+    send_loss: Option<ConnectionError>,
+    /// Whether this side has ended its stream in order.
+    has_ended: bool,
+    /// Whether this side has dropped its transport.
     is_gone: bool,
-    /// Whether this side gave the connection up, or the network did.
-    was_reset: bool,
+    /// Whether this side gave the connection up.
+    has_given_up: bool,
 }
 
 impl Run {
     fn new(mut choices: Choices) -> Self {
         let sides = [(); 2].map(|()| Side::new(&mut choices));
-        let wires = [(); 2].map(|()| Wire::new(&mut choices));
+        let media = [Medium::Tcp, Medium::Tcp, Medium::Unix, Medium::Pipes];
+        let link = Link::new(&mut choices, &media);
         Self {
             choices,
             sides,
-            wires,
+            link,
             ran: Ran::default(),
         }
     }
@@ -101,103 +108,137 @@ impl Run {
         let Self {
             choices,
             sides,
-            wires,
+            link,
             ran,
         } = self;
-        let wire = &mut wires[1 - side];
         let this = &mut sides[side];
         if this.slow_for > 0 {
             this.slow_for -= 1;
-            if this.slow_for == 0 && wire.is_full() {
+            if this.slow_for == 0 && link.is_full(side) {
                 ran.faults.count(Kind::SlowReader);
             }
             return;
         }
-        if !this.connection.reader.wants_read() || this.is_gone {
+        if !this.connection.wants_read() || this.is_gone {
             return;
         }
-        let unread = this.connection.reader.buffered().len();
+        let unread = this.model.buffer.len();
+        let limit = this.connection.reader.limit();
+        let most = most_held(limit, this.model.wanted, unread, this.read_size);
+        let position = this.connection.reader.position();
+        this.most_held = this.bound.after_growth(most, unread, position);
         let room = this.connection.reader.input(this.read_size);
         assert!(!room.is_empty(), "room is never none");
-        let answer = wire.read(room, choices, &mut ran.faults);
-        choices.note(answer.unwrap_or(usize::MAX) as u64);
-        match answer {
-            Ok(count) => {
-                let right = room[..count]
-                    .iter()
-                    .enumerate()
-                    .all(|(place, byte)| *byte == byte_at(1 - side, this.arrived + place as u64));
-                assert!(right, "side {side}: bytes were lost, doubled or exchanged");
-                this.model.feed(&room[..count]);
-                this.connection.reader.commit(count);
-                this.arrived += count as u64;
-                this.received += count as u64;
-                ran.bytes += count as u64;
-                if count == 0 {
-                    this.connection.reader.feed_eof();
-                    this.model.end.get_or_insert(End::Eof);
-                    self.check_clean_end(side);
-                }
+        let result = link.read(side, room, choices, &mut ran.faults);
+        choices.note(result.unwrap_or(usize::MAX) as u64);
+        let received = &room[..result.unwrap_or(0)];
+        let right = received
+            .iter()
+            .enumerate()
+            .all(|(place, byte)| *byte == byte_at(1 - side, this.arrived + place as u64));
+        assert!(right, "side {side}: bytes were lost, doubled or exchanged");
+        this.model.feed(received);
+        this.arrived += received.len() as u64;
+        this.received += received.len() as u64;
+        ran.bytes += received.len() as u64;
+        let expected = match (result, this.send_loss) {
+            // Its report was taken away by the send.
+            (Ok(0), Some(error)) => Some(Err(error)),
+            (Ok(0), None) => Some(Ok(())),
+            (Err(TransportError::Lost(error)), _) => Some(Err(error)),
+            _ => None,
+        };
+        let progress = this.connection.on_receive(result);
+        assert_eq!(progress, progress_of(result), "side {side}");
+        match expected {
+            Some(Ok(())) => {
+                this.model.feed_eof();
+                assert!(this.connection.reader.connection_error().is_none());
+                self.check_clean_end(side);
             }
-            Err(fault) => {
-                this.connection.reader.commit(0);
-                if let Fault::Lost(loss) = fault {
-                    this.lose(loss);
-                }
+            Some(Err(error)) => {
+                this.model.feed_lost(error);
+                assert_eq!(this.connection.state(), ConnectionState::Lost(error));
             }
+            None => {}
         }
-        self.check_bound(side, unread);
+        self.check_bound(side);
     }
 
-    /// The driver makes one call to send.
+    /// The driver makes the call that is due.
     fn send(&mut self, side: usize) {
         let Self {
             choices,
             sides,
-            wires,
+            link,
             ran,
         } = self;
-        let peer_has_ended = wires[1 - side].has_ended();
-        let (wire, this) = (&mut wires[side], &mut sides[side]);
-        let writer = &mut this.connection.writer;
-        if this.is_gone {
+        let this = &mut sides[side];
+        let Some(action) = this.connection.next_send().filter(|_| !this.is_gone) else {
             return;
-        }
-        let answer = if writer.wants_write() {
-            let mut output = writer.output();
-            let mut slices = [std::io::IoSlice::new(&[]); 8];
-            let filled = output.chunks_vectored(&mut slices);
-            let slices = &slices[..filled];
-            assert!(slices.iter().all(|slice| !slice.is_empty()));
-            let bytes = slices.iter().flat_map(|slice| slice.iter().copied());
-            let len = slices.iter().map(|slice| slice.len()).sum();
-            let answer = wire.write(bytes, len, choices, &mut ran.faults);
-            if let Ok(count) = answer {
-                output.advance(count);
+        };
+        let peer_has_ended = link.has_end(side);
+        let has_read_end = this.model.end == Some(End::Eof);
+        let result = match action {
+            SendAction::Write => {
+                let output = this.connection.writer.output();
+                let mut slices = [std::io::IoSlice::new(&[]); 8];
+                let filled = output.chunks_vectored(&mut slices);
+                let slices = &slices[..filled];
+                assert!(slices.iter().all(|slice| !slice.is_empty()));
+                let bytes = slices.iter().flat_map(|slice| slice.iter().copied());
+                let len = slices.iter().map(|slice| slice.len()).sum();
+                link.write(side, bytes, len, choices, &mut ran.faults)
+            }
+            SendAction::Flush => link.flush(side, choices, &mut ran.faults).map(|()| 0),
+            SendAction::Shutdown => {
+                assert_eq!(
+                    this.accepted, this.sent,
+                    "the end comes after the last byte"
+                );
+                link.shut_down(side, choices, &mut ran.faults).map(|()| 0)
+            }
+        };
+        choices.note(result.unwrap_or(usize::MAX) as u64);
+        let progress = this.connection.on_send(action, result);
+        assert_eq!(progress, progress_of(result), "side {side}");
+        let writer = &this.connection.writer;
+        match (action, result) {
+            (SendAction::Write, Ok(count)) => {
                 this.sent += count as u64;
                 let is_low = writer.pending() <= writer.water_marks().low();
-                assert!(
-                    !(is_low && writer.is_full()),
-                    "side {side}: room at the low mark"
-                );
+                assert!(!(is_low && writer.is_full()), "room at the low mark");
             }
-            answer
-        } else if writer.wants_shutdown() {
-            let answer = wire.shut_down(choices, &mut ran.faults);
-            if answer.is_ok() {
-                writer.shutdown_done();
+            (SendAction::Flush, Ok(_)) => assert!(writer.is_flushed()),
+            (SendAction::Shutdown, Ok(_)) => {
+                assert!(has_sent_its_end(writer.state()), "side {side}");
+                this.has_ended = true;
+                link.drop_writer(side, true, &mut ran.faults);
                 if !peer_has_ended {
                     ran.faults.count(Kind::HalfClose);
                 }
             }
-            answer.map(|()| 0)
-        } else {
-            return;
-        };
-        self.choices.note(answer.unwrap_or(usize::MAX) as u64);
-        if let Err(Fault::Lost(loss)) = answer {
-            // What the peer sent before it was gone may still come.
-            self.sides[side].connection.writer.lost(loss);
+            // Both directions have ended.
+            (SendAction::Shutdown, Err(TransportError::Lost(ConnectionError::NotConnected)))
+                if has_read_end =>
+            {
+                assert!(has_sent_its_end(writer.state()), "side {side}");
+            }
+            (_, Err(TransportError::Lost(error))) => {
+                assert_eq!(writer.state(), WriterState::Lost(error), "side {side}");
+                // What the peer sent before it was gone may still come.
+                assert_eq!(
+                    this.connection.wants_read(),
+                    this.model.end.is_none() && !this.model.paused
+                );
+                let says_why = !matches!(
+                    error,
+                    ConnectionError::BrokenPipe | ConnectionError::NotConnected
+                );
+                this.send_loss = Some(error).filter(|_| says_why);
+                link.drop_writer(side, false, &mut ran.faults);
+            }
+            _ => {}
         }
     }
 
@@ -216,12 +257,11 @@ impl Run {
         assert_eq!(outcome, this.model.read(&read), "side {side}: {read:?}");
         let waits = outcome == Outcome::NeedInput;
         let reader = &this.connection.reader;
-        let is_idle = waits && reader.buffered().is_empty();
+        let is_idle = waits && this.model.buffer.is_empty();
         assert!(
             !is_idle || reader.capacity() == 0,
             "side {side}: an idle reader holds nothing"
         );
-        this.wanted = wanted_behind(this.wanted, &read, &outcome);
         self.choices.note(match &outcome {
             Outcome::Frame { bytes, .. } | Outcome::Peeked(bytes) => bytes.len() as u64,
             Outcome::Skipped(index) => 1 << 32 | *index as u64,
@@ -247,10 +287,11 @@ impl Run {
             1 => writer.write_bytes(Bytes::from(data)),
             _ => {
                 let (first, rest) = data.split_at(len / 3);
-                writer.write_vectored(&[first, &[], rest])
+                writer.write_all_vectored([first, &[], rest])
             }
         };
-        let expected = state == WriterState::Open && (len == 0 || pending + len <= writer.cap());
+        let expected =
+            state == WriterState::Open && (len == 0 || pending + len <= writer.max_pending());
         assert_eq!(written.is_ok(), expected, "side {side}: {written:?}");
         if expected {
             this.accepted += len as u64;
@@ -279,7 +320,7 @@ impl Run {
                 .connection
                 .writer
                 .set_water_marks(WaterMarks::with_high(size)),
-            _ => this.connection.writer.set_cap(size * 10),
+            _ => this.connection.writer.set_max_pending(size * 10),
         }
     }
 
@@ -290,20 +331,16 @@ impl Run {
             1..=8 => this.connection.writer.finish(),
             9 => {
                 this.connection.close();
-                this.model.end.get_or_insert(End::Closed);
+                this.model.close();
             }
-            10 => this.lose(Loss::Aborted),
-            11 => self.reset(),
+            10 => this.lose(ConnectionError::Aborted),
+            11 => self.link.reset(&mut self.choices, &mut self.ran.faults),
+            // What comes first is then often the end of the stream.
+            12..=14 => {
+                this.connection.writer.finish();
+                self.link.reset(&mut self.choices, &mut self.ran.faults);
+            }
             _ => {}
-        }
-    }
-
-    /// The network, or a side, ends the connection.
-    fn reset(&mut self) {
-        self.ran.faults.count(Kind::Reset);
-        for (side, wire) in self.sides.iter_mut().zip(&mut self.wires) {
-            side.was_reset = true;
-            wire.reset();
         }
     }
 
@@ -319,59 +356,62 @@ impl Run {
         let slack = SMALLEST_BLOCK.max(2 * this.most_pending);
         assert!(writer.capacity() <= pending + slack, "side {side}");
         assert!(pending > 0 || writer.capacity() == 0, "side {side}");
-        let ends_early = writer.wants_shutdown() && writer.wants_write();
-        assert!(
-            !ends_early,
-            "side {side}: the end comes behind the last byte"
-        );
-
-        match this.connection.state() {
-            ConnectionState::Closed if !this.is_gone => {
-                this.is_gone = true;
-                self.wires[1 - side].drop_reader();
-            }
-            ConnectionState::Lost(loss)
-                if !this.is_gone && this.connection.reader.loss() == Some(loss) =>
-            {
-                // A driver closes the transport, and the peer sees that it was not in order.
-                this.is_gone = true;
-                self.wires[1 - side].drop_reader();
-                if !matches!(
-                    this.connection.writer.state(),
-                    WriterState::Finished | WriterState::Closed
-                ) {
-                    self.reset();
-                }
-            }
-            _ => {}
-        }
+        self.leave(side);
         let (one, other) = (&self.sides[side], &self.sides[1 - side]);
-        let on_the_way = self.wires[side].len() as u64;
-        let lost = one.was_reset || other.is_gone;
+        let on_the_way = self.link.len(1 - side) as u64;
+        let is_lost = self.link.was_cut_off(1 - side) || self.link.is_dead(side) || other.is_gone;
         assert!(
-            lost || one.sent == other.arrived + on_the_way,
+            is_lost || one.sent == other.arrived + on_the_way,
             "nothing vanishes on the wire"
         );
     }
 
-    /// How much the reader may hold, once it has received on top of `unread` bytes.
-    fn check_bound(&self, side: usize, unread: usize) {
+    /// A driver drops a transport that it has nothing to do with any more.
+    fn leave(&mut self, side: usize) {
+        let this = &mut self.sides[side];
+        let in_order = match this.connection.state() {
+            ConnectionState::Closed => true,
+            // What the peer has sent is still read after a failed send.
+            ConnectionState::Lost(_) if this.model.end.is_some() => {
+                has_sent_its_end(this.connection.writer.state())
+            }
+            _ => return,
+        };
+        if !this.is_gone {
+            this.is_gone = true;
+            let faults = &mut self.ran.faults;
+            if in_order {
+                self.link.close(side, &mut self.choices, faults);
+            } else {
+                self.link.abort(side, &mut self.choices, faults);
+            }
+        }
+    }
+
+    /// How much the reader may hold, once it has received.
+    fn check_bound(&self, side: usize) {
         let this = &self.sides[side];
-        let reader = &this.connection.reader;
-        let most = most_held(reader.limit(), this.wanted, unread, this.read_size);
-        let held = reader.capacity();
+        let (held, most) = (this.connection.reader.capacity(), this.most_held);
         assert!(held <= most, "side {side}: {held} > {most}");
     }
 
-    /// Whoever sees the end of the stream has seen all of it.
+    /// The end of the stream comes after all of it.
     fn check_clean_end(&self, side: usize) {
         let peer = &self.sides[1 - side];
+        if self.link.was_cut_off(side) {
+            // A pipe whose writer was given up, and a socket of one machine, look as if they had ended.
+            assert_ne!(
+                self.link.medium(),
+                Medium::Tcp,
+                "side {side}: a loss is no end"
+            );
+            return;
+        }
+        assert!(self.link.has_end(side), "side {side}: no end has arrived");
         assert!(
-            matches!(
-                peer.connection.writer.state(),
-                WriterState::Finished | WriterState::Closed
-            ),
-            "side {side}: a clean end, but the peer has not finished"
+            peer.has_ended,
+            "side {side}: a clean end, but the peer is {:?}",
+            peer.connection
         );
         assert_eq!(
             self.sides[side].arrived, peer.accepted,
@@ -386,13 +426,13 @@ impl Run {
             side.read_size = 500;
             side.connection.writer.finish();
         }
-        self.wires.iter_mut().for_each(Wire::widen);
+        self.link.widen();
         let left: u64 = self
             .sides
             .iter()
             .map(|side| side.accepted - side.sent)
             .sum();
-        let on_the_way: usize = self.wires.iter().map(Wire::len).sum();
+        let on_the_way = self.link.len(0) + self.link.len(1);
         let unread = |side: &Side| side.connection.reader.buffered().len();
         let unread: usize = self.sides.iter().map(unread).sum();
         // One byte in each round, the longest stall, and some rounds to notice the end.
@@ -402,7 +442,7 @@ impl Run {
                 // Two sides that have closed, and both have more to send than the wires hold, read no more.
                 let states = [0, 1].map(|side| self.sides[side].connection.state());
                 assert_eq!(states, [ConnectionState::Closing; 2], "no end is reached");
-                self.sides[0].lose(Loss::TimedOut);
+                self.sides[0].lose(ConnectionError::TimedOut);
                 rounds = 40;
             }
             rounds -= 1;
@@ -418,7 +458,8 @@ impl Run {
         }
         for side in 0..2 {
             let (this, peer) = (&self.sides[side], &self.sides[1 - side]);
-            if !this.was_reset && this.model.end != Some(End::Closed) {
+            let is_lost = self.link.was_cut_off(side) || this.has_given_up;
+            if !is_lost && this.model.end != Some(End::Closed) {
                 assert!(this.connection.reader.at_eof(), "side {side}: no clean end");
                 assert_eq!(
                     this.received, peer.accepted,
@@ -435,8 +476,7 @@ impl Run {
                 .model
                 .end
                 .is_some_and(|end| matches!(end, End::Lost(_)));
-        let has_sent =
-            !this.connection.writer.wants_write() && !this.connection.writer.wants_shutdown();
+        let has_sent = this.connection.next_send().is_none();
         has_read && has_sent && this.connection.reader.buffered().is_empty()
     }
 }
@@ -449,12 +489,15 @@ impl Side {
         connection
             .writer
             .set_water_marks(WaterMarks::with_high(choices.of(&[40, 0, 600])));
-        connection.writer.set_cap(choices.of(&[2000, 30, 700]));
+        connection
+            .writer
+            .set_max_pending(choices.of(&[2000, 30, 700]));
         Self {
             connection,
             model: ReaderModel::new(limit),
             waiting: None,
-            wanted: 0,
+            most_held: 0,
+            bound: MemoryBound::default(),
             read_size: choices.of(&[32, 1, 5, 500]),
             slow_for: 0,
             accepted: 0,
@@ -462,16 +505,31 @@ impl Side {
             arrived: 0,
             received: 0,
             most_pending: 0,
+            send_loss: None,
+            has_ended: false,
             is_gone: false,
-            was_reset: false,
+            has_given_up: false,
         }
     }
 
-    /// The connection is lost; an abort on this side is nothing else.
-    fn lose(&mut self, loss: Loss) {
+    /// This side gives the connection up.
+    fn lose(&mut self, loss: ConnectionError) {
+        self.has_given_up = true;
         self.connection.lost(loss);
-        if let Some(first) = self.connection.reader.loss() {
-            self.model.end = Some(End::Lost(first));
+        if let Some(first) = self.connection.reader.connection_error() {
+            self.model.feed_lost(first);
         }
+    }
+}
+
+fn has_sent_its_end(state: WriterState) -> bool {
+    matches!(state, WriterState::Finished | WriterState::Closed)
+}
+
+fn progress_of(result: Result<usize, TransportError>) -> Progress {
+    match result {
+        Err(TransportError::WouldBlock) => Progress::Blocked,
+        Err(TransportError::Interrupted) => Progress::Interrupted,
+        _ => Progress::Moved,
     }
 }

@@ -24,7 +24,7 @@ const CAMPAIGN: Campaign = Campaign {
 };
 
 #[test]
-fn nothing_is_lost_under_faults_and_everything_arrives_without() {
+fn everything_arrives_once_faults_stop() {
     CAMPAIGN.run(|seed| endpoints::run(Choices::from_seed(seed)));
 }
 

@@ -117,7 +117,7 @@ pub fn t57_secrets_in_errors<S: Subject>() {
     let unwritten = "hunter2\n".as_bytes();
     let mut writer = plimsoll::Writer::new();
     let error = writer
-        .write_line(unwritten, plimsoll::LineEnd::Lf)
+        .write_line(unwritten, plimsoll::LineEnding::Lf)
         .unwrap_err();
     canary(format!("{error} {error:?}"));
 }

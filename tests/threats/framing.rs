@@ -193,6 +193,57 @@ pub fn t20_tail_of_a_long_line<S: Subject>() {
     }
 }
 
+/// A frame that is refused stays refused, also if the skip that followed is cancelled on the way.
+pub fn t20_tail_of_a_skipped_frame<S: Subject>() {
+    let separators = [
+        Separator::new(";").unwrap(),
+        Separator::CRLF,
+        Separator::any([";", "\r\n"]).unwrap(),
+    ];
+    for (separator, end) in separators.iter().zip([";", "\r\n", "\r\n"]) {
+        let refused = format!("{}$X*58\r\r{end}", "#".repeat(20));
+        let next = format!("$A*26{end}");
+        let stream = [refused.as_bytes(), next.as_bytes()].concat();
+        for cut in 16..=refused.len() {
+            for then in [
+                Ask::Until(separator),
+                Ask::Some(LARGE),
+                Ask::Skip(separator),
+            ] {
+                let mut subject = S::new(15, LARGE);
+                subject.feed(&stream[..cut]);
+                let answer = subject.ask(Ask::Until(separator));
+                let refusal = Answer::Failed(Failure::Overrun);
+                if cut == refused.len() {
+                    assert_eq!(answer, refusal);
+                }
+                let skipped = subject.ask(Ask::Skip(separator));
+                subject.cancel();
+                // Of a skip that goes on, the same once more is the rest.
+                let is_over = skipped == whole(b"");
+                assert_eq!(is_over, cut == refused.len(), "cut at {cut}");
+                if !is_over {
+                    if let Ask::Skip(_) = then {
+                        subject.feed(&stream[cut..]);
+                        assert_eq!(subject.ask(then), whole(b""));
+                    } else {
+                        assert_eq!(subject.ask(then), Answer::Wait, "cut at {cut}");
+                        subject.feed(&stream[cut..]);
+                    }
+                } else {
+                    subject.feed(&stream[cut..]);
+                }
+                let rest = if let Ask::Some(_) = then {
+                    subject.ask(then)
+                } else {
+                    subject.ask(Ask::Until(separator))
+                };
+                assert_eq!(rest, whole(next.as_bytes()), "{then:?} cut at {cut}");
+            }
+        }
+    }
+}
+
 /// What has no end is never what has one.
 pub fn t21_end_in_mid_line<S: Subject>() {
     for len in 1..=7 {

@@ -44,6 +44,7 @@ threats! {
     memory {
         t01_endless_line
         t02_declared_length
+        t02_declared_length_of_a_frame
         t03_read_ahead
         t04_empty_items
         t05_output_never_read
@@ -64,6 +65,7 @@ threats! {
         t18_end_of_data_across_cuts
         t19_injected_lines
         t20_tail_of_a_long_line
+        t20_tail_of_a_skipped_frame
         t21_end_in_mid_line
         t22_overlapping_separators
         t23_text_that_is_none

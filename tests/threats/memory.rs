@@ -54,6 +54,34 @@ pub fn t02_declared_length<S: Subject>() {
     }
 }
 
+/// Nothing is reserved by a number that comes before its frame.
+pub fn t02_declared_length_of_a_frame<S: Subject>() {
+    for len in [u64::MAX, u64::MAX - 8, 1 << 63, 1 << 40] {
+        let mut subject = S::new(LIMIT, CAP);
+        let ((), heap) = measure(|| {
+            for byte in len.to_be_bytes() {
+                assert_eq!(subject.ask(Ask::LengthPrefixed), Answer::Wait);
+                subject.feed(&[byte]);
+            }
+            for _ in 0..2 {
+                let answer = subject.ask(Ask::LengthPrefixed);
+                assert_eq!(answer, Answer::Failed(Failure::TooMuch));
+            }
+        });
+        assert!(heap.peak < 1024, "{} bytes for eight", heap.peak);
+    }
+
+    let mut subject = S::new(LIMIT, CAP);
+    let ((), heap) = measure(|| {
+        subject.feed(&(CAP as u64 - 8).to_be_bytes());
+        for _ in 0..10 {
+            assert_eq!(subject.ask(Ask::LengthPrefixed), Answer::Wait);
+            subject.feed(&[b'a'; 1000]);
+        }
+    });
+    assert!(heap.peak < 64 * 1024, "{} bytes for 10,000", heap.peak);
+}
+
 /// Whatever is read when, a driver that reads while that is wanted overshoots by one read at most.
 pub fn t03_read_ahead<S: Subject>() {
     let mut random = Random(3);

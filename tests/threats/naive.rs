@@ -108,6 +108,28 @@ impl Subject for Naive {
                     false => Answer::Wait,
                 }
             }
+            Ask::LengthPrefixed => {
+                let Some(head) = self.buffer.first_chunk().copied() else {
+                    return self.rest();
+                };
+                let len = u64::from_be_bytes(head) as usize;
+                self.buffer.reserve(len);
+                if self.buffer.len() - head.len() < len {
+                    return Answer::Wait;
+                }
+                let frame = self.buffer.split_to(8 + len).split_off(8);
+                Answer::Whole(frame.freeze())
+            }
+            Ask::Skip(separator) => match self.until(separator) {
+                Answer::Wait => {
+                    self.buffer.clear();
+                    Answer::Wait
+                }
+                Answer::Whole(_) | Answer::Failed(Failure::LineTooLong) => {
+                    Answer::Whole(Bytes::new())
+                }
+                other => other,
+            },
             Ask::Some(_) if self.buffer.is_empty() => self.rest(),
             Ask::Some(max) => {
                 let len = max.min(self.buffer.len());

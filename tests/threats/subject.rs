@@ -2,7 +2,8 @@
 
 use bytes::{Buf, Bytes};
 use plimsoll::{
-    Connection, Frame, LineEnd, Loss, ReadError, Reader, Separator, Step, Writer, bytes,
+    Connection, ConnectionError, Frame, LengthPrefix, LineEnding, ReadError, Reader, Separator,
+    Step, Writer, bytes,
 };
 
 /// Most bytes that a driver receives at once.
@@ -15,6 +16,10 @@ pub enum Ask<'a> {
     StrictLine,
     Until(&'a Separator),
     Exact(usize),
+    /// A frame after its length, eight bytes.
+    LengthPrefixed,
+    /// Everything up to and including the separator is discarded. Whole is nothing.
+    Skip(&'a Separator),
     Some(usize),
 }
 
@@ -88,6 +93,11 @@ impl Product {
             Ask::StrictLine => reader.read_until(&Separator::STRICT_CRLF),
             Ask::Until(separator) => reader.read_until(separator),
             Ask::Exact(count) => reader.read_exact(count),
+            Ask::LengthPrefixed => reader.read_length_prefixed(&LengthPrefix::U64_BE),
+            Ask::Skip(separator) => match reader.skip_until(separator)? {
+                Step::Ready(_) => reader.read_exact(0),
+                Step::NeedInput => Ok(Step::NeedInput),
+            },
             Ask::Some(max) => reader.read(max),
         }
     }
@@ -96,7 +106,7 @@ impl Product {
 impl Subject for Product {
     fn new(limit: usize, cap: usize) -> Self {
         let mut writer = Writer::new();
-        writer.set_cap(cap);
+        writer.set_max_pending(cap);
         let mut connection = Connection::new();
         connection.reader = Reader::with_limit(limit);
         connection.writer = writer;
@@ -118,7 +128,7 @@ impl Subject for Product {
     }
 
     fn lose(&mut self) {
-        self.0.lost(Loss::Reset);
+        self.0.lost(ConnectionError::Reset);
     }
 
     fn wants_read(&self) -> bool {
@@ -128,7 +138,7 @@ impl Subject for Product {
     fn ask(&mut self, ask: Ask<'_>) -> Answer {
         match self.try_ask(ask) {
             Ok(Step::NeedInput) => Answer::Wait,
-            Ok(Step::Ready(frame)) => match (ask, frame.matched()) {
+            Ok(Step::Ready(frame)) => match (ask, frame.separator_index()) {
                 (Ask::Line | Ask::Some(_), None) if frame.is_empty() => Answer::End,
                 (Ask::Line, None) => Answer::Partial(frame.to_bytes()),
                 _ => Answer::Whole(frame.to_bytes()),
@@ -138,8 +148,8 @@ impl Subject for Product {
                 ReadError::LimitOverrun { .. } => Failure::Overrun,
                 ReadError::BareLineBreak { .. } => Failure::BareLineBreak,
                 ReadError::Incomplete { .. } => Failure::Incomplete,
-                ReadError::CapExceeded { .. } => Failure::TooMuch,
-                ReadError::Lost(_) => Failure::Lost,
+                ReadError::CountTooLarge { .. } => Failure::TooMuch,
+                ReadError::ConnectionLost(_) => Failure::Lost,
                 other => panic!("{other}"),
             }),
         }
@@ -171,11 +181,11 @@ impl Subject for Product {
     }
 
     fn write(&mut self, parts: &[&[u8]]) -> bool {
-        self.0.writer.write_vectored(parts).is_ok()
+        self.0.writer.write_all_vectored(parts).is_ok()
     }
 
     fn write_line(&mut self, line: &[u8]) -> bool {
-        self.0.writer.write_line(line, LineEnd::CrLf).is_ok()
+        self.0.writer.write_line(line, LineEnding::CrLf).is_ok()
     }
 
     fn finish(&mut self) {

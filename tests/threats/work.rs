@@ -6,17 +6,11 @@ use crate::subject::{Answer, Ask, Subject};
 
 const SIZE: usize = 1 << 20;
 
-/// What `size` bytes may cost when `separators` byte strings of at most `longest` bytes are searched
-/// for, and the bytes come in `feeds` pieces.
-fn assert_linear<S: Subject>(
-    subject: &S,
-    size: usize,
-    separators: usize,
-    longest: usize,
-    feeds: usize,
-) {
+/// What `size` bytes may cost when `separators` byte strings are searched for, in however many pieces
+/// the bytes come.
+fn assert_linear<S: Subject>(subject: &S, size: usize, separators: usize) {
     let (examined, copied) = subject.costs();
-    let bound = (separators * (size + feeds * (longest - 1))) as u64;
+    let bound = (2 * separators * size) as u64;
     assert!(examined <= bound, "{examined} > {bound} examined");
     let bound = 3 * size as u64;
     assert!(copied <= bound, "{copied} > {bound} copied");
@@ -33,7 +27,7 @@ pub fn t10_rescanning<S: Subject>() {
             subject.cancel();
         }
         // Of the strict line the carriage return is one more than of the others.
-        assert_linear(&subject, fed, 5, 11, fed);
+        assert_linear(&subject, fed, 5);
     }
 }
 
@@ -47,7 +41,7 @@ pub fn t11_moving_bytes_for_each_line<S: Subject>() {
         while let Answer::Whole(_) = subject.ask(Ask::Line) {
             lines += 1;
         }
-        assert_linear(&subject, fed * piece.len(), 1, 1, fed);
+        assert_linear(&subject, fed * piece.len(), 1);
     }
     assert_eq!(lines, 1_000_000);
 }
@@ -62,12 +56,12 @@ pub fn t12_separators_that_defeat_the_search<S: Subject>() {
         for fed in 1..=SIZE / 1024 {
             subject.feed(&[b'a'; 1024]);
             assert_eq!(subject.ask(Ask::Until(&separator)), Answer::Wait);
-            assert_linear(&subject, fed * 1024, count, needle.len(), fed);
+            assert_linear(&subject, fed * 1024, count);
         }
         subject.feed(b"b");
         let found = subject.ask(Ask::Until(&separator));
         assert!(matches!(found, Answer::Whole(frame) if frame.len() == SIZE + 1));
-        assert_linear(&subject, SIZE + 1, count, needle.len(), SIZE / 1024 + 1);
+        assert_linear(&subject, SIZE + 1, count);
     }
 }
 

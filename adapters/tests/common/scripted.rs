@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use plimsoll::Loss;
-use plimsoll::testing::{Call, Fault, ScriptedPeer};
+use plimsoll::TransportError;
+use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll_io::{ReadHalf, Sleep, Transport, WriteHalf};
 
 /// The transport, and whoever looks at what became of the peer.
@@ -16,8 +16,9 @@ pub struct Scripted(Arc<Mutex<State>>);
 #[derive(Debug)]
 pub struct ScriptedRead(Scripted);
 
+/// `None` once it was joined again.
 #[derive(Debug)]
-pub struct ScriptedWrite(Scripted);
+pub struct ScriptedWrite(Option<Scripted>);
 
 #[derive(Debug)]
 pub struct State {
@@ -84,7 +85,7 @@ impl Scripted {
         &self,
         cx: &Context<'_>,
         call: Call,
-        ask: impl FnOnce(&mut State, Option<Lie>) -> Result<A, Fault>,
+        ask: impl FnOnce(&mut State, Option<Lie>) -> Result<A, TransportError>,
     ) -> Poll<io::Result<A>> {
         let mut state = self.lock();
         let number = state.calls.len();
@@ -101,7 +102,7 @@ impl Scripted {
         *waiting = None;
         match answer {
             Ok(answer) => Poll::Ready(Ok(answer)),
-            Err(Fault::WouldBlock) => {
+            Err(TransportError::WouldBlock) => {
                 *waiting = Some(cx.waker().clone());
                 Poll::Pending
             }
@@ -111,14 +112,12 @@ impl Scripted {
 }
 
 /// What an operating system calls a fault.
-pub fn kind_of(fault: Fault) -> io::ErrorKind {
+pub fn kind_of(fault: TransportError) -> io::ErrorKind {
     match fault {
-        Fault::WouldBlock => io::ErrorKind::WouldBlock,
-        Fault::Interrupted => io::ErrorKind::Interrupted,
-        Fault::Lost(Loss::Reset) => io::ErrorKind::ConnectionReset,
-        Fault::Lost(Loss::Aborted) => io::ErrorKind::ConnectionAborted,
-        Fault::Lost(Loss::TimedOut) => io::ErrorKind::TimedOut,
-        _ => io::ErrorKind::Other,
+        TransportError::WouldBlock => io::ErrorKind::WouldBlock,
+        TransportError::Interrupted => io::ErrorKind::Interrupted,
+        TransportError::Lost(error) => error.kind(),
+        other => panic!("{other} is new"),
     }
 }
 
@@ -127,11 +126,12 @@ impl Transport for Scripted {
     type Write = ScriptedWrite;
 
     fn split(self) -> (ScriptedRead, ScriptedWrite) {
-        (ScriptedRead(self.clone()), ScriptedWrite(self))
+        (ScriptedRead(self.clone()), ScriptedWrite(Some(self)))
     }
 
-    fn join(_: ScriptedRead, write: ScriptedWrite) -> Self {
-        write.0
+    fn join(read: ScriptedRead, mut write: ScriptedWrite) -> Self {
+        write.0 = None;
+        read.0
     }
 
     /// No time passes in these tests.
@@ -156,6 +156,21 @@ impl ReadHalf for ScriptedRead {
     }
 }
 
+impl ScriptedWrite {
+    fn transport(&self) -> &Scripted {
+        self.0.as_ref().expect("it was not joined")
+    }
+}
+
+/// The end of a pipe.
+impl Drop for ScriptedWrite {
+    fn drop(&mut self) {
+        if let Some(Ok(mut state)) = self.0.as_ref().map(|transport| transport.0.lock()) {
+            state.peer.drop_write_side();
+        }
+    }
+}
+
 impl WriteHalf for ScriptedWrite {
     fn poll_write(
         &mut self,
@@ -163,22 +178,26 @@ impl WriteHalf for ScriptedWrite {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         assert!(slices.iter().all(|slice| !slice.is_empty()));
-        self.0.call(cx, Call::Write, |state, lie| match lie {
-            Some(Lie::Zero) => Ok(0),
-            Some(Lie::OneTooMany) => Ok(slices.iter().map(|slice| slice.len()).sum::<usize>() + 1),
-            None => {
-                let slices: Vec<&[u8]> = slices.iter().map(|slice| &**slice).collect();
-                state.peer.write(&slices)
-            }
-        })
+        self.transport()
+            .call(cx, Call::Write, |state, lie| match lie {
+                Some(Lie::Zero) => Ok(0),
+                Some(Lie::OneTooMany) => {
+                    Ok(slices.iter().map(|slice| slice.len()).sum::<usize>() + 1)
+                }
+                None => {
+                    let slices: Vec<&[u8]> = slices.iter().map(|slice| &**slice).collect();
+                    state.peer.write(&slices)
+                }
+            })
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.call(cx, Call::Flush, |state, _| state.peer.flush())
+        self.transport()
+            .call(cx, Call::Flush, |state, _| state.peer.flush())
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0
+        self.transport()
             .call(cx, Call::Shutdown, |state, _| state.peer.shutdown())
     }
 }

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 
-use plimsoll::testing::{Call, Fault, ScriptedPeer};
-use plimsoll::{Loss, Separator};
+use plimsoll::TransportError;
+use plimsoll::testing::{Call, ScriptedPeer};
+use plimsoll::{ConnectionError, Separator};
 use plimsoll_io::{Error, Options, Stream, StreamReader, StreamWriter, WaterMarks};
 
 use super::Random;
@@ -267,7 +268,7 @@ pub struct Outcome {
 pub struct Failure {
     pub text: String,
     /// Present if the connection was lost, with the kind of the transport's error, if there was one.
-    pub lost: Option<(Loss, Option<io::ErrorKind>)>,
+    pub lost: Option<(ConnectionError, Option<io::ErrorKind>)>,
 }
 
 /// When futures are dropped.
@@ -386,7 +387,7 @@ impl Session {
 
     /// As [`reference`](Self::reference), but the stream ends with a loss.
     pub fn reference_lost(&self) -> Outcome {
-        let lost = Fault::Lost(Loss::Reset);
+        let lost = TransportError::Lost(ConnectionError::Reset);
         self.outcome_with(
             ScriptedPeer::new()
                 .sends(self.input)
@@ -416,8 +417,8 @@ impl Session {
         let hold_up = |mut peer: ScriptedPeer, random: &mut Random, call| {
             for _ in 0..random.below(most + 1) {
                 let fault = match random.below(6) {
-                    0 => Fault::Interrupted,
-                    _ => Fault::WouldBlock,
+                    0 => TransportError::Interrupted,
+                    _ => TransportError::WouldBlock,
                 };
                 peer = peer.fails(call, fault);
             }
@@ -498,6 +499,12 @@ impl Operation {
             match cancel.then {
                 Then::Retry => {}
                 Then::Yield => yielded().await,
+                // Another read first finishes what the skip has begun. The same one again is a second.
+                Then::Other if matches!(self, SkipUntil(_)) => {
+                    if reader.peek(1).await.is_ok() {
+                        return Ok(bytes);
+                    }
+                }
                 Then::Other => drop(polled(reader.peek(1), 1).await),
             }
         }

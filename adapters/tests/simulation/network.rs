@@ -1,4 +1,4 @@
-//! Transports over simulated wires, that also lie, and a clock that goes on only when all else waits.
+//! Transports over a simulated link, that also lie, and a clock that goes on only when all else waits.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -8,14 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use plimsoll::Loss;
-use plimsoll::testing::Fault;
+use plimsoll::{ConnectionError, TransportError};
 use plimsoll_io::{ReadHalf, Sleep, Transport, WriteHalf};
 
 use super::choices::Choices;
-use super::wire::{Faults, Kind, Wire, byte_at};
+use super::wire::{Faults, Kind, Link, Medium, byte_at};
 
-/// The two wires of a connection, and all that goes wrong with them.
+/// What carries a connection, and all that goes wrong with it.
 #[derive(Clone, Debug)]
 pub struct Network(Arc<Mutex<State>>);
 
@@ -24,8 +23,7 @@ pub struct State {
     pub choices: Choices,
     pub faults: Faults,
     pub sides: [SideState; 2],
-    /// The wire that each side writes to.
-    wires: [Wire; 2],
+    pub link: Link,
     /// How many calls were made.
     pub calls: u64,
     /// How many of the last ones changed nothing, though nothing goes wrong any more.
@@ -41,13 +39,17 @@ pub struct SideState {
     pub read: u64,
     pub written: u64,
     /// How reads ended: at a clean end, or with a loss.
-    pub read_end: Option<Result<(), Loss>>,
+    pub read_end: Option<Result<(), ConnectionError>>,
+    /// The first loss that a call for its output has met, but for those that say nothing of the cause.
+    pub send_loss: Option<ConnectionError>,
     /// Whether a call for its output has failed.
     pub write_failed: bool,
     /// Whether the side has ended its stream in order.
     pub has_finished: bool,
-    /// Whether the connection was reset.
-    pub was_reset: bool,
+    /// Whether a transport has lied, or the side gave the connection up.
+    pub was_lost: bool,
+    /// How many halves of the transport were dropped.
+    dropped: u8,
     /// Who waits, and whether the wire would let him go on, had the call not been held up.
     reader: Option<(Waker, Wait)>,
     writer: Option<(Waker, Wait)>,
@@ -75,22 +77,41 @@ pub struct EndWrite(Network, usize);
 const MOST_IDLE_CALLS: u64 = 1000;
 
 /// Errors that no transport has to give, but any may.
-const ERRORS: [(io::ErrorKind, Loss); 4] = [
-    (io::ErrorKind::Other, Loss::Transport),
-    (io::ErrorKind::TimedOut, Loss::TimedOut),
-    (io::ErrorKind::WouldBlock, Loss::Transport),
-    (io::ErrorKind::UnexpectedEof, Loss::Transport),
+const ERRORS: [io::ErrorKind; 4] = [
+    io::ErrorKind::Other,
+    io::ErrorKind::TimedOut,
+    io::ErrorKind::WouldBlock,
+    io::ErrorKind::UnexpectedEof,
 ];
+
+/// What such an error is to a stream. Whoever would block waits, and does not say so.
+fn loss_of(kind: io::ErrorKind) -> Option<ConnectionError> {
+    Some(match kind {
+        io::ErrorKind::TimedOut => ConnectionError::TimedOut,
+        io::ErrorKind::Interrupted => return None,
+        _ => ConnectionError::Transport,
+    })
+}
+
+/// Whether a loss that a send has met is why there is nothing more to receive.
+fn says_why(error: ConnectionError) -> bool {
+    !matches!(
+        error,
+        ConnectionError::BrokenPipe | ConnectionError::NotConnected
+    )
+}
 
 impl Network {
     pub fn new(mut choices: Choices) -> Self {
-        let wires = [(); 2].map(|()| Wire::new(&mut choices));
+        // No pipes: a stream keeps its write half when that has ended, and a pipe ends by being dropped.
+        let media = [Medium::Tcp, Medium::Tcp, Medium::Unix];
+        let link = Link::new(&mut choices, &media);
         CLOCK.with_borrow_mut(|clock| *clock = Clock::default());
         Self(Arc::new(Mutex::new(State {
             choices,
             faults: Faults::default(),
             sides: Default::default(),
-            wires,
+            link,
             calls: 0,
             idle_calls: 0,
         })))
@@ -127,9 +148,11 @@ impl Network {
             }
         }
         // After a lie each side may wait for the other one to end. Otherwise somebody was not woken.
-        let is_lost = state.sides.iter().any(|side| side.was_reset);
-        if is_lost && !state.wires.iter().all(Wire::is_reset) {
-            state.reset();
+        let is_lost = state.is_lost();
+        if is_lost && !(state.link.is_dead(0) && state.link.is_dead(1)) {
+            let State { choices, link, .. } = &mut *state;
+            link.lose(choices);
+            state.wake_all();
             return true;
         }
         is_lost && ring(&mut state.faults)
@@ -137,7 +160,15 @@ impl Network {
 
     /// The network loses the connection.
     pub fn reset(&self) {
-        self.lock().reset();
+        let mut state = self.lock();
+        let State {
+            choices,
+            faults,
+            link,
+            ..
+        } = &mut *state;
+        link.reset(choices, faults);
+        state.wake_all();
     }
 
     /// Makes a call; whoever it concerns is woken behind it.
@@ -151,6 +182,7 @@ impl Network {
         let mut state = self.lock();
         state.calls += 1;
         let before = state.progress();
+        let were_dead = [0, 1].map(|side| state.link.is_dead(side));
         let answer = make(&mut state);
         state.idle_calls = match state.choices.are_over() && before == state.progress() {
             true => state.idle_calls + 1,
@@ -162,22 +194,29 @@ impl Network {
         );
         let noted = match &answer {
             Ok(_) => 0,
-            Err(Failure::Fault(fault)) => 1 + u64::from(*fault == Fault::WouldBlock),
+            Err(Failure::TransportError(fault)) => {
+                1 + u64::from(*fault == TransportError::WouldBlock)
+            }
             Err(Failure::Error(_)) => 3,
         };
         state
             .choices
             .note(noted << 8 | (side as u64) << 1 | u64::from(is_read));
-        let natural = match is_read {
-            true => state.wires[1 - side].len() == 0 && !state.wires[1 - side].has_ended(),
-            false => state.wires[side].is_full(),
+        let natural = state.link.has_to_wait(side, is_read);
+        let loss = match answer {
+            Err(Failure::TransportError(TransportError::Lost(error))) => Some(error),
+            Err(Failure::Error(kind)) => loss_of(kind),
+            _ => None,
         };
         let this = &mut state.sides[side];
-        this.write_failed |= !is_read
-            && matches!(
-                answer,
-                Err(Failure::Fault(Fault::Lost(_)) | Failure::Error(_))
-            );
+        if !is_read && this.send_loss.is_none() {
+            this.send_loss = loss.filter(|error| says_why(*error));
+        }
+        this.write_failed |= !is_read && loss.is_some();
+        if were_dead != [0, 1].map(|side| state.link.is_dead(side)) {
+            state.wake_all();
+        }
+        let this = &mut state.sides[side];
         let slot = match is_read {
             true => &mut this.reader,
             false => &mut this.writer,
@@ -193,7 +232,7 @@ impl Network {
                 });
                 Poll::Ready(Ok(answer))
             }
-            Err(Failure::Fault(Fault::WouldBlock)) => {
+            Err(Failure::TransportError(TransportError::WouldBlock)) => {
                 let wait = match natural {
                     true => Wait::Other,
                     false => Wait::Time,
@@ -201,10 +240,13 @@ impl Network {
                 *slot = Some((cx.waker().clone(), wait));
                 Poll::Pending
             }
-            Err(Failure::Fault(Fault::Interrupted)) => {
+            Err(Failure::TransportError(TransportError::Interrupted)) => {
                 Poll::Ready(Err(io::ErrorKind::Interrupted.into()))
             }
-            Err(Failure::Fault(_)) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+            Err(Failure::TransportError(TransportError::Lost(error))) => {
+                Poll::Ready(Err(error.kind().into()))
+            }
+            Err(Failure::TransportError(other)) => panic!("{other} is new"),
             Err(Failure::Error(kind)) => Poll::Ready(Err(kind.into())),
         }
     }
@@ -212,26 +254,45 @@ impl Network {
 
 /// Why a call came to nothing.
 enum Failure {
-    Fault(Fault),
+    TransportError(TransportError),
     Error(io::ErrorKind),
 }
 
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<TransportError> for Failure {
+    fn from(fault: TransportError) -> Self {
+        Self::TransportError(fault)
     }
 }
 
 impl State {
-    /// Resets the connection, unless it has been.
-    fn reset(&mut self) {
-        if self.wires.iter().all(Wire::is_reset) {
-            return;
-        }
-        self.faults.count(Kind::Reset);
-        for (side, wire) in self.sides.iter_mut().zip(&mut self.wires) {
-            side.was_reset = true;
-            wire.reset();
+    /// A side gives its transport up.
+    fn give_up(&mut self, side: usize) {
+        self.sides[side].was_lost = true;
+        self.link.abort(side, &mut self.choices, &mut self.faults);
+        self.wake_all();
+    }
+
+    /// A side drops its transport.
+    fn close(&mut self, side: usize) {
+        self.link.close(side, &mut self.choices, &mut self.faults);
+        self.wake_all();
+    }
+
+    /// Whether something was lost, on whichever side.
+    pub fn is_lost(&self) -> bool {
+        [0, 1].into_iter().any(|side| {
+            let of_link = self.link.is_dead(side) || self.link.was_cut_off(side);
+            of_link || self.sides[side].was_lost
+        })
+    }
+
+    /// Whether something of what a side was sent may be gone.
+    pub fn was_cut_off(&self, side: usize) -> bool {
+        self.link.was_cut_off(side) || self.sides.iter().any(|side| side.was_lost)
+    }
+
+    fn wake_all(&mut self) {
+        for side in &mut self.sides {
             wake(&mut side.reader);
             wake(&mut side.writer);
         }
@@ -244,15 +305,15 @@ impl State {
             (
                 this.read,
                 this.written,
-                this.was_reset,
-                self.wires[side].has_ended(),
+                self.link.is_dead(side),
+                self.link.has_end(side),
             )
         };
         [of(0), of(1)]
     }
 
     pub fn is_full_towards(&self, side: usize) -> bool {
-        self.wires[1 - side].is_full()
+        self.link.is_full(side)
     }
 
     /// Whether this call is one that goes wrong as none should.
@@ -289,14 +350,13 @@ impl ReadHalf for EndRead {
         network.call(cx, *side, true, |state| {
             assert!(!room.is_empty(), "room is never none");
             if state.lies() {
-                state.sides[*side].was_reset = true;
-                state.sides[1 - *side].was_reset = true;
+                state.sides[*side].was_lost = true;
                 return match state.choices.below(ERRORS.len() + 2) {
                     0 => Ok(room.len() + 1),
                     1 => Ok(usize::MAX),
                     error => {
-                        let (kind, loss) = ERRORS[error - 2];
-                        state.sides[*side].read_end = Some(Err(loss));
+                        let kind = ERRORS[error - 2];
+                        state.sides[*side].read_end = loss_of(kind).map(Err);
                         Err(Failure::Error(kind))
                     }
                 };
@@ -305,12 +365,12 @@ impl ReadHalf for EndRead {
                 choices,
                 faults,
                 sides,
-                wires,
+                link,
                 ..
             } = state;
             let this = &mut sides[*side];
-            let read = wires[1 - *side].read(room, choices, faults);
-            if let Err(Fault::Lost(loss)) = read {
+            let read = link.read(*side, room, choices, faults);
+            if let Err(TransportError::Lost(loss)) = read {
                 this.read_end = Some(Err(loss));
             }
             let count = read?;
@@ -324,7 +384,8 @@ impl ReadHalf for EndRead {
             this.handed_out.extend_from_slice(&room[..count]);
             this.read += count as u64;
             if count == 0 {
-                this.read_end = Some(Ok(()));
+                // The system has reported the loss to a send.
+                this.read_end = Some(this.send_loss.map_or(Ok(()), Err));
             }
             Ok(count)
         })
@@ -342,24 +403,23 @@ impl WriteHalf for EndWrite {
             assert!(!slices.is_empty() && slices.iter().all(|slice| !slice.is_empty()));
             let len: usize = slices.iter().map(|slice| slice.len()).sum();
             if state.lies() {
-                state.sides[0].was_reset = true;
-                state.sides[1].was_reset = true;
+                state.sides[*side].was_lost = true;
                 return match state.choices.below(ERRORS.len() + 3) {
                     0 => Ok(0),
                     1 => Ok(len + 1),
                     2 => Ok(usize::MAX),
-                    error => Err(Failure::Error(ERRORS[error - 3].0)),
+                    error => Err(Failure::Error(ERRORS[error - 3])),
                 };
             }
             let State {
                 choices,
                 faults,
                 sides,
-                wires,
+                link,
                 ..
             } = state;
             let bytes = slices.iter().flat_map(|slice| slice.iter().copied());
-            let count = wires[*side].write(bytes, len, choices, faults)?;
+            let count = link.write(*side, bytes, len, choices, faults)?;
             sides[*side].written += count as u64;
             Ok(count)
         })
@@ -371,10 +431,10 @@ impl WriteHalf for EndWrite {
             let State {
                 choices,
                 faults,
-                wires,
+                link,
                 ..
             } = state;
-            Ok(wires[*side].hold_up(Kind::WriteBlocked, choices, faults)?)
+            Ok(link.flush(*side, choices, faults)?)
         })
     }
 
@@ -385,11 +445,11 @@ impl WriteHalf for EndWrite {
                 choices,
                 faults,
                 sides,
-                wires,
+                link,
                 ..
             } = state;
-            let is_first = !wires[1 - *side].has_ended();
-            wires[*side].shut_down(choices, faults)?;
+            let is_first = !link.has_end(*side);
+            link.shut_down(*side, choices, faults)?;
             sides[*side].has_finished = true;
             if is_first {
                 faults.count(Kind::HalfClose);
@@ -399,25 +459,28 @@ impl WriteHalf for EndWrite {
     }
 
     fn abort(&mut self) {
-        self.0.reset();
+        self.0.lock().give_up(self.1);
     }
 }
 
-/// A half that is dropped shows on the other side.
 impl Drop for EndRead {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.wires[1 - self.1].drop_reader();
-        wake(&mut state.sides[1 - self.1].writer);
+        drop_half(&self.0, self.1);
     }
 }
 
-/// As a socket does, it ends its stream in order, whatever was to be sent.
 impl Drop for EndWrite {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.wires[self.1].drop_writer();
-        wake(&mut state.sides[1 - self.1].reader);
+        drop_half(&self.0, self.1);
+    }
+}
+
+/// A socket is closed with its last half.
+fn drop_half(network: &Network, side: usize) {
+    let mut state = network.lock();
+    state.sides[side].dropped += 1;
+    if state.sides[side].dropped == 2 {
+        state.close(side);
     }
 }
 
