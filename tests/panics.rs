@@ -15,10 +15,13 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use common::functions::{functions, sources};
 use common::report;
-use plimsoll::{Connection, LineEnd, Loss, Reader, Separator, Step, WaterMarks, Writer};
+use plimsoll::{
+    Connection, ConnectionError, Frame, LengthPrefix, LineEnding, ReadError, Reader, SendAction,
+    Separator, Step, TransportError, WaterMarks, Writer,
+};
 use plimsoll_io::blocking::{self, Blocking};
 use plimsoll_io::memory::{self, Memory};
 use plimsoll_io::tokio::Tokio;
@@ -84,11 +87,32 @@ const LIMITS: [usize; 3] = [1, 64, usize::MAX];
 const INPUTS: [&[u8]; 4] = [b"", b"a", b"line\nrest\r\n", &[b'x'; 300]];
 const SIZES: [usize; 4] = [0, 1, 100, usize::MAX];
 
-fn separators() -> [Separator; 4] {
+fn separators() -> [Separator; 6] {
     let several = Separator::any(["\n", "\r\n", "never"]).unwrap();
     let rest = Separator::new("rest").unwrap();
-    [Separator::LF, Separator::STRICT_CRLF, rest, several]
+    let [strict, universal] = [Separator::STRICT_CRLF, Separator::UNIVERSAL_NEWLINE];
+    let two_lines = Separator::CRLF_CRLF;
+    [Separator::LF, strict, universal, two_lines, rest, several]
 }
+
+const PREFIXES: [LengthPrefix; 4] = [
+    LengthPrefix::U8,
+    LengthPrefix::U16_LE.offset(1).adjustment(-4),
+    LengthPrefix::U32_BE.skip(0),
+    LengthPrefix::U64_BE.adjustment(i64::MIN).skip(usize::MAX),
+];
+
+const ACTIONS: [SendAction; 3] = [SendAction::Write, SendAction::Flush, SendAction::Shutdown];
+
+/// Results of calls to a transport, the last of which ends both directions.
+const RESULTS: [Result<usize, TransportError>; 6] = [
+    Err(TransportError::WouldBlock),
+    Err(TransportError::Interrupted),
+    Ok(1),
+    Ok(usize::MAX),
+    Err(TransportError::Lost(ConnectionError::NotConnected)),
+    Err(TransportError::Lost(ConnectionError::Reset)),
+];
 
 /// What is done to a connection before each operation; of each list one, in this order.
 const EARLIER: [&[fn(&mut Connection)]; 4] = [
@@ -98,12 +122,14 @@ const EARLIER: [&[fn(&mut Connection)]; 4] = [
         |connection| ignore(connection.reader.read_line()),
         |connection| ignore(connection.reader.read_exact(200)),
         |connection| ignore(connection.reader.input(8)),
+        |connection| ignore(connection.reader.skip_until(&Separator::CRLF_CRLF)),
+        |connection| ignore(connection.reader.skip_exact(500)),
     ],
     // The end of the peer's stream.
     &[
         |_| {},
         |connection| connection.reader.feed_eof(),
-        |connection| connection.reader.feed_lost(Loss::Reset),
+        |connection| connection.reader.feed_lost(ConnectionError::Reset),
         |connection| connection.close(),
         |connection| connection.abort(),
     ],
@@ -131,7 +157,7 @@ const EARLIER: [&[fn(&mut Connection)]; 4] = [
             connection.writer.shutdown_done();
         },
         |connection| connection.writer.close(),
-        |connection| connection.writer.lost(Loss::TimedOut),
+        |connection| connection.writer.lost(ConnectionError::TimedOut),
     ],
 ];
 
@@ -141,7 +167,11 @@ fn frame_after(reader: &mut Reader, between: fn(&mut Reader)) {
         let token = frame.token();
         between(reader);
         let frame = reader.frame(token);
-        let _ = (frame.content().len(), frame.matched(), frame.to_bytes());
+        let _ = (
+            frame.content().len(),
+            frame.separator_index(),
+            frame.to_bytes(),
+        );
         ignore(frame.into_bytes());
     }
 }
@@ -162,8 +192,10 @@ const READER: Operations<Reader> = &[
             .for_each(|size| reader.set_limit(*size))
     }),
     ("set_limit", |reader| reader.set_limit(0)),
-    ("set_cap", |reader| {
-        SIZES.iter().for_each(|size| reader.set_cap(*size))
+    ("set_max_read_exact", |reader| {
+        SIZES
+            .iter()
+            .for_each(|size| reader.set_max_read_exact(*size))
     }),
     ("feed", |reader| reader.feed(b"")),
     ("feed", |reader| reader.feed(b"more\n")),
@@ -173,7 +205,9 @@ const READER: Operations<Reader> = &[
     ("commit", |reader| reader.commit(8)),
     ("commit", |reader| reader.commit(usize::MAX)),
     ("feed_eof", Reader::feed_eof),
-    ("feed_lost", |reader| reader.feed_lost(Loss::Aborted)),
+    ("feed_lost", |reader| {
+        reader.feed_lost(ConnectionError::Aborted)
+    }),
     ("read", |reader| {
         SIZES.iter().for_each(|size| ignore(reader.read(*size)))
     }),
@@ -185,13 +219,70 @@ const READER: Operations<Reader> = &[
             .iter()
             .for_each(|it| ignore(reader.read_until(it)))
     }),
+    ("read_delimited", |reader| {
+        separators()
+            .iter()
+            .for_each(|it| ignore(reader.read_delimited(it)))
+    }),
+    ("peek_until", |reader| {
+        for separator in &separators() {
+            if let Ok(Step::Ready(peeked)) = reader.peek_until(separator) {
+                let _ = (peeked.content().len(), peeked.separator_index());
+            }
+        }
+    }),
+    ("consume", |reader| reader.consume(0)),
+    ("consume", |reader| reader.consume(1)),
+    ("consume", |reader| reader.consume(usize::MAX)),
+    ("read_length_prefixed", |reader| {
+        for prefix in PREFIXES {
+            ignore(reader.read_length_prefixed(&prefix));
+        }
+    }),
+    ("read_with", |reader| {
+        ignore(reader.read_with(|reader| reader.read_exact(2).map(|step| step.map(|_| ()))))
+    }),
+    ("read_with", |reader| {
+        ignore(reader.read_with(|reader| {
+            ignore(reader.read(1)?);
+            Ok::<Step<()>, ReadError>(Step::NeedInput)
+        }))
+    }),
+    ("read_frame_with", |reader| {
+        ignore(
+            reader.read_frame_with(|reader| Ok::<_, ReadError>(reader.read(2)?.map(Frame::token))),
+        )
+    }),
+    ("read_frame_with", |reader| {
+        ignore(reader.read_frame_with(|reader| {
+            let step = reader.read(2)?.map(Frame::token);
+            ignore(reader.read_line());
+            Ok::<_, ReadError>(step)
+        }))
+    }),
+    ("skip_exact", |reader| {
+        SIZES
+            .iter()
+            .for_each(|size| ignore(reader.skip_exact(*size as u64)))
+    }),
+    ("stop_discarding", Reader::stop_discarding),
+    ("lend", |reader| ignore(reader.lend(Vec::with_capacity(9)))),
+    ("reclaim", |reader| ignore(reader.reclaim())),
+    ("on_receive", |reader| {
+        ignore(reader.on_receive(Ok::<_, TransportError>(1), None))
+    }),
+    ("on_receive", |reader| {
+        for result in RESULTS {
+            ignore(reader.on_receive(result, Some(ConnectionError::Reset)));
+        }
+    }),
     ("read_exact", |reader| {
         SIZES
             .iter()
             .for_each(|size| ignore(reader.read_exact(*size)))
     }),
     ("read_exact", |reader| {
-        reader.set_cap(usize::MAX);
+        reader.set_max_read_exact(usize::MAX);
         SIZES
             .iter()
             .for_each(|size| ignore(reader.read_exact(*size)));
@@ -220,14 +311,15 @@ const READER: Operations<Reader> = &[
     ("at_eof", |reader| ignore(reader.at_eof())),
     ("wants_read", |reader| ignore(reader.wants_read())),
     ("is_paused", |reader| ignore(reader.is_paused())),
-    ("is_dropping_line", |reader| {
-        ignore(reader.is_dropping_line())
-    }),
+    ("is_discarding", |reader| ignore(reader.is_discarding())),
+    ("discarding", |reader| ignore(reader.discarding())),
     ("limit", |reader| ignore(reader.limit())),
-    ("cap", |reader| ignore(reader.cap())),
+    ("max_read_exact", |reader| ignore(reader.max_read_exact())),
     ("position", |reader| ignore(reader.position())),
     ("capacity", |reader| ignore(reader.capacity())),
-    ("loss", |reader| ignore(reader.loss())),
+    ("connection_error", |reader| {
+        ignore(reader.connection_error())
+    }),
     #[cfg(feature = "counters")]
     ("costs", |reader| ignore(reader.costs())),
 ];
@@ -239,8 +331,8 @@ const WRITER: Operations<Writer> = &[
             .iter()
             .for_each(|size| writer.set_water_marks(WaterMarks::with_high(*size)));
     }),
-    ("set_cap", |writer| {
-        SIZES.iter().for_each(|size| writer.set_cap(*size))
+    ("set_max_pending", |writer| {
+        SIZES.iter().for_each(|size| writer.set_max_pending(*size))
     }),
     ("write", |writer| {
         INPUTS.iter().for_each(|data| ignore(writer.write(data)))
@@ -249,14 +341,19 @@ const WRITER: Operations<Writer> = &[
         ignore(writer.write_bytes(Bytes::new()));
         ignore(writer.write_bytes(Bytes::from(vec![0; 1000])));
     }),
-    ("write_vectored", |writer| {
-        ignore(writer.write_vectored(&INPUTS))
+    ("write_all_vectored", |writer| {
+        ignore(writer.write_all_vectored(INPUTS))
     }),
-    ("write_vectored", |writer| {
-        ignore(writer.write_vectored(&[]))
+    ("write_all_vectored", |writer| {
+        ignore(writer.write_all_vectored([[]; 2]))
+    }),
+    ("write_length_prefixed", |writer| {
+        for prefix in PREFIXES {
+            ignore(writer.write_length_prefixed(&prefix, &[b'x'; 300]));
+        }
     }),
     ("write_line", |writer| {
-        let write = |data: &&[u8]| ignore(writer.write_line(data, LineEnd::CrLf));
+        let write = |data: &&[u8]| ignore(writer.write_line(data, LineEnding::CrLf));
         INPUTS.iter().for_each(write);
     }),
     ("write_fmt", |writer| ignore(write!(writer, "{}", 1))),
@@ -266,8 +363,23 @@ const WRITER: Operations<Writer> = &[
     ("finish", Writer::finish),
     ("close", Writer::close),
     ("abort", Writer::abort),
-    ("lost", |writer| writer.lost(Loss::Reset)),
+    ("lost", |writer| writer.lost(ConnectionError::Reset)),
+    ("flush_done", Writer::flush_done),
     ("shutdown_done", Writer::shutdown_done),
+    ("on_send", |writer| {
+        for action in ACTIONS {
+            for result in RESULTS {
+                ignore(writer.on_send(action, result));
+            }
+        }
+    }),
+    ("lend", |writer| {
+        ignore(writer.lend(BytesMut::with_capacity(9)))
+    }),
+    ("reclaim", |writer| ignore(writer.reclaim())),
+    ("connection_error", |writer| {
+        ignore(writer.connection_error())
+    }),
     ("output", |writer| {
         let output = writer.output();
         let mut slices = [std::io::IoSlice::new(&[]); 2];
@@ -283,11 +395,11 @@ const WRITER: Operations<Writer> = &[
     ("pending", |writer| ignore(writer.pending())),
     ("is_writable", |writer| ignore(writer.is_writable())),
     ("is_full", |writer| ignore(writer.is_full())),
-    ("wants_write", |writer| ignore(writer.wants_write())),
-    ("wants_shutdown", |writer| ignore(writer.wants_shutdown())),
+    ("next_send", |writer| ignore(writer.next_send())),
+    ("is_flushed", |writer| ignore(writer.is_flushed())),
     ("state", |writer| ignore(writer.state())),
     ("water_marks", |writer| ignore(writer.water_marks())),
-    ("cap", |writer| ignore(writer.cap())),
+    ("max_pending", |writer| ignore(writer.max_pending())),
     ("capacity", |writer| ignore(writer.capacity())),
 ];
 
@@ -300,10 +412,33 @@ const CONNECTION: Operations<Connection> = &[
     ("new", |connection| *connection = Connection::new()),
     ("close", Connection::close),
     ("abort", Connection::abort),
-    ("lost", |connection| connection.lost(Loss::TimedOut)),
+    ("lost", |connection| {
+        connection.lost(ConnectionError::TimedOut)
+    }),
     ("state", |connection| ignore(connection.state())),
+    ("next_send", |connection| ignore(connection.next_send())),
+    ("wants_read", |connection| ignore(connection.wants_read())),
+    ("on_send", |connection| {
+        for action in ACTIONS {
+            for result in RESULTS {
+                ignore(connection.on_send(action, result));
+            }
+        }
+    }),
+    ("on_receive", |connection| {
+        ignore(connection.on_receive(Ok::<_, TransportError>(0)))
+    }),
+    ("on_receive", |connection| {
+        for result in RESULTS {
+            ignore(connection.on_receive(result));
+        }
+    }),
     ("into_parts", |connection| {
         ignore(std::mem::take(connection).into_parts())
+    }),
+    ("from_parts", |connection| {
+        let parts = std::mem::take(connection).into_parts();
+        ignore(Connection::from_parts(parts));
     }),
 ];
 
@@ -317,7 +452,7 @@ fn core(calls: &mut Calls) -> usize {
                 let state = || {
                     let mut connection = Connection {
                         reader: Reader::with_limit(limit),
-                        writer: Writer::new(),
+                        ..Connection::new()
                     };
                     connection.reader.feed(input);
                     done.iter().for_each(|step| step(&mut connection));
@@ -442,7 +577,7 @@ const STREAM_WRITER: Operations<StreamWriter<Memory>> = &[
         ignore(writer.write_vectored(&INPUTS))
     }),
     ("write_line", |writer| {
-        let write = |data: &&[u8]| ignore(writer.write_line(data, LineEnd::CrLf));
+        let write = |data: &&[u8]| ignore(writer.write_line(data, LineEnding::CrLf));
         INPUTS.iter().for_each(write);
     }),
     ("write_fmt", |writer| ignore(write!(writer, "{}", 1))),
@@ -563,6 +698,16 @@ fn settings(calls: &mut Calls) {
         });
         calls.call("adapters/src/memory.rs: Memory::pair", || {
             ignore(Memory::pair(number))
+        });
+        let prefix = "src/length_prefix.rs: LengthPrefix";
+        calls.call(&format!("{prefix}::big_endian"), || {
+            ignore(LengthPrefix::big_endian(number))
+        });
+        calls.call(&format!("{prefix}::little_endian"), || {
+            ignore(LengthPrefix::little_endian(9 * (1 - number) + 8 * number));
+        });
+        calls.call("src/separator.rs: Separator::from_static", || {
+            ignore(Separator::from_static(&b"\r\n"[..2 * number]));
         });
         let face = "adapters/src/blocking/face.rs";
         calls.call(&format!("{face}: StreamReader::set_limit"), || {
@@ -715,7 +860,7 @@ fn what_panics_is_what_the_documentation_says() {
         }
     }
     // What asserts for a test panics for a living.
-    documented.retain(|name| !name.starts_with("src/testing.rs"));
+    documented.retain(|name| !name.starts_with("src/testing/"));
 
     let panicked: BTreeSet<String> = calls
         .seen
