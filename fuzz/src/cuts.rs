@@ -1,11 +1,11 @@
 //! Four readers of the same text, each asked the same reads: the model and one that get it whole, one that
 //! gets it in the pieces that the input says, and one that gets it byte by byte.
 
-use plimsoll::testing::Pieces;
+use plimsoll::testing::Chunks;
 use plimsoll::{ReadError, Reader};
 
 use crate::input::Input;
-use crate::reader_model::{End, Outcome, Read, ReaderModel, ask};
+use crate::reader_model::{Outcome, Read, ReaderModel, ask};
 use crate::reads::some_read;
 
 /// Most answers to compare.
@@ -29,11 +29,11 @@ pub fn run(data: &[u8]) {
 
     let mut model = ReaderModel::new(limit);
     let mut readers = [&[][..], &cuts, &bytewise].map(|cuts| {
-        let pieces = Pieces::new(&text, cuts);
+        let pieces = Chunks::new(&text, cuts);
         (Reader::with_limit(limit), pieces)
     });
     model.feed(&text);
-    model.end = Some(End::Eof);
+    model.feed_eof();
     for read in plan.iter().cycle().take(ANSWERS) {
         let expected = without_consumed(model.read(read));
         for (reader, pieces) in &mut readers {
@@ -46,7 +46,7 @@ pub fn run(data: &[u8]) {
             assert_eq!(answer, expected, "{read:?}");
             // What is still to be dropped of a long line may still have to arrive.
             let place = model.delivered + model.discarded;
-            assert!(reader.position() == place || reader.is_dropping_line());
+            assert!(reader.position() == place || reader.is_discarding());
         }
         if model.buffer.is_empty() {
             break;
@@ -54,22 +54,23 @@ pub fn run(data: &[u8]) {
     }
     for (mut reader, mut pieces) in readers {
         pieces.by_ref().for_each(|piece| reader.feed(piece));
+        reader.feed_eof();
         assert_eq!(reader.position(), model.delivered + model.discarded);
         assert_eq!(reader.into_unread(), model.buffer, "what is left");
     }
 }
 
-fn receive(reader: &mut Reader, pieces: &mut Pieces<'_>) {
+fn receive(reader: &mut Reader, pieces: &mut Chunks<'_>) {
     match pieces.next() {
         Some(piece) => reader.feed(piece),
         None => reader.feed_eof(),
     }
 }
 
-/// Any read but that of what is there.
+/// Any read but those of what is there.
 fn some_cut_free_read(input: &mut Input<'_>) -> Read {
     match some_read(|end| input.below(end)) {
-        Read::Some(count) => Read::Exact(count),
+        Read::Some(count) | Read::Consume(count) => Read::Exact(count),
         read => read,
     }
 }

@@ -4,7 +4,7 @@
 use plimsoll::{Reader, Separator, SeparatorError, WaterMarks, WaterMarksError};
 
 use crate::input::Input;
-use crate::reader_model::{End, Read, ReaderModel, Separators, ask, assert_same_state};
+use crate::reader_model::{Prefix, Read, ReaderModel, Rule, Separators, ask, assert_same_state};
 use crate::writer_model::{self, WriterModel, writer_like};
 
 /// Numbers around which something overflows that is doubled, quartered or added to.
@@ -74,22 +74,38 @@ fn reader(mut input: Input<'_>) {
             }
             5 => {
                 model.cap = input.of(&NUMBERS);
-                reader.set_cap(model.cap);
+                reader.set_max_read_exact(model.cap);
             }
             6 | 7 => separators = some_separators(&mut input).unwrap_or(separators),
             8 if input.below(8) == 7 => {
                 reader.feed_eof();
-                model.end.get_or_insert(End::Eof);
+                model.feed_eof();
             }
             _ => {
                 let number = input.of(&NUMBERS);
-                let read = match input.below(8) {
-                    0 => Read::Some(number),
+                let read = match input.below(16) {
+                    0 | 8 => Read::Some(number),
                     1 => Read::Line,
                     2 | 3 => Read::Until(separators.clone()),
                     4 => Read::Exact(number),
                     5 => Read::ToEnd(number),
                     6 => Read::SkipUntil(separators.clone()),
+                    9 => Read::Delimited(separators.clone()),
+                    10 => Read::PeekUntil(separators.clone()),
+                    11 => Read::SkipExact(number as u64),
+                    12 | 13 => Read::LengthPrefixed(Prefix {
+                        size: 1 + input.below(8),
+                        is_little_endian: input.below(2) == 1,
+                        offset: input.of(&[0, 1, 7, usize::MAX - 8, usize::MAX]),
+                        adjustment: input.of(&[0, -1, -10, 5, i64::MIN, i64::MAX]),
+                        skip: input.of(&[None, Some(0), Some(3), Some(usize::MAX)]),
+                    }),
+                    14 => Read::Consume(number),
+                    15 => {
+                        reader.stop_discarding();
+                        model.stop_discarding();
+                        Read::Peek(number)
+                    }
                     _ => Read::Peek(number),
                 };
                 assert_eq!(ask(&mut reader, &read), model.read(&read), "{read:?}");
@@ -108,7 +124,12 @@ fn reader(mut input: Input<'_>) {
 /// They begin like each other, so that one may end in the midst of another.
 fn some_separators(input: &mut Input<'_>) -> Option<Separators> {
     let count = match input.below(8) {
-        7 => return Some(Separators::strict_crlf()),
+        7 => {
+            return Some(match input.below(2) {
+                0 => Separators::strict_crlf(),
+                _ => Separators::universal_newline(),
+            });
+        }
         choice => [1, 2, 3, 0, 16, 17, 1][choice],
     };
     let text = input.text(4);
@@ -146,7 +167,7 @@ fn some_separators(input: &mut Input<'_>) -> Option<Separators> {
             Some(Separators {
                 members,
                 built,
-                is_strict: false,
+                rule: Rule::Plain,
             })
         }
         Err(error) => {
@@ -186,7 +207,7 @@ fn writer(mut input: Input<'_>) {
             }
             6 => {
                 model.cap = input.of(&NUMBERS);
-                writer.set_cap(model.cap);
+                writer.set_max_pending(model.cap);
             }
             _ => {
                 let marks = WaterMarks::with_high(input.of(&NUMBERS));

@@ -1,7 +1,7 @@
 //! A writer and the model side by side: one operation after the other, then both are compared.
 
 use bytes::{Buf, Bytes};
-use plimsoll::{Loss, WaterMarks, Writer};
+use plimsoll::{ConnectionError, WaterMarks, Writer};
 
 use crate::input::Input;
 use crate::writer_model::{WriterModel, assert_same_state, writer_like};
@@ -52,7 +52,7 @@ impl Run {
             20..26 => {
                 let data = self.bytes(input);
                 let (first, rest) = data.split_at(input.below(256).min(data.len()));
-                let written = self.writer.write_vectored(&[first, &[], rest]);
+                let written = self.writer.write_all_vectored([first, &[], rest]);
                 assert_eq!(written, self.model.write(&data));
             }
             26..50 => {
@@ -64,7 +64,11 @@ impl Run {
                 self.writer.output().advance(sent);
                 self.model.sent(sent);
             }
-            50..55 => {
+            50 => {
+                self.writer.flush_done();
+                self.model.flush_done();
+            }
+            51..55 => {
                 self.writer.shutdown_done();
                 self.model.shutdown_done();
             }
@@ -77,7 +81,7 @@ impl Run {
             }
             58 => {
                 let cap = input.of(&SIZES) * 4;
-                self.writer.set_cap(cap);
+                self.writer.set_max_pending(cap);
                 self.model.cap = cap;
             }
             59 | 60 => {
@@ -89,8 +93,8 @@ impl Run {
                 self.model.close();
             }
             _ => {
-                self.writer.lost(Loss::Reset);
-                self.model.lose(Loss::Reset);
+                self.writer.lost(ConnectionError::Reset);
+                self.model.lose(ConnectionError::Reset);
             }
         }
     }
