@@ -42,6 +42,8 @@ pub(crate) struct Until {
     pub(crate) is_skip: bool,
     /// The separator that ended it, by its place in the set. Only of a skip.
     pub(crate) found: Option<usize>,
+    /// How many bytes were discarded.
+    pub(crate) discarded: u64,
 }
 
 pub(crate) struct Count {
@@ -60,6 +62,7 @@ impl Discard {
             separator: separator.clone(),
             is_skip,
             found: None,
+            discarded: 0,
         }))
     }
 
@@ -75,6 +78,15 @@ impl Discard {
             Self::Line => true,
             Self::Until(until) => until.found.is_none(),
             Self::Count(count) => count.left > 0,
+        }
+    }
+
+    /// How many bytes the skip that began it has discarded.
+    pub(crate) fn discarded(&self) -> u64 {
+        match self {
+            Self::Nothing | Self::Line => 0,
+            Self::Until(until) => until.discarded,
+            Self::Count(count) => count.total.saturating_sub(count.left),
         }
     }
 

@@ -69,6 +69,15 @@ pub enum ReadError {
         expected: Option<usize>,
     },
 
+    /// The stream ended before a [skip](crate::Reader::skip_until) was complete.
+    ///
+    /// Everything is consumed.
+    #[error("stream ended in a skip, after {discarded} bytes of it")]
+    SkipIncomplete {
+        /// How many bytes this skip has discarded.
+        discarded: u64,
+    },
+
     /// The stream goes on past the `max` of a [`read_to_end`](crate::Reader::read_to_end).
     ///
     /// Nothing was consumed.
@@ -107,8 +116,8 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Returns `true` if the stream ended in order, and no byte of the frame that was read for had
-    /// arrived. (A skip discards what arrives, so its error is always such an end.)
+    /// Returns `true` if the stream ended in order, and no byte of what was to be read or skipped had
+    /// arrived.
     ///
     /// A frame that is read in two steps, its head and then its body, can end between the two,
     /// where this is `true` as well. Read it in one: by
@@ -117,7 +126,10 @@ impl ReadError {
     /// [`peek`](crate::Reader::peek) or [`peek_until`](crate::Reader::peek_until) before it takes
     /// the whole.
     pub const fn is_clean_end(&self) -> bool {
-        matches!(self, Self::Incomplete { buffered: 0, .. })
+        matches!(
+            self,
+            Self::Incomplete { buffered: 0, .. } | Self::SkipIncomplete { discarded: 0 }
+        )
     }
 
     /// Returns how the connection was lost, if it was.
@@ -133,7 +145,7 @@ impl ReadError {
     ///
     /// | error | kind |
     /// | --- | --- |
-    /// | [`Incomplete`](Self::Incomplete) | `UnexpectedEof` |
+    /// | [`Incomplete`](Self::Incomplete), [`SkipIncomplete`](Self::SkipIncomplete) | `UnexpectedEof` |
     /// | too long, [`BareLineBreak`](Self::BareLineBreak), [`InvalidLength`](Self::InvalidLength) | `InvalidData` |
     /// | [`CountTooLarge`](Self::CountTooLarge) | `InvalidInput` |
     /// | [`ConnectionLost`](Self::ConnectionLost) | that of [`ConnectionError::kind`] |
@@ -141,7 +153,7 @@ impl ReadError {
     pub const fn kind(&self) -> std::io::ErrorKind {
         use std::io::ErrorKind;
         match self {
-            Self::Incomplete { .. } => ErrorKind::UnexpectedEof,
+            Self::Incomplete { .. } | Self::SkipIncomplete { .. } => ErrorKind::UnexpectedEof,
             Self::LineTooLong { .. }
             | Self::LimitOverrun { .. }
             | Self::StreamTooLong { .. }

@@ -63,8 +63,8 @@ use crate::step::{Progress, Step};
 /// reader.feed(b"Content-Length: 3\r\n\r\nab");
 /// assert!(!reader.read_frame_with(message)?.is_ready());
 /// reader.feed(b"c");
-/// let Step::Ready(message) = reader.read_frame_with(message)? else { unreachable!() };
-/// assert_eq!(message, "Content-Length: 3\r\n\r\nabc");
+/// let Step::Ready(frame) = reader.read_frame_with(message)? else { unreachable!() };
+/// assert_eq!(frame, "Content-Length: 3\r\n\r\nabc");
 ///
 /// reader.feed(b"Content-Length: 18446744073709551615\r\n\r\n");
 /// assert!(matches!(reader.read_frame_with(message), Err(ReadError::CountTooLarge { .. })));
@@ -755,7 +755,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// - [`ReadError::Incomplete`] if the stream ends first; everything is consumed.
+    /// - [`ReadError::SkipIncomplete`] if the stream ends first; everything is consumed.
     /// - [`ReadError::ConnectionLost`]; everything is consumed, except what may begin a separator.
     pub fn skip_until(&mut self, separator: &Separator) -> Result<Step<usize>, ReadError> {
         let is_same = match &self.discard {
@@ -765,7 +765,7 @@ impl Reader {
         if !is_same {
             self.finish_discard();
             if self.discard.is_active() {
-                return self.wait_to_skip(None);
+                return self.wait_to_skip(0);
             }
             let received = unread_of(&self.buffer, self.has_ended());
             if let Some(found) = self.search.find_any_end(separator, &received) {
@@ -782,7 +782,7 @@ impl Reader {
                 return Ok(Step::Ready(index));
             }
         }
-        self.wait_to_skip(None)
+        self.wait_to_skip(self.discard.discarded())
     }
 
     /// Discards `count` bytes.
@@ -793,8 +793,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// - [`ReadError::Incomplete`] if the stream ends first; everything is consumed, and `expected`
-    ///   is how many bytes are missing.
+    /// - [`ReadError::SkipIncomplete`] if the stream ends first; everything is consumed.
     /// - [`ReadError::ConnectionLost`]; everything is consumed.
     pub fn skip_exact(&mut self, count: u64) -> Result<Step<()>, ReadError> {
         let is_same = match &self.discard {
@@ -804,7 +803,7 @@ impl Reader {
         if !is_same {
             self.finish_discard();
             if self.discard.is_active() {
-                return self.wait_to_skip(Some(count));
+                return self.wait_to_skip(0);
             }
             if count <= self.buffer.len() as u64 {
                 self.take_bytes(count as usize);
@@ -815,10 +814,7 @@ impl Reader {
             self.advance_discard();
         }
         match &self.discard {
-            Discard::Count(skip) if skip.left > 0 => {
-                let missing = skip.left;
-                self.wait_to_skip(Some(missing))
-            }
+            Discard::Count(skip) if skip.left > 0 => self.wait_to_skip(self.discard.discarded()),
             _ => {
                 self.discard = Discard::Nothing;
                 Ok(Step::Ready(()))
@@ -1068,7 +1064,9 @@ impl Reader {
                     None => {
                         let overlap = until.separator.max_len().saturating_sub(1);
                         let held = if is_all { 0 } else { overlap };
-                        (unread.saturating_sub(held), false)
+                        let count = unread.saturating_sub(held);
+                        until.discarded = until.discarded.saturating_add(count as u64);
+                        (count, false)
                     }
                 }
             }
@@ -1103,13 +1101,10 @@ impl Reader {
     }
 
     /// Waits for more of what is skipped.
-    fn wait_to_skip<T>(&mut self, missing: Option<u64>) -> Result<Step<T>, ReadError> {
+    fn wait_to_skip<T>(&mut self, discarded: u64) -> Result<Step<T>, ReadError> {
         match self.wait_or_end(0)? {
             More::ToCome => Ok(Step::NeedInput),
-            More::Never => {
-                let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-                Err(self.incomplete(missing.map(count)))
-            }
+            More::Never => Err(ReadError::SkipIncomplete { discarded }),
         }
     }
 

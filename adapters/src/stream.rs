@@ -354,7 +354,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// - [`ReadError::Incomplete`], if the stream ends first; everything is consumed.
+    /// - [`ReadError::SkipIncomplete`] if the stream ends first; everything is consumed.
     /// - [`Error::Lost`]; everything is consumed.
     ///
     /// # Cancel safety

@@ -16,6 +16,7 @@ fn each_error_has_the_kind_that_a_socket_would_give() {
         ReadError::LimitOverrun { limit, consumed: 1 },
         ReadError::StreamTooLong { max: 1 },
         ReadError::BareLineBreak { before: 1 },
+        ReadError::InvalidLength { length: 1 },
     ];
     for error in of_data {
         assert_eq!(read(error), ErrorKind::InvalidData);
@@ -25,6 +26,8 @@ fn each_error_has_the_kind_that_a_socket_would_give() {
         expected: None,
     };
     assert_eq!(read(incomplete), ErrorKind::UnexpectedEof);
+    let skipped = ReadError::SkipIncomplete { discarded: 1 };
+    assert_eq!(read(skipped), ErrorKind::UnexpectedEof);
     let requested = 2;
     let cap = ReadError::CountTooLarge { requested, max: 1 };
     assert_eq!(read(cap), ErrorKind::InvalidInput);
@@ -42,9 +45,13 @@ fn each_error_has_the_kind_that_a_socket_would_give() {
     assert_eq!(write(full), ErrorKind::QuotaExceeded);
     let lines = WriteError::NotOneLine { before: 1 };
     assert_eq!(write(lines), ErrorKind::InvalidInput);
+    let overflow = WriteError::LengthOverflow { len: 1 };
+    assert_eq!(write(overflow), ErrorKind::InvalidInput);
 
     for (loss, kind) in [
         (ConnectionError::Reset, ErrorKind::ConnectionReset),
+        (ConnectionError::BrokenPipe, ErrorKind::BrokenPipe),
+        (ConnectionError::NotConnected, ErrorKind::NotConnected),
         (ConnectionError::Aborted, ErrorKind::ConnectionAborted),
         (ConnectionError::TimedOut, ErrorKind::TimedOut),
         (ConnectionError::Transport, ErrorKind::Other),

@@ -108,9 +108,11 @@ impl Driver {
     /// decrypted; bytes that were received and not read would be an invalid handshake, so that the
     /// connection is [lost](ConnectionError::Transport).
     ///
+    /// A protocol that writes at every event never waits, and so is never done.
+    ///
     /// # Errors
     ///
-    /// The protocol's, as it is returned.
+    /// The protocol's, as it is returned; the connection is aborted.
     pub fn run<P: Protocol>(
         self,
         connection: &mut Connection,

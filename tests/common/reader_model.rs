@@ -168,6 +168,8 @@ pub struct Skip {
     pub read: Read,
     /// What it returns when it is called again, once all of it has arrived.
     pub result: Option<Outcome>,
+    /// How many bytes were discarded for it.
+    pub discarded: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -281,7 +283,7 @@ impl ReaderModel {
                 None => {
                     self.skip = Some(skip);
                     if is_same {
-                        return self.wait_to_skip(self.missing());
+                        return self.wait_to_skip();
                     }
                 }
             }
@@ -348,14 +350,14 @@ impl ReaderModel {
             }
             Read::SkipUntil(separators) => {
                 if self.is_discarding() {
-                    return self.wait_to_skip(None);
+                    return self.wait_for_another_discard();
                 }
                 let discard = Discard::Until(separators.clone());
                 self.skip(read, discard)
             }
             Read::SkipExact(count) => {
                 if self.is_discarding() {
-                    return self.wait_to_skip(Some(usize::try_from(*count).unwrap_or(usize::MAX)));
+                    return self.wait_for_another_discard();
                 }
                 self.skip(read, Discard::Count(*count))
             }
@@ -485,23 +487,16 @@ impl ReaderModel {
         self.skip = Some(Skip {
             read: read.clone(),
             result: None,
+            discarded: 0,
         });
         self.settle();
         if self.is_discarding() {
-            return self.wait_to_skip(self.missing());
+            return self.wait_to_skip();
         }
         self.paused = had_paused;
         self.resume();
         let skip = self.skip.take().expect("it was begun above");
         skip.result.expect("it is finished")
-    }
-
-    /// How many bytes a skip by count still waits for.
-    fn missing(&self) -> Option<usize> {
-        match &self.discard {
-            Some(Discard::Count(left)) => Some(usize::try_from(*left).unwrap_or(usize::MAX)),
-            _ => None,
-        }
     }
 
     /// Discards what has arrived of what is to be discarded.
@@ -526,6 +521,9 @@ impl ReaderModel {
             }
         };
         self.discard_bytes(count);
+        if let Some(skip) = &mut self.skip {
+            skip.discarded += count as u64;
+        }
         if let Some(index) = result {
             self.discard = None;
             if let Some(skip) = &mut self.skip {
@@ -535,12 +533,21 @@ impl ReaderModel {
     }
 
     /// A skip holds nothing, however much it waits for.
-    fn wait_to_skip(&mut self, missing: Option<usize>) -> Outcome {
-        let outcome = self.starve(missing);
-        if outcome == Outcome::NeedInput {
-            self.wanted = 0;
+    fn wait_to_skip(&mut self) -> Outcome {
+        let skip = self.skip.as_ref().expect("a skip that waits");
+        self.end_or_wait(skip.discarded)
+    }
+
+    /// A skip that waits for the end of another has discarded nothing yet.
+    fn wait_for_another_discard(&mut self) -> Outcome {
+        self.end_or_wait(0)
+    }
+
+    fn end_or_wait(&mut self, discarded: u64) -> Outcome {
+        if self.has_ended() {
+            return Outcome::Failed(ReadError::SkipIncomplete { discarded });
         }
-        outcome
+        self.starve(None)
     }
 
     fn starve(&mut self, expected: Option<usize>) -> Outcome {
