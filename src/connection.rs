@@ -33,7 +33,7 @@ use crate::writer::{SendAction, Writer, WriterState};
 /// use plimsoll::{Connection, Progress, SendAction};
 /// use plimsoll::bytes::Buf;
 ///
-/// /// Sends what is pending, then receives once.
+/// /// Sends the pending output, then receives once.
 /// fn turn<S>(connection: &mut Connection, socket: &mut S, end: impl Fn(&mut S) -> std::io::Result<()>)
 /// where
 ///     S: Read + Write,

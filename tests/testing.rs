@@ -57,7 +57,7 @@ fn echo(connection: &mut Connection, _: Event) -> Result<Next, ReadError> {
         if line.is_empty() {
             return Ok(Next::Close);
         }
-        // A reply that cannot be sent is nobody's loss but the peer's.
+        // A reply that cannot be sent is lost to the peer alone.
         let _ = connection.writer.write(&line);
     }
     Ok(Next::Turn)
@@ -372,7 +372,7 @@ fn a_write_is_taken_as_the_script_says() {
     let mut peer = ScriptedPeer::new();
     assert_eq!(peer.write(&[b"ab", b"cde"]), Ok(5));
     let mut peer = ScriptedPeer::new().takes_at_most(0);
-    assert_eq!(peer.write(&[b"ab"]), Ok(1), "an endless write helps nobody");
+    assert_eq!(peer.write(&[b"ab"]), Ok(1), "no write is endless");
 }
 
 #[test]
@@ -454,11 +454,7 @@ fn a_broken_pipe_leaves_reading_to_the_script() {
         assert_eq!(call(&mut peer, Call::Read), Ok(()));
         assert_eq!(call(&mut peer, Call::Read), Err(TransportError::WouldBlock));
         let silent = call(&mut peer, Call::Read);
-        assert_eq!(
-            silent,
-            Err(TransportError::WouldBlock),
-            "nobody lets time pass"
-        );
+        assert_eq!(silent, Err(TransportError::WouldBlock), "no time passes");
 
         let mut peer = ScriptedPeer::new()
             .fails(failing, error)

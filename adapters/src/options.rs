@@ -70,7 +70,8 @@ impl Options {
     }
 
     /// Sets the most bytes that [`read_exact`](crate::StreamReader::read_exact) and
-    /// [`peek`](crate::StreamReader::peek) may ask for. See [`Reader::set_max_read_exact`]. (asyncio has none.)
+    /// [`peek`](crate::StreamReader::peek) may ask for. See [`Reader::set_max_read_exact`]. (asyncio
+    /// has no counterpart.)
     pub fn read_cap(self, read_cap: usize) -> Self {
         Self { read_cap, ..self }
     }
@@ -100,7 +101,7 @@ impl Options {
     }
 
     /// Sets the most bytes of output that may be pending: a write beyond is refused whole. See
-    /// [`Writer::set_max_pending`]. (asyncio has none.)
+    /// [`Writer::set_max_pending`]. (asyncio has no counterpart.)
     pub fn write_cap(self, write_cap: usize) -> Self {
         Self { write_cap, ..self }
     }

@@ -429,7 +429,8 @@ impl<T: Transport> StreamReader<T> {
     }
 
     /// Changes the cap: the most bytes that may be asked for by count, 16 MiB unless
-    /// [`Options::read_cap`] says otherwise. See [`Reader::set_max_read_exact`]. (asyncio has none.)
+    /// [`Options::read_cap`] says otherwise. See [`Reader::set_max_read_exact`]. (asyncio has no
+    /// counterpart.)
     pub fn set_cap(&mut self, cap: usize) {
         self.receiver_mut().reader.set_max_read_exact(cap);
     }
@@ -745,7 +746,7 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Changes the cap: the most bytes that may be pending, 16 MiB unless [`Options::write_cap`] says
-    /// otherwise. What is pending stays. See [`plimsoll::Writer::set_max_pending`]. (asyncio has none.)
+    /// otherwise. Pending output stays. See [`plimsoll::Writer::set_max_pending`].
     pub fn set_cap(&mut self, cap: usize) {
         self.shared.lock().writer.set_max_pending(cap);
     }

@@ -197,7 +197,7 @@ async fn end_before_a_reset<R: Runtime>() {
     peer.write_all(b"answer").unwrap();
     drop(peer);
     R::sleep(DELIVERY).await;
-    // The peer's system resets what it can hand to nobody.
+    // The peer's system resets what no reader will take.
     stream.writer.write(b"x").unwrap();
     stream.writer.drain().await.unwrap();
     R::sleep(DELIVERY).await;

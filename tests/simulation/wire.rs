@@ -416,7 +416,7 @@ impl Link {
         self.wires[1 - side].is_full()
     }
 
-    /// Whether a call of a side can come to nothing but waiting for the other one.
+    /// Whether a call of a side has to wait for the other one.
     pub fn has_to_wait(&self, side: usize, is_read: bool) -> bool {
         let socket = &self.sockets[side];
         if socket.is_dead {

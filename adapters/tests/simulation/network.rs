@@ -84,7 +84,7 @@ const ERRORS: [io::ErrorKind; 4] = [
     io::ErrorKind::UnexpectedEof,
 ];
 
-/// What such an error is to a stream. Whoever would block waits, and does not say so.
+/// What such an error is to a stream. A call that would block waits, and shows no error.
 fn loss_of(kind: io::ErrorKind) -> Option<ConnectionError> {
     Some(match kind {
         io::ErrorKind::TimedOut => ConnectionError::TimedOut,
