@@ -86,7 +86,7 @@ use crate::step::{Progress, Step};
 /// begin its separator.
 ///
 /// A read that waits with nothing unread frees all memory, until the next [`input`](Self::input) or
-/// [`feed`](Self::feed). A skip that waits keeps 48 bytes, to go on when it is called again.
+/// [`feed`](Self::feed). A skip that waits keeps 56 bytes, to go on when it is called again.
 ///
 /// # Examples
 ///

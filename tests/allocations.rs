@@ -21,7 +21,7 @@ const BOUND: isize = (2 * LIMIT + READ) as isize;
 /// What a reader may hold beside it to remember how far searches have come.
 const SEARCHES: isize = 1024;
 /// What a reader holds while a skip has not finished, beside a few bytes.
-const SKIP: isize = 48;
+const SKIP: isize = 56;
 
 /// Receives `input` as a driver does that keeps to `wants_read`.
 fn receive(reader: &mut Reader, input: &[u8]) {
