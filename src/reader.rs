@@ -1010,9 +1010,7 @@ impl Reader {
 
     /// Takes note of bytes that were appended.
     fn received(&mut self) {
-        if self.discard.is_active() {
-            self.advance_discard();
-        }
+        self.settle_discard();
         self.pause_if_full();
     }
 
@@ -1047,6 +1045,7 @@ impl Reader {
     /// Discards what is there of it. It may be finished then.
     fn advance_discard(&mut self) {
         let unread = self.buffer.len();
+        let is_all = self.has_ended();
         let (count, is_over) = match &mut self.discard {
             Discard::Nothing => return,
             Discard::Line => match self.search.find_newline(&unread_of(&self.buffer, false)) {
@@ -1054,7 +1053,6 @@ impl Reader {
                 None => (unread, false),
             },
             Discard::Until(until) => {
-                let is_all = matches!(self.end, Some(End::Eof | End::Closed));
                 let received = unread_of(&self.buffer, is_all);
                 match self.search.find_any_end(&until.separator, &received) {
                     Some(found) => {
@@ -1082,7 +1080,7 @@ impl Reader {
         self.take_bytes(count);
     }
 
-    /// Discards what is left of it, since no more will come.
+    /// Discards what is there of a discard that goes on, if one does.
     fn settle_discard(&mut self) {
         if self.discard.is_active() {
             self.advance_discard();

@@ -312,13 +312,10 @@ impl<T: Transport> Drop for Shared<T> {
 impl<W: WriteHalf> Sending<W> {
     /// How the connection was lost, if it was.
     pub(crate) fn lost(&self) -> Option<Lost> {
-        match self.writer.state() {
-            WriterState::Lost(loss) => Some(Lost {
-                loss,
-                cause: self.cause.clone(),
-            }),
-            _ => None,
-        }
+        Some(Lost {
+            loss: self.writer.connection_error()?,
+            cause: self.cause.clone(),
+        })
     }
 
     /// How the connection was lost, if that ends reading, too.
@@ -342,7 +339,7 @@ impl<W: WriteHalf> Sending<W> {
     }
 
     fn is_lost(&self) -> bool {
-        matches!(self.writer.state(), WriterState::Lost(_))
+        self.writer.connection_error().is_some()
     }
 
     /// Whether there is something to do for the transport.
