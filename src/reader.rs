@@ -697,10 +697,10 @@ impl Reader {
     ///
     /// Those of `read`. If it needs input where none can come, so that waiting would never end:
     ///
-    /// - [`ReadError::Incomplete`], [`ReadError::ConnectionLost`], after the end of the stream.
     /// - [`ReadError::LimitOverrun`] while more than twice the limit is buffered, and `read` made no
-    ///   read of this reader wait for more. Where it looks at [`buffered`](Self::buffered) alone, that
-    ///   much is all that it can see, however the bytes were split.
+    ///   read of this reader wait for more. So a function that looks at [`buffered`](Self::buffered)
+    ///   alone can rely on seeing that much, and sees more only where more came at once.
+    /// - [`ReadError::Incomplete`], [`ReadError::ConnectionLost`], after the end of the stream.
     ///
     /// # Panics
     ///
@@ -1231,20 +1231,19 @@ impl Reader {
 
     /// Lets a function of the caller's wait, or fails where input will never come.
     fn wait_for_function(&mut self) -> Result<(), ReadError> {
-        match self.end {
-            Some(End::Lost(error)) => return Err(ReadError::ConnectionLost(error)),
-            Some(End::Eof | End::Closed) => return Err(self.incomplete(None)),
-            None => {}
-        }
         let limit = self.limit;
-        if self.is_paused && self.buffer.len() > limit.saturating_mul(2) {
+        let is_over = self.len() > limit.saturating_mul(2);
+        // Whether the end has arrived yet depends on packets, so it changes nothing.
+        if is_over && (self.is_paused || self.end.is_some()) {
             return Err(ReadError::LimitOverrun {
                 limit,
                 consumed: self.len(),
             });
         }
-        self.is_paused = false;
-        Ok(())
+        match self.wait_or_end(self.wanted)? {
+            More::ToCome => Ok(()),
+            More::Never => Err(self.incomplete(None)),
+        }
     }
 
     fn incomplete(&self, expected: Option<usize>) -> ReadError {

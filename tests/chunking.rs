@@ -27,9 +27,13 @@ enum Way {
     Counts(usize, u64),
     /// Frames that begin with their length, skipping a byte of a head that is wrong.
     Lengths(Prefix),
+    /// Heads and what they announce, by a function of the caller's.
+    Announced(Separators),
+    /// Up to a byte among the buffered ones, by a function of the caller's.
+    Buffered(u8),
 }
 
-fn ways() -> [Way; 18] {
+fn ways() -> [Way; 21] {
     let separators = |members: &[&[u8]]| Separators::new(members);
     let frames = |members: &[&[u8]]| Way::Frames(separators(members));
     let lines = |separators| Way::Lines(Read::Delimited(separators));
@@ -62,6 +66,9 @@ fn ways() -> [Way; 18] {
             skip: Some(1),
             ..Prefix::BYTE
         }),
+        Way::Announced(separators(&[b"\r\n", b"\n"])),
+        Way::Announced(Separators::strict_crlf()),
+        Way::Buffered(b'a'),
     ]
 }
 
@@ -89,6 +96,11 @@ fn expected(input: &[u8], way: &Way, limit: usize) -> Vec<(Read, Outcome)> {
         ),
         Way::Counts(count, _) => (Read::Exact(*count), Read::Some(1)),
         Way::Lengths(prefix) => (Read::LengthPrefixed(*prefix), Read::Some(1)),
+        Way::Announced(separators) => (
+            Read::Announced(separators.clone()),
+            Read::SkipUntil(separators.clone()),
+        ),
+        Way::Buffered(last) => (Read::Buffered(*last), Read::Some(1)),
     };
     let mut outcomes = Vec::new();
     let mut read = first.clone();
@@ -228,5 +240,5 @@ fn packet_boundaries_change_no_result() {
         "chunking: {} strings, {cases} cases",
         inputs.len()
     ));
-    assert_eq!(cases, 90_699_300);
+    assert_eq!(cases, 105_815_850);
 }

@@ -120,6 +120,8 @@ enum Ask {
     SkipExact(u64),
     Peek(usize),
     Consume(usize),
+    Announced(Ends),
+    Buffered(u8),
 }
 
 #[derive(Clone, Debug)]
@@ -183,6 +185,8 @@ impl Ask {
             Self::SkipExact(count) => Read::SkipExact(*count),
             Self::Peek(count) => Read::Peek(*count),
             Self::Consume(count) => Read::Consume(*count),
+            Self::Announced(ends) => Read::Announced(ends.separators()),
+            Self::Buffered(last) => Read::Buffered(*last),
         }
     }
 }
@@ -191,7 +195,7 @@ impl Arbitrary for ReaderStep {
     fn arbitrary(g: &mut Gen) -> Self {
         let small = usize::arbitrary(g) % 12;
         // The ends of the stream are rare, so that runs get somewhere.
-        match u8::arbitrary(g) % 96 {
+        match u8::arbitrary(g) % 102 {
             0 => Self::Eof,
             1 => Self::Close,
             2 => Self::Lost,
@@ -215,6 +219,8 @@ impl Arbitrary for ReaderStep {
             83..87 => Self::Ask(Ask::SkipUntil(Ends::arbitrary(g))),
             87..90 => Self::Ask(Ask::SkipExact(3 * small as u64)),
             90..93 => Self::Ask(Ask::Peek(small)),
+            93..96 => Self::Ask(Ask::Announced(Ends::arbitrary(g))),
+            96..99 => Self::Ask(Ask::Buffered(*g.choose(b"ab\n").unwrap())),
             _ => Self::Ask(Ask::Consume(small)),
         }
     }

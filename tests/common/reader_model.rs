@@ -5,7 +5,9 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use plimsoll::{ConnectionError, Discarding, LengthPrefix, ReadError, Reader, Separator, Step};
+use plimsoll::{
+    ConnectionError, Discarding, FrameToken, LengthPrefix, ReadError, Reader, Separator, Step,
+};
 
 /// The result of one call, with everything that a caller can see of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,6 +41,12 @@ pub enum Read {
     Peek(usize),
     /// Consumes so many bytes, or what is there if it is less.
     Consume(usize),
+    /// By a function of the caller's: a head up to a separator, and as many bytes as the head's first
+    /// byte says, modulo four.
+    Announced(Separators),
+    /// By a function of the caller's: up to a byte among the buffered ones, of which it looks at twice
+    /// the limit.
+    Buffered(u8),
 }
 
 /// A separator, and the byte strings that it was made of.
@@ -367,7 +375,47 @@ impl ReaderModel {
                 self.resume();
                 Outcome::Skipped(count)
             }
+            Read::Announced(separators) => self.read_announced(separators),
+            Read::Buffered(last) => self.read_buffered(*last),
         }
+    }
+
+    fn read_announced(&mut self, separators: &Separators) -> Outcome {
+        let head_len = match self.find_frame(separators) {
+            Ok((_, end, ..)) => end,
+            Err(outcome) => return outcome,
+        };
+        let total = head_len + announced(&self.buffer);
+        if let Err(outcome) = self.gather(total) {
+            return outcome;
+        }
+        let outcome = self.deliver(total, 0, None);
+        self.resume();
+        outcome
+    }
+
+    fn read_buffered(&mut self, last: u8) -> Outcome {
+        let most = self.limit.saturating_mul(2);
+        if let Some(place) = self
+            .buffered()
+            .iter()
+            .take(most)
+            .position(|byte| *byte == last)
+        {
+            return self.read(&Read::Exact(place + 1));
+        }
+        let is_over = self.buffered().len() > most;
+        if is_over && (self.paused || self.end.is_some()) {
+            return Outcome::Failed(ReadError::LimitOverrun {
+                limit: self.limit,
+                consumed: self.buffered().len(),
+            });
+        }
+        // What an earlier read asked for by count is not forgotten: no read of the reader's has waited.
+        let wanted = self.wanted;
+        let outcome = self.starve(None);
+        self.wanted = wanted;
+        outcome
     }
 
     fn read_delimited(&mut self, separators: &Separators) -> Outcome {
@@ -647,6 +695,33 @@ fn first_to_end(
     })
 }
 
+/// How many bytes follow a head, of [`Read::Announced`].
+fn announced(head: &[u8]) -> usize {
+    usize::from(head[0] % 4)
+}
+
+/// The function of [`Read::Announced`].
+pub fn announced_frame(
+    reader: &mut Reader,
+    separators: &Separators,
+) -> Result<Step<FrameToken>, ReadError> {
+    let Step::Ready(head) = reader.peek_until(&separators.built)? else {
+        return Ok(Step::NeedInput);
+    };
+    let total = head.len() + announced(&head);
+    Ok(reader.read_exact(total)?.map(|frame| frame.token()))
+}
+
+/// The function of [`Read::Buffered`].
+pub fn buffered_frame(reader: &mut Reader, last: u8) -> Result<Step<FrameToken>, ReadError> {
+    let most = reader.limit().saturating_mul(2);
+    let mut seen = reader.buffered().iter().take(most);
+    let Some(place) = seen.position(|byte| *byte == last) else {
+        return Ok(Step::NeedInput);
+    };
+    Ok(reader.read_exact(place + 1)?.map(|frame| frame.token()))
+}
+
 /// Makes the same call of the real reader.
 pub fn ask(reader: &mut Reader, read: &Read) -> Outcome {
     let frame = match read {
@@ -657,6 +732,10 @@ pub fn ask(reader: &mut Reader, read: &Read) -> Outcome {
         Read::Exact(count) => reader.read_exact(*count),
         Read::LengthPrefixed(prefix) => reader.read_length_prefixed(&prefix.built()),
         Read::ToEnd(max) => reader.read_to_end(*max),
+        Read::Announced(separators) => {
+            reader.read_frame_with(|reader| announced_frame(reader, separators))
+        }
+        Read::Buffered(last) => reader.read_frame_with(|reader| buffered_frame(reader, *last)),
         Read::PeekUntil(separators) => {
             return outcome(reader.peek_until(&separators.built), |shown| {
                 Outcome::Frame {

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use super::reader_model::{Prefix, Read, Separators};
 
 /// How many kinds of reads there are, the first of which streams have, too.
-const KINDS: usize = 16;
+const KINDS: usize = 18;
 const KINDS_OF_STREAMS: usize = 10;
 
 /// Chooses a read, by numbers below others.
@@ -38,6 +38,8 @@ fn read_of(kinds: usize, mut below: impl FnMut(usize) -> usize) -> Read {
         12 => Read::PeekUntil(separators()),
         13 => Read::SkipExact(count as u64),
         14 => Read::LengthPrefixed(PREFIXES[below(PREFIXES.len())]),
+        15 => Read::Announced(separators()),
+        16 => Read::Buffered(b"\nab"[below(3)]),
         _ => Read::Consume(count),
     }
 }
