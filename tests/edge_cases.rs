@@ -1578,3 +1578,63 @@ fn a_function_over_buffered_bytes_ignores_packet_boundaries() {
     assert_eq!(reader.read_with(counted), Err(overrun));
     assert_eq!(reader.buffered().len(), 17);
 }
+
+#[test]
+fn an_error_of_the_system_tells_what_it_says_of_the_connection() {
+    use ConnectionError::{BrokenPipe, NotConnected, Reset, TimedOut, Transport};
+    use TransportError::{Interrupted, Lost, WouldBlock};
+    use std::io::{Error, ErrorKind};
+
+    for (kind, error) in [
+        (ErrorKind::WouldBlock, WouldBlock),
+        (ErrorKind::Interrupted, Interrupted),
+        (ErrorKind::ConnectionReset, Lost(Reset)),
+        (ErrorKind::ConnectionAborted, Lost(Reset)),
+        (ErrorKind::BrokenPipe, Lost(BrokenPipe)),
+        (ErrorKind::NotConnected, Lost(NotConnected)),
+        (ErrorKind::TimedOut, Lost(TimedOut)),
+        (ErrorKind::PermissionDenied, Lost(Transport)),
+    ] {
+        assert_eq!(TransportError::from(Error::from(kind)), error);
+    }
+}
+
+#[test]
+fn an_error_has_the_kind_of_the_standard_library() {
+    use std::io::{Error, ErrorKind};
+
+    for (error, kind) in [
+        (ConnectionError::Reset, ErrorKind::ConnectionReset),
+        (ConnectionError::BrokenPipe, ErrorKind::BrokenPipe),
+        (ConnectionError::NotConnected, ErrorKind::NotConnected),
+        (ConnectionError::Aborted, ErrorKind::ConnectionAborted),
+        (ConnectionError::TimedOut, ErrorKind::TimedOut),
+        (ConnectionError::Transport, ErrorKind::Other),
+    ] {
+        assert_eq!(Error::from(error).kind(), kind);
+        let read = ReadError::ConnectionLost(error);
+        assert_eq!(read.connection_error(), Some(error));
+        assert_eq!(Error::from(read).kind(), kind);
+        let write = WriteError::ConnectionLost(error);
+        assert_eq!(write.connection_error(), Some(error));
+        assert_eq!(Error::from(write).kind(), kind);
+    }
+
+    for (error, kind) in [
+        (WriteError::Finished, ErrorKind::BrokenPipe),
+        (WriteError::Closed, ErrorKind::BrokenPipe),
+        (
+            WriteError::LengthOverflow { len: 300 },
+            ErrorKind::InvalidInput,
+        ),
+    ] {
+        assert_eq!(error.connection_error(), None);
+        assert_eq!(Error::from(error).kind(), kind);
+    }
+    let incomplete = ReadError::Incomplete {
+        buffered: 1,
+        expected: None,
+    };
+    assert_eq!(incomplete.connection_error(), None);
+    assert_eq!(Error::from(incomplete).kind(), ErrorKind::UnexpectedEof);
+}
