@@ -5,9 +5,12 @@
 
 #[path = "../../../adapters/src/handover.rs"]
 mod handover;
+#[path = "../../../adapters/src/slot.rs"]
+mod slot;
 #[path = "../../../adapters/src/waiters.rs"]
 mod waiters;
 
+mod connection;
 mod parties;
 mod sync;
 
