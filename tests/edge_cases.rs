@@ -1638,3 +1638,29 @@ fn an_error_has_the_kind_of_the_standard_library() {
     assert_eq!(incomplete.connection_error(), None);
     assert_eq!(Error::from(incomplete).kind(), ErrorKind::UnexpectedEof);
 }
+
+#[test]
+fn what_is_peeked_at_is_text_and_bytes() {
+    let mut reader = reader(100, b"GET /\r\n\xff\r\n");
+    let Ok(Step::Ready(line)) = reader.peek_until(&Separator::CRLF) else {
+        panic!("a line is there");
+    };
+    assert_eq!(line.to_str(), Ok("GET /\r\n"));
+    assert!(line == "GET /\r\n" && line != "GET /");
+    let len = line.len();
+    reader.consume(len);
+    let Ok(Step::Ready(line)) = reader.peek_until(&Separator::CRLF) else {
+        panic!("a second one, too");
+    };
+    assert!(line.to_str().is_err());
+}
+
+#[test]
+fn consuming_nothing_leaves_a_skip_as_it_is() {
+    let mut reader = reader(100, b"to skip");
+    assert_eq!(reader.skip_exact(10), Ok(Step::NeedInput));
+    reader.feed(b"ped and the rest");
+    reader.consume(0);
+    assert_eq!(reader.skip_exact(10), Ok(Step::Ready(())));
+    assert_eq!(reader.buffered(), b" and the rest");
+}
