@@ -35,6 +35,26 @@ pub enum Error {
     TimedOut,
 }
 
+/// A loss without its cause, which the core does not know.
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::ConnectionLost(loss) => Lost { loss, cause: None }.into(),
+            error => Self::Read(error),
+        }
+    }
+}
+
+/// A loss without its cause, which the core does not know.
+impl From<WriteError> for Error {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::ConnectionLost(loss) => Lost { loss, cause: None }.into(),
+            error => Self::Write(error),
+        }
+    }
+}
+
 /// How a connection was lost, with the transport's error if there was one. (asyncio's
 /// `connection_lost(exc)`, where an abort has no `exc`, as a clean end has none.)
 #[derive(Clone, Debug)]

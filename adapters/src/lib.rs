@@ -71,16 +71,22 @@
 #![forbid(unsafe_code)]
 #![deny(missing_debug_implementations, missing_docs, unreachable_pub)]
 
+mod budget;
 mod connect;
+mod connection;
 mod drive;
+mod driver;
 mod either;
 mod error;
 mod handover;
+mod layered;
 mod listen;
 mod options;
+mod run;
 mod runtime;
 mod server;
 mod shared;
+mod slot;
 mod stream;
 mod transport;
 mod waiters;
@@ -113,14 +119,16 @@ mod sync {
 
 pub use bytes;
 pub use connect::{ConnectOptions, open_connection};
+pub use connection::{Connection, DEFAULT_CLOSE_TIMEOUT, Turn};
 pub use error::{Error, Lost, ServerError};
 pub use happy_eyeballs::{AttemptError, ConnectError};
 pub use options::{Options, ServerOptions};
 pub use plimsoll::{
-    ConnectionError, Discarding, Frame, LineEnding, ReadError, Separator, SeparatorError,
-    WaterMarks, WaterMarksError, WriteError,
+    ConnectionError, Discarding, Event, Frame, LineEnding, Next, Protocol, ReadError, Separator,
+    SeparatorError, WaterMarks, WaterMarksError, WriteError,
 };
+pub use run::RunError;
 pub use runtime::{Listener, Runtime};
 pub use server::{Outcome, Server, Shutdown, Statistics};
 pub use stream::{CLOSE_WITHIN, Lines, NotAPair, Parts, Stream, StreamReader, StreamWriter};
-pub use transport::{Duplex, Endpoint, ReadHalf, Sleep, Transport, WriteHalf};
+pub use transport::{Duplex, Endpoint, Layer, ReadHalf, Sleep, Transport, Wire, WriteHalf};

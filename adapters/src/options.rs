@@ -136,11 +136,17 @@ impl Options {
 
     pub(crate) fn connection(&self) -> Connection {
         let mut connection = Connection::new();
+        self.apply_to(&mut connection);
+        connection
+    }
+
+    /// Sets the limits of a connection.
+    pub(crate) fn apply_to(&self, connection: &mut Connection) {
         connection.reader.set_limit(self.limit);
         connection.reader.set_max_read_exact(self.read_cap);
         connection.writer.set_water_marks(self.water_marks);
         connection.writer.set_max_pending(self.write_cap);
-        connection
+        connection.pauses_when_full = self.pauses_when_full();
     }
 
     /// Fills in what is chosen for a server unless it is set.

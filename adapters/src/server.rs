@@ -6,6 +6,7 @@
 //! No error of a connection ends the listener.
 
 mod acceptor;
+mod connection;
 mod linger;
 mod no_panic;
 mod state;
@@ -15,21 +16,25 @@ use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use plimsoll::ConnectionError;
+use plimsoll::{ConnectionError, Protocol};
 
-use self::acceptor::Acceptor;
+use self::acceptor::{Acceptor, Handle, PairHandler};
+use self::connection::ConnectionHandler;
 use self::state::{Listening, Phase, State, lock};
+use crate::connection::Connection;
 use crate::either::{Either, either};
 use crate::listen;
 #[cfg(unix)]
 use crate::listen::SocketFile;
 use crate::options::ServerOptions;
+use crate::run::RunError;
 use crate::runtime::{Listener, Runtime};
 use crate::stream::{StreamReader, StreamWriter};
+use crate::transport::Transport;
 
 /// A server that accepts connections until it is closed or dropped. (asyncio's `Server`.)
 ///
@@ -99,6 +104,9 @@ impl<E: Into<Box<dyn std::error::Error + Send + Sync>> + Send> Outcome for Resul
     }
 }
 
+/// Any error of a handler.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// What a server has seen so far. See [`Server::statistics`]. (asyncio has none: it logs.)
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
@@ -158,7 +166,7 @@ impl<R: Runtime> Server<R> {
         F: Future<Output: Outcome> + Send + 'static,
     {
         let listeners = listen::tcp::<R>(hosts, port, options).await?;
-        let (server, started) = Self::launch(listeners, handler, options);
+        let (server, started) = Self::launch(listeners, PairHandler(handler), options);
         server.unless_failed(started).await
     }
 
@@ -193,7 +201,7 @@ impl<R: Runtime> Server<R> {
         F: Future<Output: Outcome> + Send + 'static,
     {
         let (listener, file) = SocketFile::listen::<R>(path.as_ref(), options)?;
-        let (server, started) = Self::launch(vec![listener], handler, options);
+        let (server, started) = Self::launch(vec![listener], PairHandler(handler), options);
         lock(&server.file).replace(file);
         server.unless_failed(started).await
     }
@@ -213,6 +221,112 @@ impl<R: Runtime> Server<R> {
         H: Fn(StreamReader<L::Transport>, StreamWriter<L::Transport>) -> F + Send + Sync + 'static,
         F: Future<Output: Outcome> + Send + 'static,
     {
+        Self::serve_all(listeners, PairHandler(handler), options)
+    }
+
+    /// Starts a server on every address of several hosts, whose handlers get a
+    /// [`Connection`](crate::Connection) each. Otherwise as [`start`](Self::start).
+    ///
+    /// A connection ends when its handler has dropped it; before, the server sends its output
+    /// whenever the handler waits for something else. A handler that moves it to another task may
+    /// return, and the connection goes on there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start`](Self::start).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no server is left, and nothing is listened on.
+    ///
+    /// # Panics
+    ///
+    /// As for [`start`](Self::start).
+    pub async fn start_connections<H, F>(
+        handler: H,
+        hosts: &[&str],
+        port: u16,
+        options: &ServerOptions,
+    ) -> io::Result<Self>
+    where
+        H: Fn(Connection<R::Tcp>) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        let listeners = listen::tcp::<R>(hosts, port, options).await?;
+        let (server, started) = Self::launch(listeners, ConnectionHandler(handler), options);
+        server.unless_failed(started).await
+    }
+
+    /// Starts a server on every address of several hosts that runs a protocol of the core on each
+    /// connection: the value that `make` returns. See [`Connection::run`]. Otherwise as
+    /// [`start`](Self::start). (asyncio's `create_server`.)
+    ///
+    /// # Errors
+    ///
+    /// As for [`start`](Self::start).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no server is left, and nothing is listened on.
+    ///
+    /// # Panics
+    ///
+    /// As for [`start`](Self::start).
+    #[doc(alias = "create_server")]
+    pub async fn start_protocol<M, P>(
+        make: M,
+        hosts: &[&str],
+        port: u16,
+        options: &ServerOptions,
+    ) -> io::Result<Self>
+    where
+        M: Fn() -> P + Send + Sync + 'static,
+        P: Protocol<Error: Into<BoxError> + Send> + Send + 'static,
+    {
+        let handler = protocol_handler::<R::Tcp, M, P>(make);
+        Self::start_connections(handler, hosts, port, options).await
+    }
+
+    /// Starts a server of [connections](Self::start_connections) on sockets that listen already.
+    /// Otherwise as [`serve`](Self::serve).
+    ///
+    /// # Panics
+    ///
+    /// As for [`start`](Self::start).
+    pub fn serve_connections<L, H, F>(
+        listeners: Vec<L>,
+        handler: H,
+        options: &ServerOptions,
+    ) -> Self
+    where
+        L: Listener,
+        H: Fn(Connection<L::Transport>) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        Self::serve_all(listeners, ConnectionHandler(handler), options)
+    }
+
+    /// Starts a server of a [protocol](Self::start_protocol) on sockets that listen already.
+    /// Otherwise as [`serve`](Self::serve).
+    ///
+    /// # Panics
+    ///
+    /// As for [`start`](Self::start).
+    pub fn serve_protocol<L, M, P>(listeners: Vec<L>, make: M, options: &ServerOptions) -> Self
+    where
+        L: Listener,
+        M: Fn() -> P + Send + Sync + 'static,
+        P: Protocol<Error: Into<BoxError> + Send> + Send + 'static,
+    {
+        let handler = protocol_handler::<L::Transport, M, P>(make);
+        Self::serve_connections(listeners, handler, options)
+    }
+
+    fn serve_all<L, H>(listeners: Vec<L>, handler: H, options: &ServerOptions) -> Self
+    where
+        L: Listener,
+        H: Handle<L::Transport>,
+    {
         let (server, started) = Self::launch(listeners, handler, options);
         if let Err(error) = started {
             server.close();
@@ -222,15 +336,14 @@ impl<R: Runtime> Server<R> {
     }
 
     /// Makes a server and starts its tasks; how that went, too.
-    fn launch<L, H, F>(
+    fn launch<L, H>(
         listeners: Vec<L>,
         handler: H,
         options: &ServerOptions,
     ) -> (Self, io::Result<()>)
     where
         L: Listener,
-        H: Fn(StreamReader<L::Transport>, StreamWriter<L::Transport>) -> F + Send + Sync + 'static,
-        F: Future<Output: Outcome> + Send + 'static,
+        H: Handle<L::Transport>,
     {
         let state = Arc::new(State::default());
         let local_addrs = listeners
@@ -260,7 +373,7 @@ impl<R: Runtime> Server<R> {
                 R::spawn(async move { state.give_up_idle::<R>(limit).await })?;
             }
             for (listener, listening) in listeners {
-                R::spawn(Arc::clone(&acceptor).accept::<R, L, F>(listener, listening))?;
+                R::spawn(Arc::clone(&acceptor).accept::<R, L>(listener, listening))?;
             }
             Ok(())
         };
@@ -374,6 +487,29 @@ impl<R: Runtime> Server<R> {
         self.abort_clients();
         self.state.enter(Phase::Cancelled);
         Shutdown { aborted }
+    }
+}
+
+/// A handler's future that runs a protocol.
+type Run = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+
+/// A handler that runs a protocol.
+fn protocol_handler<T, M, P>(make: M) -> impl Fn(Connection<T>) -> Run + Send + Sync + 'static
+where
+    T: Transport,
+    M: Fn() -> P + Send + Sync + 'static,
+    P: Protocol<Error: Into<BoxError> + Send> + Send + 'static,
+{
+    move |mut connection| {
+        let mut protocol = make();
+        Box::pin(async move {
+            match connection.run(&mut protocol).await {
+                Ok(()) => Ok(()),
+                Err(RunError::Protocol(error)) => Err(error.into()),
+                // What was not sent, the server sees for itself.
+                Err(RunError::Connection(_)) => Ok(()),
+            }
+        })
     }
 }
 

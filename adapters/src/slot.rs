@@ -10,6 +10,7 @@
 //! | the owner puts back, and output is left that the transport was not offered | server |
 //! | the server puts back, and the owner found something out | owner |
 //! | a party puts back, after a change that it [notifies](Guard::notify) of | the other |
+//! | the owner has closed the connection in a turn | server |
 //! | a party leaves, or takes the connection over | the other |
 //!
 //! The mutex guards moves of pointers and flags. Nothing else happens under it: no transport is
@@ -50,6 +51,12 @@ pub(crate) trait Core: Send + 'static {
 
     /// Returns `true` if the transport was not offered some of it.
     fn has_unoffered_output(&self) -> bool;
+
+    /// Returns `true` once the connection was closed by this side.
+    fn is_closing(&self) -> bool;
+
+    /// Returns `true` if all was sent, and the end of the stream.
+    fn has_ended(&self) -> bool;
 
     /// Returns `true` if the peer must not take the end of the transport for a clean end.
     fn is_cut_off(&self) -> bool;
@@ -106,6 +113,7 @@ struct Place<C, T> {
     /// What the core said when it was last put back.
     has_output: bool,
     has_unoffered_output: bool,
+    is_closing: bool,
     moves: usize,
 }
 
@@ -135,9 +143,9 @@ pub(crate) enum Look<'a, C: Core, T: Abort> {
     Nothing,
     /// There is output that the transport was not offered.
     Unoffered(Guard<'a, C, T>),
-    /// The owner has left.
+    /// The owner has left, or has closed the connection.
     Left(Guard<'a, C, T>),
-    /// The owner has taken the connection over, or leaked its core.
+    /// The connection was aborted, taken over by the owner, or leaked.
     Gone,
 }
 
@@ -147,6 +155,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
         let place = Place {
             has_output: core.has_output(),
             has_unoffered_output: core.has_unoffered_output(),
+            is_closing: core.is_closing(),
             moves: core.moves(),
             core: Rest::Here(Box::new(core)),
             transport: Rest::Here(Box::new(transport)),
@@ -217,18 +226,18 @@ impl<C: Core, T: Abort> Slot<C, T> {
         // Under the lock: who puts something back later sees that the server has to be woken.
         self.server_polls.store(false, Ordering::Relaxed);
         let former = place.wakers[Party::Server as usize].replace(waker);
-        let has_owner = place.present[Party::Owner as usize];
-        let is_gone = matches!(place.core, Rest::Gone);
-        let taken = match has_owner && !place.is_output_due() {
-            true => None,
-            false => place.take_to_poll(Party::Server),
+        let has_left = !place.present[Party::Owner as usize] || place.is_closing;
+        let is_gone = matches!(place.core, Rest::Gone) || place.aborted.is_some();
+        let taken = match !is_gone && (has_left || place.is_output_due()) {
+            true => place.take_to_poll(Party::Server),
+            false => None,
         };
         drop(place);
         drop(former);
         match self.guard(Party::Server, taken) {
             _ if is_gone => Look::Gone,
-            Some(guard) if has_owner => Look::Unoffered(guard),
-            Some(guard) => Look::Left(guard),
+            Some(guard) if has_left => Look::Left(guard),
+            Some(guard) => Look::Unoffered(guard),
             None => Look::Nothing,
         }
     }
@@ -267,6 +276,19 @@ impl<C: Core, T: Abort> Slot<C, T> {
         drop(place);
         wake(wakers);
         guard.core.take().zip(guard.transport.take())
+    }
+
+    /// Drops the transport, after the end of both directions.
+    pub(crate) fn drop_transport(&self) {
+        let Some(mut guard) = self.take() else {
+            return;
+        };
+        let Some(transport) = guard.transport.take() else {
+            return;
+        };
+        self.lock().transport = Rest::Gone;
+        drop(guard);
+        drop(transport);
     }
 
     /// Records that a party will not come back. The last one drops the connection.
@@ -335,6 +357,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
                 if let Some(says) = says {
                     place.has_output = says.has_output;
                     place.has_unoffered_output = says.has_unoffered_output;
+                    place.is_closing = says.is_closing;
                     place.moves = says.moves;
                 }
                 break place;
@@ -344,11 +367,15 @@ impl<C: Core, T: Abort> Slot<C, T> {
             }
             drop(place);
             is_commanded = true;
+            // What the peer has got whole stays whole.
+            let has_ended = core.as_ref().is_some_and(|core| core.has_ended());
             if let Some(core) = &mut core {
                 orders.carry_out(&mut **core);
             }
-            if is_aborted {
-                transport.take().map(abort);
+            match transport.take_if(|_| is_aborted) {
+                Some(transport) if has_ended => drop(transport),
+                Some(transport) => abort(transport),
+                None => {}
             }
         };
         // A transport that wakes while it is polled is heard now.
@@ -369,7 +396,10 @@ impl<C: Core, T: Abort> Slot<C, T> {
             // The server's task looks after its poll without being woken.
             Party::Owner => {
                 let server_looks = self.server_polls.load(Ordering::Relaxed);
-                [false, !server_looks && (notifies || place.is_output_due())]
+                [
+                    false,
+                    !server_looks && (notifies || place.is_closing || place.is_output_due()),
+                ]
             }
             Party::Server => [notifies || owner_waits, false],
         };
@@ -419,6 +449,7 @@ struct Says {
     lost: Option<ConnectionError>,
     has_output: bool,
     has_unoffered_output: bool,
+    is_closing: bool,
     moves: usize,
 }
 
@@ -428,6 +459,7 @@ impl Says {
             lost: core.lost(),
             has_output: core.has_output(),
             has_unoffered_output: core.has_unoffered_output(),
+            is_closing: core.is_closing(),
             moves: core.moves(),
         }
     }
@@ -547,10 +579,19 @@ fn wake(wakers: [Option<Waker>; 2]) {
     }
 }
 
-impl<C: Core, T: Abort> Guard<'_, C, T> {
+impl<'a, C: Core, T: Abort> Guard<'a, C, T> {
+    pub(crate) fn slot(&self) -> &'a Slot<C, T> {
+        self.slot
+    }
+
     /// The core.
     pub(crate) fn core(&mut self) -> &mut C {
         self.core.as_deref_mut().expect("a core that is out")
+    }
+
+    /// The core, to look at.
+    pub(crate) fn peek(&self) -> &C {
+        self.core.as_deref().expect("a core that is out")
     }
 
     /// Both, as far as the transport was not aborted or put back.

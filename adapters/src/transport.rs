@@ -10,7 +10,9 @@ use std::pin::Pin;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+pub use crate::layered::Wire;
 
 /// Something that bytes come out of and go into, in two halves that may live in different tasks.
 ///
@@ -81,6 +83,27 @@ pub trait Transport: Sized + Send + 'static {
     fn sleep(duration: Duration) -> Sleep {
         Box::pin(ThreadSleep::new(duration))
     }
+
+    /// Returns the time by the same clock as [`sleep`](Self::sleep).
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    /// Waits until the transport can carry bytes, before anything else is asked of it: a tunnel is
+    /// dug, a greeting exchanged. A server waits for it in the connection's own task, before the
+    /// handler runs, and for a limited time.
+    ///
+    /// # Errors
+    ///
+    /// Any is a loss. [`Interrupted`](io::ErrorKind::Interrupted) is retried.
+    fn poll_open(
+        read: &mut Self::Read,
+        write: &mut Self::Write,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let _ = (read, write, cx);
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// A wait for a time. Dropping it ends it.
@@ -142,8 +165,16 @@ pub trait WriteHalf: Send + 'static {
         Poll::Ready(Ok(()))
     }
 
+    /// Returns `true` if the transport holds back bytes that a [flush](Self::poll_flush) would send,
+    /// other than those of a write, after which it is flushed anyway: the reply of a protocol
+    /// beneath to what was received.
+    fn holds_back(&self) -> bool {
+        false
+    }
+
     /// Ends the write side, so that the peer sees the end of the stream. Reading goes on. It is asked once
-    /// everything is written and flushed. (`write_eof`.)
+    /// everything is written and flushed. What ends only by being dropped, as a pipe does, is
+    /// dropped here. (`write_eof`.)
     ///
     /// # Errors
     ///
@@ -154,6 +185,72 @@ pub trait WriteHalf: Send + 'static {
     /// cleanly. It does not wait. As provided it does nothing, for what cannot tell. (`abort`, which
     /// promises no reset.)
     fn abort(&mut self) {}
+}
+
+/// Something that stands between a transport and its connection, and turns the bytes of one into those
+/// of the other: TLS, compression, a checksum. It can be put in place while the connection is in use.
+///
+/// A call may read and write, whichever direction it is about: the wire wakes every task that waits
+/// for the connection. A call that is pending has waited for the wire. What the layer has to send of
+/// its own it keeps, reports by [`holds_back`](Self::holds_back), and sends in the next call.
+pub trait Layer: Send + 'static {
+    /// Takes the bytes that were received, and not read, before the layer was put in place.
+    fn feed(&mut self, unread: &[u8]);
+
+    /// Waits until the layer can carry bytes: a handshake. Other calls do the same first, if this
+    /// was not called or was cancelled.
+    ///
+    /// # Errors
+    ///
+    /// Any is a loss of the connection.
+    fn poll_open(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>>;
+
+    /// As [`ReadHalf::poll_read`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        wire: &mut Wire<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>>;
+
+    /// As [`WriteHalf::poll_write`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        wire: &mut Wire<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Sends what the layer holds back, and flushes the wire.
+    ///
+    /// # Errors
+    ///
+    /// As for [`WriteHalf::poll_flush`].
+    fn poll_flush(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>>;
+
+    /// Sends the layer's own end, flushes, and ends the wire's write side.
+    ///
+    /// # Errors
+    ///
+    /// As for [`WriteHalf::poll_shutdown`].
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>>;
+
+    /// As [`WriteHalf::holds_back`]; also during a handshake.
+    fn holds_back(&self) -> bool;
+}
+
+impl<L: Layer> From<L> for Box<dyn Layer> {
+    fn from(layer: L) -> Self {
+        Box::new(layer)
+    }
 }
 
 /// Half of a transport that has an address at either end. (asyncio's `get_extra_info`, for `'sockname'` and

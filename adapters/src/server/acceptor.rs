@@ -13,7 +13,7 @@ use plimsoll::ConnectionError;
 use super::Outcome;
 use super::linger::linger;
 use super::no_panic::{NoPanic, Panicked};
-use super::state::{Inner, Listening, Phase, Registered, State};
+use super::state::{Client, Inner, Listening, Phase, Registered, State};
 use crate::either::{Either, either};
 use crate::error::ServerError;
 use crate::options::ServerOptions;
@@ -33,6 +33,25 @@ const FAILED_IN_A_ROW: u32 = 32;
 /// How many connections in a row may be accepted without a wait before other tasks have their turn.
 const ACCEPTS: u32 = 32;
 
+/// A kind of handlers: what it makes of an accepted transport, and how it serves that.
+pub(super) trait Handle<T: Transport>: Send + Sync + Sized + 'static {
+    /// What a handler is to get, and what the server keeps of it.
+    type Accepted: Send + 'static;
+
+    fn accept(transport: T, options: &ServerOptions) -> (Self::Accepted, Arc<dyn Client>);
+
+    /// Serves a connection, from its handler to its end.
+    fn handle(
+        acceptor: Arc<Acceptor<Self>>,
+        accepted: Self::Accepted,
+        registered: Registered,
+        peer: Option<SocketAddr>,
+    ) -> impl Future<Output = ()> + Send;
+}
+
+/// A handler of asyncio's pairs.
+pub(super) struct PairHandler<H>(pub(super) H);
+
 /// What every listener of a server does.
 pub(super) struct Acceptor<H> {
     pub(super) state: Arc<State>,
@@ -41,12 +60,11 @@ pub(super) struct Acceptor<H> {
 }
 
 impl<H> Acceptor<H> {
-    pub(super) async fn accept<R, L, F>(self: Arc<Self>, listener: L, listening: Listening)
+    pub(super) async fn accept<R, L>(self: Arc<Self>, listener: L, listening: Listening)
     where
         R: Runtime,
         L: Listener,
-        H: Fn(StreamReader<L::Transport>, StreamWriter<L::Transport>) -> F + Send + Sync + 'static,
-        F: Future<Output: Outcome> + Send + 'static,
+        H: Handle<L::Transport>,
     {
         let most = self.options.most_connections();
         let has_room = |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
@@ -68,22 +86,20 @@ impl<H> Acceptor<H> {
                     failed_in_a_row = 0;
                     let on_error = self.options.tells_errors();
                     let peer = on_error.then(|| L::peer_addr(&transport)).flatten();
-                    let stream = Stream::with_options(transport, self.options.limits());
-                    let shared = stream.shared();
+                    let (accepted, client) = H::accept(transport, &self.options);
                     // Another listener may take the last place meanwhile.
                     let registered = loop {
                         self.state.until(has_room).await;
-                        let client = Arc::clone(&shared) as _;
+                        let client = Arc::clone(&client);
                         if let Some(registered) = State::register(&self.state, client, has_room) {
                             break registered;
                         }
                     };
-                    let kept = Arc::clone(&shared);
-                    let handled = Arc::clone(&self).handle(stream, shared, registered, peer);
+                    let handled = H::handle(Arc::clone(&self), accepted, registered, peer);
                     if let Err(error) = R::spawn(handled) {
                         // Nobody has served this peer, who must not take that for an answer.
-                        kept.abort(ConnectionError::Aborted);
-                        drop(kept);
+                        client.abort(ConnectionError::Aborted);
+                        drop(client);
                         self.state.refused(error, &self.options);
                         self.wait_to_accept_again::<R>().await;
                     }
@@ -109,47 +125,59 @@ impl<H> Acceptor<H> {
         let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
         either(closed, R::sleep(ACCEPT_AGAIN)).await;
     }
+}
 
-    async fn handle<T, F>(
-        self: Arc<Self>,
-        stream: Stream<T>,
-        shared: Arc<Shared<T>>,
+impl<T, H, F> Handle<T> for PairHandler<H>
+where
+    T: Transport,
+    H: Fn(StreamReader<T>, StreamWriter<T>) -> F + Send + Sync + 'static,
+    F: Future<Output: Outcome> + Send + 'static,
+{
+    type Accepted = (Stream<T>, Arc<Shared<T>>);
+
+    fn accept(transport: T, options: &ServerOptions) -> (Self::Accepted, Arc<dyn Client>) {
+        let stream = Stream::with_options(transport, options.limits());
+        let shared = stream.shared();
+        let client = Arc::clone(&shared) as _;
+        ((stream, shared), client)
+    }
+
+    async fn handle(
+        acceptor: Arc<Acceptor<Self>>,
+        (stream, shared): Self::Accepted,
         registered: Registered,
         peer: Option<SocketAddr>,
-    ) where
-        T: Transport,
-        H: Fn(StreamReader<T>, StreamWriter<T>) -> F + Send + Sync + 'static,
-        F: Future<Output: Outcome> + Send + 'static,
-    {
+    ) {
+        let (state, options) = (&acceptor.state, &acceptor.options);
         let (reader, writer) = stream.split();
         // The handler is also called within the guard: it may panic before its first wait.
-        let handled = NoPanic::new(async { (self.handler)(reader, writer).await.failure() });
-        let cancelled = pin!(self.state.cancelled(registered.id));
+        let handled = NoPanic::new(async { (acceptor.handler.0)(reader, writer).await.failure() });
+        let cancelled = pin!(state.cancelled(registered.id));
         let mut owes_answer = false;
         match either(handled, cancelled).await {
             // What it aborted itself, it did not mean to be sent.
             Either::First(Ok(None)) => owes_answer = !shared.is_aborted(),
             Either::First(Ok(Some(error))) => {
-                self.state.change(|inner| inner.statistics.failed += 1);
-                self.options.tell(ServerError::Failed { peer, error });
+                state.change(|inner| inner.statistics.failed += 1);
+                options.tell(ServerError::Failed { peer, error });
             }
             Either::First(Err(Panicked)) => {
-                self.state.change(|inner| inner.statistics.panicked += 1);
-                self.options.tell(ServerError::Panicked { peer });
+                state.change(|inner| inner.statistics.panicked += 1);
+                options.tell(ServerError::Panicked { peer });
             }
             // It may have written while all were aborted.
             Either::Second(()) => drop(shared.abort(ConnectionError::Aborted)),
         }
-        let limit = self.options.closes_within();
+        let limit = options.closes_within();
         match shared.close_within(Party::Server, limit).await {
             Ok(()) => {
                 registered.lingers();
-                let cancelled = pin!(self.state.cancelled(registered.id));
+                let cancelled = pin!(state.cancelled(registered.id));
                 either(pin!(linger(&*shared)), cancelled).await;
             }
             Err(lost) if owes_answer && shared.has_dropped_output() => {
-                self.state.change(|inner| inner.statistics.unsent += 1);
-                self.options.tell(ServerError::Unsent { peer, lost });
+                state.change(|inner| inner.statistics.unsent += 1);
+                options.tell(ServerError::Unsent { peer, lost });
             }
             // Its failure was told already, or everything had left.
             Err(_) => {}

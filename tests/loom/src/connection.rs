@@ -118,6 +118,14 @@ impl Core for Connection {
         self.unsent > 0 && !self.is_offered
     }
 
+    fn is_closing(&self) -> bool {
+        self.is_closed
+    }
+
+    fn has_ended(&self) -> bool {
+        false
+    }
+
     fn is_cut_off(&self) -> bool {
         self.unsent > 0 || self.is_lost
     }

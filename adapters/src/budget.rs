@@ -1,0 +1,41 @@
+//! Cooperative scheduling: how much a connection does without waiting before other tasks have a
+//! turn.
+
+use std::task::{Context, Poll};
+
+/// What is left to be done before other tasks have a turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget(u16);
+
+impl Budget {
+    /// A result of a read costs one. Where several connections have input, each holds a block of it
+    /// until it is through: so a budget lasts for a block of short lines.
+    const FULL: u16 = 1024;
+
+    /// What a call of the system costs.
+    pub(crate) const CALL: u16 = 8;
+
+    pub(crate) fn new() -> Self {
+        Self(Self::FULL)
+    }
+
+    /// Spends `cost`. If there is not so much left, it is pending once, and the task woken.
+    pub(crate) fn poll_spend(&mut self, cost: u16, cx: &Context<'_>) -> Poll<()> {
+        match self.0.checked_sub(cost) {
+            Some(left) => {
+                self.0 = left;
+                Poll::Ready(())
+            }
+            None => {
+                self.renew();
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Begins anew, since the task waits anyway.
+    pub(crate) fn renew(&mut self) {
+        *self = Self::new();
+    }
+}

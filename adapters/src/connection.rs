@@ -1,0 +1,677 @@
+//! A connection with one owner, who drives the core himself: no lock is taken for a line.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use plimsoll::{Connection as Core, ConnectionError, ReadError, Reader, Step, WriteError, Writer};
+
+use crate::budget::Budget;
+use crate::driver::{Driven, Sent};
+use crate::either::{Either, either};
+use crate::error::{Error, Lost};
+use crate::layered::Layered;
+use crate::options::Options;
+use crate::run::MakeLayer;
+use crate::slot::{Command, Core as _, Guard, Party, Slot};
+use crate::stream::Parts;
+use crate::transport::{Endpoint, Layer, Transport};
+
+/// How long [`Connection::close`] tries to send pending output by default: 30 seconds.
+pub const DEFAULT_CLOSE_TIMEOUT: Duration = crate::stream::CLOSE_WITHIN;
+
+/// A [connection of the core](plimsoll::Connection), and the transport that moves its bytes.
+///
+/// [`turn`](Self::turn) is the loop of a protocol: it sends pending output, receives, and lends the
+/// core. [`read_with`](Self::read_with) and [`write_with`](Self::write_with) run a function over one
+/// half. Sizes are in bytes.
+///
+/// Bytes move in [`turn`](Self::turn), [`read_with`](Self::read_with), [`drain`](Self::drain),
+/// [`flush`](Self::flush), [`ready`](Self::ready), [`finish`](Self::finish) and
+/// [`close`](Self::close), each of which sends what is pending, and receives while it waits.
+///
+/// Dropping it drops the transport. If output is pending then, or the connection was lost, the peer
+/// sees that it did not end cleanly, where the transport can show that.
+///
+/// # Cancel safety
+///
+/// Every future may be dropped while it waits. Nothing received or written is lost, and an end that
+/// was asked for stays asked for. Of a `read_with`, this holds as far as its function takes nothing before it needs
+/// more input. Two reads in a row are not one read: dropped between a head and its
+/// body, both in one function are.
+///
+/// # Examples
+///
+/// ```
+/// use plimsoll::Step;
+/// use plimsoll_io::{Connection, Error, memory::Memory};
+///
+/// /// Replies to each line with itself.
+/// async fn echo(mut connection: Connection<Memory>) -> Result<(), Error> {
+///     while let Some(mut turn) = connection.turn().await {
+///         let core = &mut *turn; // reader and writer can be borrowed apart
+///         while let Step::Ready(line) = core.reader.read_line()? {
+///             if line.is_empty() {
+///                 break;
+///             }
+///             core.writer.write(&line)?;
+///         }
+///         if core.reader.at_eof() {
+///             core.close();
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// # smol::block_on(async {
+/// let (here, there) = Memory::pair(1024);
+/// let mut client = Connection::new(here);
+/// client.write_with(|writer| writer.write(b"hello\n"))?;
+/// client.finish().await?;
+/// echo(Connection::new(there)).await?;
+/// let line = client.read_with(|reader| Ok::<_, Error>(reader.read_line()?.map(|line| line.to_bytes())));
+/// assert_eq!(line.await?, "hello\n");
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
+pub struct Connection<T: Transport> {
+    slot: Arc<Slot<Driven, Layered<T>>>,
+    /// The transport's, which is the slot. Made once, so that a transport can tell that it is the same.
+    waker: Waker,
+    pub(crate) make_layer: Option<MakeLayer>,
+}
+
+/// The core of a connection, lent by [`Connection::turn`]. It dereferences to a
+/// [`plimsoll::Connection`], and gives it back when it is dropped.
+///
+/// Nothing is sent while it is held. If it is dropped by a panic, the connection is aborted. The
+/// core is the connection's: do not put another in its place.
+pub struct Turn<'a, T: Transport> {
+    guard: Guard<'a, Driven, Layered<T>>,
+}
+
+impl<T: Transport> Connection<T> {
+    /// Creates a connection over a transport, with default limits.
+    pub fn new(transport: T) -> Self {
+        Self::with_options(transport, &Options::new())
+    }
+
+    /// Creates a connection over a transport, with the limits in `options`.
+    pub fn with_options(transport: T, options: &Options) -> Self {
+        Self::with_core(transport, options.connection(), options, false)
+    }
+
+    /// Creates the connection of a handler, which the server is a party of.
+    pub(crate) fn accepted(transport: T, options: &Options) -> Self {
+        Self::with_core(transport, options.connection(), options, true)
+    }
+
+    /// What the server shares with the owner, and the transport's waker.
+    pub(crate) fn shared(&self) -> (Arc<Slot<Driven, Layered<T>>>, Waker) {
+        (Arc::clone(&self.slot), self.waker.clone())
+    }
+
+    /// Creates a connection that goes on where another one stopped.
+    pub fn from_parts(parts: Parts<T>, options: &Options) -> Self {
+        let mut core_parts = plimsoll::Parts::default();
+        core_parts.unread = parts.unread;
+        core_parts.unsent = parts.unsent;
+        core_parts.discarding = parts.discarding;
+        let mut core = Core::from_parts(core_parts);
+        options.apply_to(&mut core);
+        Self::with_core(parts.transport, core, options, false)
+    }
+
+    fn with_core(transport: T, core: Core, options: &Options, has_server: bool) -> Self {
+        let driven = Driven::new(core, options);
+        let slot = Slot::new(driven, Layered::new(transport), has_server);
+        Self {
+            waker: Arc::clone(&slot).into(),
+            slot,
+            make_layer: None,
+        }
+    }
+
+    /// Waits until the transport can carry bytes, if it has to do something before: a handshake.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lost`] if that failed.
+    pub async fn open(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| {
+            let mut guard = ready!(self.poll_take(cx))?;
+            let (driven, io) = guard.both();
+            let Some(io) = io else {
+                return Poll::Ready(driven.how_lost().map_or(Ok(()), |lost| Err(lost.into())));
+            };
+            loop {
+                match ready!(io.poll_open(&mut Context::from_waker(&self.waker))) {
+                    Ok(()) => return Poll::Ready(Ok(())),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        driven.lose(error);
+                        return Poll::Ready(Err(lost(driven)));
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Sends pending output, waits until something has happened, and lends the core.
+    ///
+    /// What happens is input, the end or the loss of a direction, output that is no longer full after a
+    /// turn that left it full, and a shutdown of the server. That output has left is no such thing.
+    /// A turn should read all that it can: input that it leaves unread does not make the next one
+    /// ready. `None` once nothing can happen any more: both directions have ended, or the connection
+    /// was lost, and a turn has shown it.
+    ///
+    /// Cancel-safe.
+    pub async fn turn(&mut self) -> Option<Turn<'_, T>> {
+        let (slot, waker) = (&*self.slot, &self.waker);
+        poll_fn(move |cx| {
+            let taken = ready!(poll_turn(slot, waker, cx));
+            Poll::Ready(taken.map(Turn::new))
+        })
+        .await
+    }
+
+    /// Waits for the next turn, and returns whether there is one.
+    pub(crate) async fn happens(&self) -> bool {
+        poll_fn(|cx| poll_turn(&self.slot, &self.waker, cx).map(|taken| taken.is_some())).await
+    }
+
+    /// Lends the core as it is. `None` if it was leaked.
+    pub(crate) fn turn_now(&mut self) -> Option<Turn<'_, T>> {
+        self.slot.take().map(Turn::new)
+    }
+
+    /// Reads by a function over the reader, which is called again whenever input has arrived. See
+    /// [`Reader::read_with`].
+    ///
+    /// A read that would block sends pending output first.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// Those of the function and of [`Reader::read_with`]. How the connection was lost,
+    /// [`lost`](Self::lost) returns with the transport's error.
+    pub async fn read_with<V, E: From<ReadError> + From<Error>>(
+        &mut self,
+        mut read: impl FnMut(&mut Reader) -> Result<Step<V>, E>,
+    ) -> Result<V, E> {
+        let Self { slot, waker, .. } = self;
+        poll_fn(|cx| {
+            let mut guard = ready!(slot.poll_take(cx)).ok_or_else(taken)?;
+            loop {
+                ready!(guard.core().budget.poll_spend(1, cx));
+                match guard.core().core.reader.read_with(&mut read)? {
+                    Step::Ready(value) => return Poll::Ready(Ok(value)),
+                    Step::NeedInput => {}
+                }
+                let receives = guard.core().receives();
+                let has_received = |driven: &Driven| driven.receives() != receives;
+                match ready!(poll_move(&mut guard, waker, cx, has_received)) {
+                    Moved::Done => {}
+                    Moved::TimedOut => return Poll::Ready(Err(Error::TimedOut.into())),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Writes by a function over the writer. What it queues is sent by the next call that moves
+    /// bytes.
+    ///
+    /// It does not wait. While a server sends for the connection in another thread, it blocks for as
+    /// long as that call of the system lasts.
+    ///
+    /// # Errors
+    ///
+    /// Those of the function.
+    pub fn write_with<V, E: From<WriteError>>(
+        &mut self,
+        write: impl FnOnce(&mut Writer) -> Result<V, E>,
+    ) -> Result<V, E> {
+        match self.slot.take() {
+            Some(mut guard) => {
+                let result = write(&mut guard.core().core.writer);
+                guard.core().end_turn();
+                result
+            }
+            None => Err(WriteError::ConnectionLost(ConnectionError::Aborted).into()),
+        }
+    }
+
+    /// Sends pending output until no more is pending than the low water mark, which is zero by
+    /// default. Receives meanwhile, as long as the limits allow: two peers that both only drain come
+    /// to their ends.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lost`]; pending output is gone.
+    pub async fn drain(&mut self) -> Result<(), Error> {
+        self.send_until(|writer| writer.pending() <= writer.water_marks().low())
+            .await
+    }
+
+    /// Sends all pending output, and what the transport holds back.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// As for [`drain`](Self::drain).
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        self.send_until(|_| false).await
+    }
+
+    /// Waits only while the output is [full](Writer::is_full). With `write_with`, the loop of a
+    /// pipelining handler.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// As for [`drain`](Self::drain).
+    pub async fn ready(&mut self) -> Result<(), Error> {
+        self.send_until(|writer| !writer.is_full()).await
+    }
+
+    /// Ends this side's stream, once pending output is sent, and sends both. Reading goes on.
+    /// (asyncio's `write_eof`.)
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// As for [`drain`](Self::drain).
+    pub async fn finish(&mut self) -> Result<(), Error> {
+        if let Some(mut guard) = self.slot.take() {
+            guard.core().core.writer.finish();
+        }
+        self.flush().await
+    }
+
+    /// Closes the connection: sends pending output and the end of the stream within
+    /// [`DEFAULT_CLOSE_TIMEOUT`], discards the input that is there, and drops the transport.
+    ///
+    /// Input that is there and unread would make the system reset the connection, which may destroy
+    /// output that the peer has not read yet. What the peer sends later does so all the same: see
+    /// [`close_lingering`](Self::close_lingering). Buffered input can still be read.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lost`] if not all was sent, also because the time was up; the connection is aborted
+    /// then.
+    pub async fn close(&mut self) -> Result<(), Error> {
+        self.close_with(DEFAULT_CLOSE_TIMEOUT, None).await
+    }
+
+    /// Closes the connection, and discards what the peer still sends, until its end or for `limit`.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// As for [`close`](Self::close).
+    pub async fn close_lingering(&mut self, limit: Duration) -> Result<(), Error> {
+        self.close_with(DEFAULT_CLOSE_TIMEOUT, Some(limit)).await
+    }
+
+    async fn close_with(&mut self, limit: Duration, linger: Option<Duration>) -> Result<(), Error> {
+        if let Some(mut guard) = self.slot.take() {
+            guard.core().core.close();
+        }
+        if !self.ends_within(self.send_and_discard(), limit).await {
+            self.slot.command(Command::Abort(ConnectionError::TimedOut));
+        }
+        if let Some(lost) = self.lost() {
+            return Err(lost.into());
+        }
+        let linger = linger.unwrap_or(Duration::ZERO);
+        self.ends_within(self.discard(linger.is_zero()), linger)
+            .await;
+        self.slot.drop_transport();
+        Ok(())
+    }
+
+    /// Waits for `end`, and returns `true` unless it takes longer than `limit`.
+    async fn ends_within(&self, end: impl Future<Output = ()>, limit: Duration) -> bool {
+        // Only what has to wait needs a clock.
+        let late = pin!(async { T::sleep(limit).await });
+        matches!(either(pin!(end), late).await, Either::First(()))
+    }
+
+    /// Sends everything, while input is discarded that nobody will read.
+    async fn send_and_discard(&self) {
+        let mut room = Vec::new();
+        poll_fn(|cx| {
+            let Some(mut guard) = ready!(self.slot.poll_take(cx)) else {
+                return Poll::Ready(());
+            };
+            let (driven, Some(io)) = guard.both() else {
+                return Poll::Ready(());
+            };
+            if driven.poll_send(io, &self.waker, cx).is_ready() {
+                return Poll::Ready(());
+            }
+            // The peer may have to be read before it reads.
+            if room.is_empty() {
+                room = vec![0; 4096];
+            }
+            let _ = poll_discard(io, &self.waker, cx, &mut driven.budget, &mut room);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Discards input: what is there, within a budget, or what comes until the peer's end.
+    async fn discard(&self, only_what_is_there: bool) {
+        let mut room = vec![0; 4096];
+        poll_fn(|cx| {
+            let Some(mut guard) = ready!(self.slot.poll_take(cx)) else {
+                return Poll::Ready(());
+            };
+            let (driven, Some(io)) = guard.both() else {
+                return Poll::Ready(());
+            };
+            let ended = poll_discard(io, &self.waker, cx, &mut driven.budget, &mut room);
+            match only_what_is_there {
+                true => Poll::Ready(()),
+                false => ended,
+            }
+        })
+        .await;
+    }
+
+    /// Aborts the connection immediately: pending output is discarded, and the peer sees that the
+    /// connection did not end cleanly, where the transport can show that. Buffered input can still be
+    /// read.
+    pub fn abort(&mut self) {
+        self.slot.command(Command::Abort(ConnectionError::Aborted));
+    }
+
+    /// Puts a layer over the transport, after all pending output was sent. It gets the input that is
+    /// unread. [`open`](Self::open) waits for its handshake.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lost`]; there is no layer then.
+    ///
+    /// # Panics
+    ///
+    /// If there is a layer already, or input is being discarded: the rest of a line, or of a skip.
+    pub async fn put_layer(&mut self, layer: impl Into<Box<dyn Layer>>) -> Result<(), Error> {
+        let mut layer = Some(layer.into());
+        poll_fn(|cx| {
+            let mut guard = ready!(self.poll_take(cx))?;
+            let (driven, io) = guard.both();
+            let (Some(io), None) = (io, driven.how_lost()) else {
+                return Poll::Ready(Err(lost(driven)));
+            };
+            assert!(!io.has_layer(), "a layer over a layer");
+            assert!(
+                !driven.core.reader.is_discarding(),
+                "input is being discarded"
+            );
+            ready!(driven.poll_send(io, &self.waker, cx));
+            if driven.how_lost().is_some() {
+                return Poll::Ready(Err(lost(driven)));
+            }
+            let mut layer = layer.take().expect("polled after it was ready");
+            if let Ok(Step::Ready(unread)) = driven.core.reader.read(usize::MAX) {
+                layer.feed(&unread);
+            }
+            io.put_layer(layer);
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Gives up the connection for its transport, and every byte that it holds. Nothing is sent.
+    ///
+    /// An end of the stream that was asked for and not sent is forgotten. A handler of a server
+    /// takes the connection out of the server by it, which neither closes nor aborts it any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lost`] if the transport is gone: the connection was aborted, lost, or closed. Buffered
+    /// input is gone with it; read it before.
+    pub fn into_parts(mut self) -> Result<Parts<T>, Error> {
+        let lost = self.lost();
+        let Some((driven, io)) = self.slot.take_over() else {
+            return Err(lost.map_or_else(taken, Error::Lost));
+        };
+        let parts = driven.core.into_parts();
+        Ok(Parts {
+            transport: io.into_transport(),
+            unread: parts.unread,
+            unsent: parts.unsent,
+            discarding: parts.discarding,
+        })
+    }
+
+    /// Returns how the connection was lost, with the transport's error, if it was.
+    pub fn lost(&mut self) -> Option<Lost> {
+        self.slot.take()?.core().how_lost()
+    }
+
+    /// Returns `true` if the server that has accepted this connection shuts down.
+    pub fn is_shutting_down(&self) -> bool {
+        self.slot.is_shutting_down()
+    }
+
+    /// Returns the address of this side.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system; `NotConnected` if the transport is gone.
+    pub fn local_addr(&mut self) -> io::Result<<T::Read as Endpoint>::Address>
+    where
+        T::Read: Endpoint,
+    {
+        self.with_read_half(Endpoint::local_addr)
+    }
+
+    /// Returns the address of the peer.
+    ///
+    /// # Errors
+    ///
+    /// As for [`local_addr`](Self::local_addr).
+    pub fn peer_addr(&mut self) -> io::Result<<T::Read as Endpoint>::Address>
+    where
+        T::Read: Endpoint,
+    {
+        self.with_read_half(Endpoint::peer_addr)
+    }
+
+    fn with_read_half<V>(&mut self, ask: impl FnOnce(&T::Read) -> io::Result<V>) -> io::Result<V> {
+        let guard = self.slot.take();
+        match guard.and_then(|mut guard| Some(ask(guard.both().1?.read_half()))) {
+            Some(answer) => answer,
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    async fn send_until(&self, enough: impl Fn(&Writer) -> bool) -> Result<(), Error> {
+        poll_fn(|cx| {
+            let mut guard = ready!(self.poll_take(cx))?;
+            let is_done = |driven: &Driven| {
+                let writer = &driven.core.writer;
+                let is_lost = writer.connection_error().is_some();
+                is_lost || !driven.has_output() || enough(writer)
+            };
+            let waiting = poll_move(&mut guard, &self.waker, cx, is_done);
+            match (guard.core().core.writer.connection_error(), waiting) {
+                (Some(_), _) => Poll::Ready(Err(lost(guard.core()))),
+                (None, Poll::Ready(Moved::TimedOut)) => Poll::Ready(Err(Error::TimedOut)),
+                (None, Poll::Ready(Moved::Done)) => Poll::Ready(Ok(())),
+                (None, Poll::Pending) => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    fn poll_take(&self, cx: &Context<'_>) -> Poll<Result<Guard<'_, Driven, Layered<T>>, Error>> {
+        self.slot.poll_take(cx).map(|guard| guard.ok_or_else(taken))
+    }
+}
+
+/// What came of waiting for something to move.
+enum Moved {
+    Done,
+    /// The transport has given up waiting, by a timeout of its own.
+    TimedOut,
+}
+
+/// Waits until something has happened. `None` once nothing can happen any more.
+fn poll_turn<'a, T: Transport>(
+    slot: &'a Slot<Driven, Layered<T>>,
+    waker: &Waker,
+    cx: &Context<'_>,
+) -> Poll<Option<Guard<'a, Driven, Layered<T>>>> {
+    let Some(mut guard) = ready!(slot.poll_take(cx)) else {
+        return Poll::Ready(None);
+    };
+    let waiting = poll_move(&mut guard, waker, cx, Driven::has_news);
+    if !guard.core().has_news() {
+        if guard.core().is_over() {
+            return Poll::Ready(None);
+        }
+        ready!(waiting);
+    }
+    Poll::Ready(Some(guard))
+}
+
+/// Sends, and receives whenever no output can move, until `is_done`, or the transport is gone.
+fn poll_move<T: Transport>(
+    guard: &mut Guard<'_, Driven, Layered<T>>,
+    waker: &Waker,
+    cx: &Context<'_>,
+    is_done: impl Fn(&Driven) -> bool,
+) -> Poll<Moved> {
+    let (driven, Some(io)) = guard.both() else {
+        return Poll::Ready(Moved::Done);
+    };
+    let mut has_received = true;
+    loop {
+        let sent = driven.poll_send(io, waker, cx);
+        if is_done(driven) {
+            return Poll::Ready(Moved::Done);
+        }
+        if sent == Poll::Ready(Sent::TimedOut) {
+            return Poll::Ready(Moved::TimedOut);
+        }
+        // A receive may leave something to send, and only then it is worth another look.
+        if !has_received || !driven.core.wants_read() {
+            return Poll::Pending;
+        }
+        match driven.poll_receive(io, waker, cx) {
+            Poll::Ready(true) if is_done(driven) => return Poll::Ready(Moved::Done),
+            Poll::Ready(true) => {}
+            Poll::Ready(false) => return Poll::Ready(Moved::TimedOut),
+            Poll::Pending => has_received = false,
+        }
+    }
+}
+
+/// Discards what the peer still sends, without its layer; ready at its end.
+pub(crate) fn poll_discard<T: Transport>(
+    io: &mut Layered<T>,
+    waker: &Waker,
+    cx: &Context<'_>,
+    budget: &mut Budget,
+    room: &mut [u8],
+) -> Poll<()> {
+    loop {
+        ready!(budget.poll_spend(Budget::CALL, cx));
+        match ready!(io.poll_discard(&mut Context::from_waker(waker), room)) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return Poll::Ready(()),
+        }
+    }
+}
+
+/// What calls of a connection fail with whose core was leaked with a turn.
+fn taken() -> Error {
+    Error::Lost(Lost {
+        loss: ConnectionError::Aborted,
+        cause: None,
+    })
+}
+
+/// How a connection was lost.
+fn lost(driven: &Driven) -> Error {
+    driven.how_lost().map_or_else(taken, Error::Lost)
+}
+
+/// The owner leaves. While a panic unwinds, what it has written may be half of something.
+impl<T: Transport> Drop for Connection<T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.abort();
+        }
+        self.slot.leave(Party::Owner);
+    }
+}
+
+impl<T: Transport> fmt::Debug for Connection<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl<'a, T: Transport> Turn<'a, T> {
+    fn new(mut guard: Guard<'a, Driven, Layered<T>>) -> Self {
+        guard.put_back_transport();
+        guard.core().begin_turn();
+        Self { guard }
+    }
+
+    /// Returns `true` if the server that has accepted the connection shuts down.
+    pub fn is_shutting_down(&self) -> bool {
+        self.guard.slot().is_shutting_down()
+    }
+}
+
+impl<T: Transport> Deref for Turn<'_, T> {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.guard.peek().core
+    }
+}
+
+impl<T: Transport> DerefMut for Turn<'_, T> {
+    fn deref_mut(&mut self) -> &mut Core {
+        &mut self.guard.core().core
+    }
+}
+
+impl<T: Transport> Drop for Turn<'_, T> {
+    fn drop(&mut self) {
+        self.guard.core().end_turn();
+    }
+}
+
+impl<T: Transport> fmt::Debug for Turn<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Turn").field(&**self).finish()
+    }
+}

@@ -1,0 +1,353 @@
+//! Moves bytes between a core and its transport, as the core says, and keeps what came of it.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Buf;
+use plimsoll::{
+    Connection, ConnectionError, ConnectionState, Output, Progress, SendAction, WriterState,
+};
+
+use crate::budget::Budget;
+use crate::error::Lost;
+use crate::layered::Layered;
+use crate::options::Options;
+use crate::slot::Core;
+use crate::transport::Transport;
+
+/// How many parts of the output leave in one call at most.
+const SLICES: usize = 64;
+
+/// A core, and what its transport has said.
+pub(crate) struct Driven {
+    pub(crate) core: Connection,
+    reads: ReadSize,
+    pub(crate) budget: Budget,
+    /// The transport's error that the core's loss stands for, if it is one of a transport.
+    cause: Option<Arc<io::Error>>,
+    /// Whether the transport was asked to take all output since the user had the core.
+    is_offered: bool,
+    /// Whether the transport holds bytes back that are no output of the core.
+    holds_back: bool,
+    /// Whether a loss took pending output with it.
+    has_lost_output: bool,
+    /// Whether something has happened that no turn has shown.
+    has_news: bool,
+    /// Whether the last turn left the output full.
+    was_full: bool,
+    moves: usize,
+    /// How often something came of a receive.
+    receives: usize,
+}
+
+/// How sending went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Sent {
+    /// Nothing is left to send, or sending was lost.
+    All,
+    /// The transport has given up waiting, by a timeout of its own. It wakes no one.
+    TimedOut,
+}
+
+impl Driven {
+    pub(crate) fn new(core: Connection, options: &Options) -> Self {
+        Self {
+            reads: ReadSize::up_to(options.size_of_reads()),
+            budget: Budget::new(),
+            cause: None,
+            is_offered: false,
+            holds_back: false,
+            has_lost_output: false,
+            // What came with the connection.
+            has_news: !core.reader.buffered().is_empty(),
+            was_full: false,
+            moves: 0,
+            receives: 0,
+            core,
+        }
+    }
+
+    /// Sends as far as the transport takes it; ready when nothing is left to do. The transport gets
+    /// `waker`; the task of `cx` is woken when it has to let others run.
+    ///
+    /// A failure is recorded in the core, and leaves nothing to do.
+    pub(crate) fn poll_send<T: Transport>(
+        &mut self,
+        io: &mut Layered<T>,
+        waker: &Waker,
+        cx: &Context<'_>,
+    ) -> Poll<Sent> {
+        let before = self.stage();
+        let sent = self.poll_actions(io, waker, cx);
+        self.is_offered = true;
+        self.holds_back = io.holds_back();
+        self.has_news |= self.was_full && !self.core.writer.is_full() || before != self.stage();
+        self.was_full &= self.core.writer.is_full();
+        sent
+    }
+
+    fn poll_actions<T: Transport>(
+        &mut self,
+        io: &mut Layered<T>,
+        waker: &Waker,
+        cx: &Context<'_>,
+    ) -> Poll<Sent> {
+        let wire = &mut Context::from_waker(waker);
+        loop {
+            let Some(action) = self.core.next_send() else {
+                if !io.holds_back() || self.core.writer.connection_error().is_some() {
+                    return Poll::Ready(Sent::All);
+                }
+                ready!(self.budget.poll_spend(Budget::CALL, cx));
+                match ready!(io.poll_flush(wire)) {
+                    Ok(()) => return Poll::Ready(Sent::All),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return Poll::Ready(Sent::TimedOut);
+                    }
+                    Err(error) => {
+                        self.lose(error);
+                        return Poll::Ready(Sent::All);
+                    }
+                }
+            };
+            ready!(self.budget.poll_spend(Budget::CALL, cx));
+            let result = ready!(match action {
+                SendAction::Write => offer(io, wire, &self.core.writer.output()),
+                SendAction::Flush => io.poll_flush(wire).map_ok(|()| 0),
+                SendAction::Shutdown => io.poll_shutdown(wire).map_ok(|()| 0),
+            });
+            let was_lost = self.core.writer.connection_error();
+            let was_flushed = self.core.writer.is_flushed();
+            let (result, cause) = kinds(result);
+            match self.core.on_send(action, result) {
+                Progress::Moved => self.moves = self.moves.wrapping_add(1),
+                Progress::Interrupted => {}
+                Progress::Blocked => return Poll::Ready(Sent::TimedOut),
+            }
+            if self.core.writer.connection_error() != was_lost {
+                self.cause = cause;
+                self.has_lost_output |= !was_flushed;
+            }
+        }
+    }
+
+    /// Receives once, as much as the transport has at hand. Ready with `false` if the transport has
+    /// given up waiting.
+    pub(crate) fn poll_receive<T: Transport>(
+        &mut self,
+        io: &mut Layered<T>,
+        waker: &Waker,
+        cx: &Context<'_>,
+    ) -> Poll<bool> {
+        ready!(self.budget.poll_spend(Budget::CALL, cx));
+        let moves = io.moves();
+        let received = self.poll_read(io, &mut Context::from_waker(waker));
+        if moves != io.moves() {
+            self.moves = self.moves.wrapping_add(1);
+        }
+        let Poll::Ready(result) = received else {
+            self.core.reader.commit(0);
+            self.holds_back = io.holds_back();
+            return Poll::Pending;
+        };
+        let was_lost = self.core.reader.connection_error();
+        let was_flushed = self.core.writer.is_flushed();
+        let (result, cause) = kinds(result);
+        let progress = self.core.on_receive(result);
+        self.holds_back = io.holds_back();
+        if self.core.reader.connection_error() != was_lost {
+            self.cause = cause.or(self.cause.take());
+            self.has_lost_output |= !was_flushed;
+        }
+        match progress {
+            Progress::Moved => {
+                self.moves = self.moves.wrapping_add(1);
+                self.receives = self.receives.wrapping_add(1);
+                self.has_news = true;
+            }
+            Progress::Interrupted => {}
+            Progress::Blocked => return Poll::Ready(false),
+        }
+        Poll::Ready(true)
+    }
+
+    fn poll_read<T: Transport>(
+        &mut self,
+        io: &mut Layered<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if let Err(error) = ready!(io.poll_readable(cx)) {
+            return Poll::Ready(Err(error));
+        }
+        let room = self.core.reader.input(self.reads.next);
+        let size = room.len();
+        let received = ready!(io.poll_read(cx, room));
+        if let Ok(received) = received {
+            self.reads.adapt(received, size);
+        }
+        Poll::Ready(received)
+    }
+
+    /// Records that the transport failed where the core had asked for nothing.
+    pub(crate) fn lose(&mut self, error: io::Error) {
+        let was_lost = self.lost().is_some();
+        self.has_lost_output |= !self.core.writer.is_flushed();
+        let (_, cause) = kinds(Err(error));
+        let loss = cause.as_deref().map(crate::error::loss_of);
+        self.core.lost(loss.unwrap_or(ConnectionError::Transport));
+        if !was_lost {
+            self.cause = cause;
+        }
+        self.has_news = true;
+    }
+
+    /// Hands the core to the user for a turn. Whatever has happened so far is shown by it.
+    pub(crate) fn begin_turn(&mut self) {
+        self.has_news = false;
+        self.is_offered = false;
+    }
+
+    /// Records what the user left behind.
+    pub(crate) fn end_turn(&mut self) {
+        self.was_full = self.core.writer.is_full();
+        self.is_offered = false;
+    }
+
+    /// Whether a loss took pending output with it.
+    pub(crate) fn has_lost_output(&self) -> bool {
+        self.has_lost_output
+    }
+
+    /// A number that changes whenever something came of a receive.
+    pub(crate) fn receives(&self) -> usize {
+        self.receives
+    }
+
+    /// Whether something has happened that no turn has shown.
+    pub(crate) fn has_news(&self) -> bool {
+        self.has_news
+    }
+
+    /// Whether nothing can happen any more: both directions have ended, or were lost.
+    pub(crate) fn is_over(&self) -> bool {
+        match self.core.state() {
+            ConnectionState::Closed => true,
+            // After a failed send the peer's last words may still come.
+            ConnectionState::Lost(_) => !self.core.wants_read(),
+            _ => false,
+        }
+    }
+
+    /// How the connection was lost, if it was, with the transport's error.
+    pub(crate) fn how_lost(&self) -> Option<Lost> {
+        let reader = self.core.reader.connection_error();
+        Some(Lost {
+            loss: reader.or(self.core.writer.connection_error())?,
+            cause: self.cause.clone(),
+        })
+    }
+
+    /// What a turn shows of the write side, besides room.
+    fn stage(&self) -> (WriterState, bool) {
+        let writer = &self.core.writer;
+        (writer.state(), writer.connection_error().is_some())
+    }
+}
+
+impl Core for Driven {
+    fn close(&mut self) {
+        self.core.close();
+        self.is_offered = false;
+        self.has_news = true;
+    }
+
+    fn lose(&mut self, error: ConnectionError) {
+        self.has_lost_output |= !self.core.writer.is_flushed();
+        self.core.lost(error);
+        self.has_news = true;
+    }
+
+    fn lost(&self) -> Option<ConnectionError> {
+        self.core.reader.connection_error()
+    }
+
+    fn has_output(&self) -> bool {
+        self.core.next_send().is_some() || self.holds_back
+    }
+
+    fn has_unoffered_output(&self) -> bool {
+        self.has_output() && !self.is_offered
+    }
+
+    fn is_closing(&self) -> bool {
+        let state = self.core.writer.state();
+        matches!(state, WriterState::Closing | WriterState::Closed)
+    }
+
+    fn has_ended(&self) -> bool {
+        let state = self.core.writer.state();
+        matches!(state, WriterState::Finished | WriterState::Closed)
+    }
+
+    fn is_cut_off(&self) -> bool {
+        let writer = &self.core.writer;
+        !self.has_ended() && (!writer.is_flushed() || writer.connection_error().is_some())
+    }
+
+    fn moves(&self) -> usize {
+        self.moves
+    }
+}
+
+/// Splits a failure of a transport into what the core is told, and what is kept for the user.
+fn kinds(result: io::Result<usize>) -> (Result<usize, io::ErrorKind>, Option<Arc<io::Error>>) {
+    match result {
+        Ok(count) => (Ok(count), None),
+        Err(error) => (Err(error.kind()), Some(Arc::new(error))),
+    }
+}
+
+/// Offers output to the transport.
+fn offer<T: Transport>(
+    io: &mut Layered<T>,
+    cx: &mut Context<'_>,
+    output: &Output<'_>,
+) -> Poll<io::Result<usize>> {
+    if output.chunk().len() == output.remaining() {
+        return io.poll_write(cx, &[IoSlice::new(output.chunk())]);
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let filled = output.chunks_vectored(&mut slices);
+    io.poll_write(cx, &slices[..filled])
+}
+
+/// How much room the next receive is given: about what the peer sends at once.
+///
+/// A block for it is made, and filled with zeros, each time that the peer has something to say again.
+struct ReadSize {
+    next: usize,
+    most: usize,
+}
+
+impl ReadSize {
+    /// Room for a first receive, and the least for any, in bytes.
+    const LEAST: usize = 1024;
+
+    fn up_to(most: usize) -> Self {
+        Self {
+            next: Self::LEAST.min(most),
+            most,
+        }
+    }
+
+    /// Takes note of what was received in room for `size` bytes.
+    fn adapt(&mut self, received: usize, size: usize) {
+        if received == size {
+            self.next = self.next.saturating_mul(2).min(self.most);
+        } else if received < self.next / 4 {
+            self.next = (self.next / 2).max(Self::LEAST).min(self.most);
+        }
+    }
+}

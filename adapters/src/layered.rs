@@ -1,0 +1,200 @@
+//! A transport together with the layer that may stand over it: what a connection polls.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+use crate::slot::Abort;
+use crate::transport::{Layer, ReadHalf, Transport, WriteHalf};
+
+/// Both halves of a transport, and a layer over them once one was put in place.
+pub(crate) struct Layered<T: Transport> {
+    read: T::Read,
+    write: T::Write,
+    layer: Option<Box<dyn Layer>>,
+    /// How often something moved under the layer; only that it changes means something.
+    moves: usize,
+}
+
+/// What a [`Layer`] stands over: the transport, which counts what moves.
+pub struct Wire<'a> {
+    read: &'a mut dyn ReadHalf,
+    write: &'a mut dyn WriteHalf,
+    moves: &'a mut usize,
+}
+
+impl fmt::Debug for Wire<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").finish_non_exhaustive()
+    }
+}
+
+impl Wire<'_> {
+    /// As [`ReadHalf::poll_read`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.count(|wire| wire.read.poll_read(cx, room))
+    }
+
+    /// As [`WriteHalf::poll_write`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.count(|wire| wire.write.poll_write(cx, slices))
+    }
+
+    /// As [`WriteHalf::poll_flush`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.write.poll_flush(cx)
+    }
+
+    /// As [`WriteHalf::poll_shutdown`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.write.poll_shutdown(cx)
+    }
+
+    fn count(
+        &mut self,
+        poll: impl FnOnce(&mut Self) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let moved = poll(self);
+        *self.moves = self.moves.wrapping_add(usize::from(moved.is_ready()));
+        moved
+    }
+}
+
+impl<T: Transport> Layered<T> {
+    pub(crate) fn new(transport: T) -> Self {
+        let (read, write) = transport.split();
+        Self {
+            read,
+            write,
+            layer: None,
+            moves: 0,
+        }
+    }
+
+    /// Puts a layer in place. There is at most one.
+    pub(crate) fn put_layer(&mut self, layer: Box<dyn Layer>) {
+        self.layer = Some(layer);
+    }
+
+    pub(crate) fn has_layer(&self) -> bool {
+        self.layer.is_some()
+    }
+
+    /// The transport, without what the layer knows.
+    pub(crate) fn into_transport(self) -> T {
+        T::join(self.read, self.write)
+    }
+
+    pub(crate) fn read_half(&self) -> &T::Read {
+        &self.read
+    }
+
+    /// A number that changes whenever something moved under the layer.
+    pub(crate) fn moves(&self) -> usize {
+        self.moves
+    }
+
+    /// Waits until bytes can be carried. Asked again, it is ready again.
+    pub(crate) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.layered() {
+            Some((layer, mut wire)) => layer.poll_open(cx, &mut wire),
+            None => T::poll_open(&mut self.read, &mut self.write, cx),
+        }
+    }
+
+    /// Waits until a receive is worth trying, as far as that can be known.
+    pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.layer {
+            // It may have bytes that the transport has given it.
+            Some(_) => Poll::Ready(Ok(())),
+            None => self.read.poll_readable(cx),
+        }
+    }
+
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.layered() {
+            Some((layer, mut wire)) => layer.poll_read(cx, &mut wire, room),
+            None => self.read.poll_read(cx, room),
+        }
+    }
+
+    /// Reads what the peer still sends to be discarded, as it comes, without the layer.
+    pub(crate) fn poll_discard(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.read.poll_read(cx, room)
+    }
+
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.layered() {
+            Some((layer, mut wire)) => layer.poll_write(cx, &mut wire, slices),
+            None => self.write.poll_write(cx, slices),
+        }
+    }
+
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.layered() {
+            Some((layer, mut wire)) => layer.poll_flush(cx, &mut wire),
+            None => self.write.poll_flush(cx),
+        }
+    }
+
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.layered() {
+            Some((layer, mut wire)) => layer.poll_shutdown(cx, &mut wire),
+            None => self.write.poll_shutdown(cx),
+        }
+    }
+
+    pub(crate) fn holds_back(&self) -> bool {
+        match &self.layer {
+            Some(layer) => layer.holds_back(),
+            None => self.write.holds_back(),
+        }
+    }
+
+    fn layered(&mut self) -> Option<(&mut dyn Layer, Wire<'_>)> {
+        let wire = Wire {
+            read: &mut self.read,
+            write: &mut self.write,
+            moves: &mut self.moves,
+        };
+        Some((self.layer.as_deref_mut()?, wire))
+    }
+}
+
+impl<T: Transport> Abort for Layered<T> {
+    fn abort(&mut self) {
+        self.write.abort();
+    }
+}

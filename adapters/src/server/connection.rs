@@ -1,0 +1,261 @@
+//! The server's side of a connection with one owner: it sends while the handler waits, sees the
+//! owner leave, and closes. `docs/ownership.md` has the steps.
+
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use plimsoll::ConnectionError;
+
+use super::Outcome;
+use super::acceptor::{Acceptor, Handle};
+use super::no_panic::{NoPanic, Panicked};
+use super::state::{Client, Registered};
+use crate::connection::{Connection, poll_discard};
+use crate::driver::Driven;
+use crate::either::{Either, either};
+use crate::error::{Error, Lost, ServerError};
+use crate::layered::Layered;
+use crate::options::ServerOptions;
+use crate::slot::{Command, Core as _, Look, Party, Slot};
+use crate::transport::Transport;
+
+/// How long a closing connection discards what its peer still sends, so that the peer is not reset
+/// before it has read the last reply.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// How long a transport may take to open.
+const OPEN_TIME: Duration = Duration::from_secs(10);
+
+/// A handler of connections.
+pub(super) struct ConnectionHandler<H>(pub(super) H);
+
+/// The server's part of a connection.
+pub(super) struct Served<T: Transport> {
+    slot: Arc<Slot<Driven, Layered<T>>>,
+    /// The transport's.
+    waker: Waker,
+}
+
+impl<T, H, F> Handle<T> for ConnectionHandler<H>
+where
+    T: Transport,
+    H: Fn(Connection<T>) -> F + Send + Sync + 'static,
+    F: Future<Output: Outcome> + Send + 'static,
+{
+    type Accepted = (Connection<T>, Served<T>);
+
+    fn accept(transport: T, options: &ServerOptions) -> (Self::Accepted, Arc<dyn Client>) {
+        let connection = Connection::accepted(transport, options.limits());
+        let (slot, waker) = connection.shared();
+        let client = Arc::clone(&slot) as _;
+        ((connection, Served { slot, waker }), client)
+    }
+
+    async fn handle(
+        acceptor: Arc<Acceptor<Self>>,
+        (mut connection, served): Self::Accepted,
+        registered: Registered,
+        peer: Option<SocketAddr>,
+    ) {
+        let (state, options) = (&acceptor.state, &acceptor.options);
+        let id = registered.id;
+        let mut registered = Some(registered);
+        let handled = async {
+            let late = pin!(async { T::sleep(OPEN_TIME).await });
+            match either(pin!(connection.open()), late).await {
+                Either::First(opened) => opened?,
+                Either::Second(()) => return Err(Error::TimedOut.into()),
+            }
+            (acceptor.handler.0)(connection)
+                .await
+                .failure()
+                .map_or(Ok(()), Err)
+        };
+        let handled = NoPanic::new(handled);
+        let cancelled = pin!(state.cancelled(id));
+        let mut owes_reply = false;
+        let ended = either(handled, cancelled);
+        match served.send_while(ended, &mut registered).await {
+            Either::First(Ok(Ok(()))) => owes_reply = true,
+            Either::First(Ok(Err(error))) => {
+                state.change(|inner| inner.statistics.failed += 1);
+                options.tell(ServerError::Failed { peer, error });
+            }
+            Either::First(Err(Panicked)) => {
+                state.change(|inner| inner.statistics.panicked += 1);
+                served.abort();
+                options.tell(ServerError::Panicked { peer });
+            }
+            Either::Second(()) => served.abort(),
+        }
+        let cancelled = pin!(state.cancelled(id));
+        either(pin!(served.send_until_left()), cancelled).await;
+        let Some(registered) = registered else {
+            return; // taken over
+        };
+        match served.close_within(options.closes_within()).await {
+            Ok(()) => {
+                registered.lingers();
+                let cancelled = pin!(state.cancelled(id));
+                either(pin!(served.linger()), cancelled).await;
+            }
+            Err((lost, true)) if owes_reply => {
+                state.change(|inner| inner.statistics.unsent += 1);
+                options.tell(ServerError::Unsent { peer, lost });
+            }
+            // Its failure was told before, or everything had left.
+            Err(_) => {}
+        }
+    }
+}
+
+impl<T: Transport> Served<T> {
+    /// Waits for the end of a handler, and sends whenever that is pending. A connection that is no
+    /// longer the server's gives up its place.
+    async fn send_while<A>(
+        &self,
+        handled: impl Future<Output = A>,
+        registered: &mut Option<Registered>,
+    ) -> A {
+        let mut handled = pin!(handled);
+        poll_fn(|cx| {
+            self.slot.begin_server_poll();
+            let ended = handled.as_mut().poll(cx);
+            if ended.is_pending() && self.poll_send(cx) == Poll::Ready(Stage::Gone) {
+                *registered = None;
+            }
+            ended
+        })
+        .await
+    }
+
+    /// Sends until the owner has left, has closed the connection, or has lost it.
+    async fn send_until_left(&self) {
+        poll_fn(|cx| self.poll_send(cx).map(drop)).await;
+    }
+
+    /// Sends what is due. Pending until the owner has left, or the connection is gone.
+    fn poll_send(&self, cx: &mut Context<'_>) -> Poll<Stage> {
+        match self.slot.look(cx) {
+            Look::Nothing => Poll::Pending,
+            Look::Unoffered(mut guard) => {
+                if let (driven, Some(io)) = guard.both() {
+                    let moves = driven.moves();
+                    let _ = driven.poll_send(io, &self.waker, cx);
+                    if moves != driven.moves() {
+                        guard.notify();
+                    }
+                }
+                Poll::Pending
+            }
+            Look::Left(mut guard) => {
+                if let (driven, Some(io)) = guard.both() {
+                    let _ = driven.poll_send(io, &self.waker, cx);
+                }
+                Poll::Ready(Stage::Left)
+            }
+            Look::Gone => Poll::Ready(Stage::Gone),
+        }
+    }
+
+    /// Sends what is pending and the end of the stream, while it discards input, or aborts the
+    /// connection after `limit`.
+    ///
+    /// # Errors
+    ///
+    /// How the connection was lost, and whether pending output was lost with it.
+    async fn close_within(&self, limit: Duration) -> Result<(), (Lost, bool)> {
+        self.slot.command(Command::Close);
+        let late = pin!(async { T::sleep(limit).await });
+        let closed = either(pin!(self.send_and_discard()), late).await;
+        if let Either::Second(()) = closed {
+            self.slot.command(Command::Abort(ConnectionError::TimedOut));
+        }
+        let Some(mut guard) = self.slot.take() else {
+            return Ok(());
+        };
+        let driven = guard.core();
+        match driven.how_lost() {
+            Some(lost) if !driven.has_ended() => Err((lost, driven.has_lost_output())),
+            _ => Ok(()),
+        }
+    }
+
+    async fn send_and_discard(&self) {
+        let mut room = Vec::new();
+        poll_fn(|cx| match self.slot.look(cx) {
+            Look::Nothing => Poll::Pending,
+            Look::Unoffered(mut guard) | Look::Left(mut guard) => {
+                let (driven, Some(io)) = guard.both() else {
+                    return Poll::Ready(());
+                };
+                if driven.poll_send(io, &self.waker, cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                // The peer may have to be read before it reads.
+                if room.is_empty() {
+                    room = vec![0; 4096];
+                }
+                let _ = poll_discard(io, &self.waker, cx, &mut driven.budget, &mut room);
+                Poll::Pending
+            }
+            Look::Gone => Poll::Ready(()),
+        })
+        .await;
+    }
+
+    /// Discards what the peer still sends, until its end, for a while.
+    async fn linger(&self) {
+        let mut room = vec![0; 4096];
+        let discarded = poll_fn(|cx| match self.slot.look(cx) {
+            Look::Nothing => Poll::Pending,
+            Look::Unoffered(mut guard) | Look::Left(mut guard) => {
+                let (driven, Some(io)) = guard.both() else {
+                    return Poll::Ready(());
+                };
+                poll_discard(io, &self.waker, cx, &mut driven.budget, &mut room)
+            }
+            Look::Gone => Poll::Ready(()),
+        });
+        either(pin!(discarded), T::sleep(LINGER_TIME)).await;
+    }
+
+    fn abort(&self) {
+        self.slot.command(Command::Abort(ConnectionError::Aborted));
+    }
+}
+
+/// How far a connection is for the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    Left,
+    Gone,
+}
+
+impl<T: Transport> Drop for Served<T> {
+    fn drop(&mut self) {
+        self.slot.leave(Party::Server);
+    }
+}
+
+impl<T: Transport> Client for Slot<Driven, Layered<T>> {
+    fn end_reading(&self) {
+        self.command(Command::ShutDown);
+    }
+
+    fn close(&self) {
+        self.command(Command::Close);
+    }
+
+    fn abort(&self, loss: ConnectionError) {
+        self.command(Command::Abort(loss));
+    }
+
+    fn moves(&self) -> usize {
+        Slot::moves(self)
+    }
+}

@@ -1,0 +1,416 @@
+//! A connection with one owner, over pipes of every capacity and the sockets of every runtime.
+
+mod common;
+
+use std::time::Duration;
+
+use plimsoll::{Event, Next, Step, WriteError};
+use plimsoll_io::memory::Memory;
+use plimsoll_io::{Connection, ConnectionError, Error, Options, Server, ServerOptions, Transport};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn pair(capacity: usize) -> (Connection<Memory>, Connection<Memory>) {
+    let (here, there) = Memory::pair(capacity);
+    (Connection::new(here), Connection::new(there))
+}
+
+async fn read_line<T: Transport>(connection: &mut Connection<T>) -> Result<Vec<u8>> {
+    connection
+        .read_with(|reader| Ok(reader.read_line()?.map(|line| line.to_vec())))
+        .await
+}
+
+/// Replies to each line with itself.
+async fn echo<T: Transport>(connection: &mut Connection<T>) -> Result<()> {
+    while let Some(mut turn) = connection.turn().await {
+        let core = &mut *turn;
+        loop {
+            match core.reader.read_line()? {
+                Step::Ready(line) if line.is_empty() => {
+                    core.close();
+                    break;
+                }
+                Step::Ready(line) => core.writer.write(&line)?,
+                Step::NeedInput => break,
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn lines_are_echoed_through_a_pipe_of_any_capacity() {
+    for capacity in [1, 2, 3, 7, 64, 1 << 20] {
+        smol::block_on(async {
+            let (mut client, mut server) = pair(capacity);
+            let serving = smol::spawn(async move { echo(&mut server).await });
+            for round in 0..20 {
+                let line = format!("line {round} {}\n", "x".repeat(round * 7));
+                client
+                    .write_with(|writer| writer.write(line.as_bytes()))
+                    .unwrap();
+                assert_eq!(read_line(&mut client).await.unwrap(), line.as_bytes());
+            }
+            client.finish().await.unwrap();
+            assert_eq!(read_line(&mut client).await.unwrap(), b"");
+            serving.await.unwrap();
+        });
+    }
+}
+
+/// Both send more than the pipe holds before they read.
+#[test]
+fn two_peers_that_drain_before_they_read_come_to_their_ends() {
+    const SIZE: usize = 50_000;
+
+    async fn exchange(mut side: Connection<Memory>) -> usize {
+        side.write_with(|writer| writer.write(&[b'x'; SIZE]))
+            .unwrap();
+        side.drain().await.unwrap();
+        let all =
+            side.read_with(|reader| Ok::<_, Error>(reader.read_exact(SIZE)?.map(|all| all.len())));
+        all.await.unwrap()
+    }
+
+    for capacity in [1, 100, 4096] {
+        let (one, other) = pair(capacity);
+        let both = smol::block_on(smol::future::zip(exchange(one), exchange(other)));
+        assert_eq!(both, (SIZE, SIZE));
+    }
+}
+
+#[test]
+fn a_turn_shows_the_end_once_and_then_there_is_none() {
+    smol::block_on(async {
+        let (mut client, mut server) = pair(100);
+        client
+            .write_with(|writer| writer.write(b"last words"))
+            .unwrap();
+        client.close().await.unwrap();
+        let mut seen = Vec::new();
+        while let Some(mut turn) = server.turn().await {
+            if let Ok(Step::Ready(bytes)) = turn.reader.read(100) {
+                seen.extend_from_slice(&bytes);
+            }
+            if turn.reader.at_eof() {
+                turn.close();
+            }
+        }
+        assert_eq!(seen, b"last words");
+        assert!(server.turn().await.is_none());
+    });
+}
+
+#[test]
+fn a_dropped_connection_with_pending_output_is_a_loss_for_its_peer() {
+    smol::block_on(async {
+        let (mut client, mut server) = pair(10);
+        client
+            .write_with(|writer| writer.write(&[b'x'; 100]))
+            .unwrap();
+        drop(client);
+        let result = read_line(&mut server).await;
+        assert!(matches!(result, Err(Error::Lost(_))), "{result:?}");
+    });
+}
+
+#[test]
+fn an_abort_is_told_with_its_kind() {
+    smol::block_on(async {
+        let (mut client, _server) = pair(10);
+        client.abort();
+        let lost = client.lost().unwrap();
+        assert_eq!(lost.loss, ConnectionError::Aborted);
+        assert!(client.turn().await.is_some(), "a turn that shows it");
+        assert!(client.turn().await.is_none());
+        let refused = client.write_with(|writer| writer.write(b"late"));
+        assert!(matches!(refused, Err(WriteError::ConnectionLost(_))));
+        assert!(client.drain().await.is_err());
+        assert!(client.into_parts().is_err());
+    });
+}
+
+#[test]
+fn parts_go_on_where_the_connection_stopped() {
+    smol::block_on(async {
+        let (mut client, mut server) = pair(1000);
+        client
+            .write_with(|writer| writer.write(b"UPGRADE\nearly"))
+            .unwrap();
+        client.flush().await.unwrap();
+        assert_eq!(read_line(&mut server).await.unwrap(), b"UPGRADE\n");
+        server.write_with(|writer| writer.write(b"unsent")).unwrap();
+        let parts = server.into_parts().unwrap();
+        assert_eq!(parts.unread, "early");
+        assert_eq!(parts.unsent.concat(), b"unsent");
+        let mut server = Connection::from_parts(parts, &Options::new());
+        // What came with it is shown by a first turn.
+        {
+            let turn = server.turn().await.unwrap();
+            assert_eq!(turn.reader.buffered(), b"early");
+        }
+        server.close().await.unwrap();
+        let all = client
+            .read_with(|reader| Ok::<_, Error>(reader.read_to_end(100)?.map(|all| all.to_vec())));
+        assert_eq!(all.await.unwrap(), b"unsent");
+    });
+}
+
+#[test]
+fn a_protocol_is_run_as_it_is() {
+    smol::block_on(async {
+        let (mut client, mut server) = pair(3);
+        let serving = async { server.run(&mut shouts).await.unwrap() };
+        let asking = async {
+            client
+                .write_with(|writer| writer.write(b"hello\nworld\n"))
+                .unwrap();
+            assert_eq!(read_line(&mut client).await.unwrap(), b"HELLO\n");
+            client.finish().await.unwrap();
+            assert_eq!(read_line(&mut client).await.unwrap(), b"WORLD\n");
+            assert_eq!(read_line(&mut client).await.unwrap(), b"");
+        };
+        smol::future::zip(serving, asking).await;
+    });
+}
+
+#[test]
+fn a_protocol_that_waits_for_a_time_only_is_told_when_it_has_passed() {
+    let mut events = Vec::new();
+    let mut waits =
+        |connection: &mut plimsoll::Connection, event: Event| -> Result<Next, WriteError> {
+            events.push(event);
+            match event {
+                Event::TimedOut => {
+                    connection.writer.write(b"too slow\n")?;
+                    Ok(Next::Close)
+                }
+                _ => Ok(Next::TurnWithin(Duration::from_millis(20))),
+            }
+        };
+    smol::block_on(async {
+        let (mut client, mut server) = pair(100);
+        server.run(&mut waits).await.unwrap();
+        assert_eq!(read_line(&mut client).await.unwrap(), b"too slow\n");
+    });
+    assert_eq!(events, [Event::Started, Event::TimedOut]);
+}
+
+/// The same tests over the sockets of each runtime.
+macro_rules! on_each_runtime {
+    ($runtime:ident, $module:ident, $tests:ident, $run:expr, $sleep:expr) => {
+        mod $tests {
+            use plimsoll_io::$module::$runtime;
+
+            use super::*;
+
+            type Socket = <$runtime as plimsoll_io::Runtime>::Tcp;
+
+            async fn connect(server: &Server<$runtime>) -> Connection<Socket> {
+                let address = server.local_addrs()[0];
+                let socket = Socket::connect(address).await.unwrap();
+                Connection::new(socket)
+            }
+
+            async fn serve<H, F>(handler: H) -> Server<$runtime>
+            where
+                H: Fn(Connection<Socket>) -> F + Send + Sync + 'static,
+                F: Future<Output = Result<()>> + Send + 'static,
+            {
+                let options = ServerOptions::new();
+                Server::start_connections(handler, &["127.0.0.1"], 0, &options)
+                    .await
+                    .unwrap()
+            }
+
+            #[test]
+            fn a_server_of_connections_echoes() {
+                $run(async {
+                    let server =
+                        serve(|mut connection| async move { echo(&mut connection).await }).await;
+                    let mut client = connect(&server).await;
+                    for round in 0..10 {
+                        let line = format!("line {round}\n");
+                        client
+                            .write_with(|writer| writer.write(line.as_bytes()))
+                            .unwrap();
+                        assert_eq!(read_line(&mut client).await.unwrap(), line.as_bytes());
+                    }
+                    client.close().await.unwrap();
+                    let shutdown = server.shutdown(Duration::from_secs(5)).await;
+                    assert_eq!(shutdown.aborted, 0);
+                    assert_eq!(server.statistics().accepted, 1);
+                });
+            }
+
+            #[test]
+            fn output_is_sent_while_the_handler_waits_for_something_else() {
+                $run(async {
+                    let server = serve(|mut connection| async move {
+                        connection.write_with(|writer| writer.write(b"220 ready\n"))?;
+                        $sleep(Duration::from_secs(3600)).await;
+                        Ok(())
+                    })
+                    .await;
+                    let mut client = connect(&server).await;
+                    assert_eq!(read_line(&mut client).await.unwrap(), b"220 ready\n");
+                    let shutdown = server.shutdown(Duration::from_millis(50)).await;
+                    assert_eq!(shutdown.aborted, 1);
+                    assert!(matches!(read_line(&mut client).await, Err(Error::Lost(_))));
+                });
+            }
+
+            #[test]
+            fn a_protocol_is_served() {
+                $run(async {
+                    let make = || shouts;
+                    let options = ServerOptions::new();
+                    let server =
+                        Server::<$runtime>::start_protocol(make, &["127.0.0.1"], 0, &options)
+                            .await
+                            .unwrap();
+                    let mut client = connect(&server).await;
+                    client
+                        .write_with(|writer| writer.write(b"hello\nworld\n"))
+                        .unwrap();
+                    client.finish().await.unwrap();
+                    assert_eq!(read_line(&mut client).await.unwrap(), b"HELLO\n");
+                    assert_eq!(read_line(&mut client).await.unwrap(), b"WORLD\n");
+                    assert_eq!(read_line(&mut client).await.unwrap(), b"");
+                    let shutdown = server.shutdown(Duration::from_secs(5)).await;
+                    assert_eq!(shutdown.aborted, 0);
+                });
+            }
+
+            #[test]
+            fn a_handler_that_panics_does_not_end_cleanly_for_its_peer() {
+                $run(async {
+                    let server = serve(|mut connection| async move {
+                        read_line(&mut connection).await?;
+                        connection.write_with(|writer| writer.write(b"half an ans"))?;
+                        connection.flush().await?;
+                        panic!("in the middle of an answer");
+                    })
+                    .await;
+                    let mut client = connect(&server).await;
+                    client.write_with(|writer| writer.write(b"ask\n")).unwrap();
+                    let result = read_line(&mut client).await;
+                    assert!(matches!(result, Err(Error::Lost(_))), "{result:?}");
+                    assert_eq!(server.statistics().panicked, 1);
+                });
+            }
+
+            /// F3: unread input must not destroy what was sent.
+            #[test]
+            fn a_close_with_unread_input_delivers_everything() {
+                $run(async {
+                    let server = serve(|mut connection| async move {
+                        connection.write_with(|writer| writer.write(b"greeting\n"))?;
+                        connection.flush().await?;
+                        let all = connection
+                            .read_with(|reader| {
+                                Ok::<_, Error>(reader.read_to_end(2 << 20)?.map(|all| all.len()))
+                            })
+                            .await?;
+                        assert_eq!(all, 1 << 20);
+                        Ok(())
+                    })
+                    .await;
+                    let mut client = connect(&server).await;
+                    $sleep(Duration::from_millis(20)).await;
+                    client
+                        .write_with(|writer| writer.write(&vec![b'x'; 1 << 20]))
+                        .unwrap();
+                    client.close().await.unwrap();
+                    drop(client);
+                    let shutdown = server.shutdown(Duration::from_secs(5)).await;
+                    assert_eq!(shutdown.aborted, 0);
+                    let statistics = server.statistics();
+                    assert_eq!((statistics.failed, statistics.panicked), (0, 0));
+                });
+            }
+
+            #[test]
+            fn a_connection_that_moves_to_another_task_is_still_served() {
+                $run(async {
+                    let server = serve(|mut connection| async move {
+                        let moved = async move {
+                            let _ = echo(&mut connection).await;
+                        };
+                        <$runtime as plimsoll_io::Runtime>::spawn(moved).unwrap();
+                        Ok(())
+                    })
+                    .await;
+                    let mut client = connect(&server).await;
+                    client
+                        .write_with(|writer| writer.write(b"hello\n"))
+                        .unwrap();
+                    assert_eq!(read_line(&mut client).await.unwrap(), b"hello\n");
+                    client.close().await.unwrap();
+                    let shutdown = server.shutdown(Duration::from_secs(5)).await;
+                    assert_eq!(shutdown.aborted, 0);
+                });
+            }
+
+            #[test]
+            fn a_connection_that_was_taken_over_is_not_the_servers() {
+                $run(async {
+                    let server = serve(|connection| async move {
+                        let parts = connection.into_parts()?;
+                        $sleep(Duration::from_millis(100)).await;
+                        let mut connection = Connection::from_parts(parts, &Options::new());
+                        connection.write_with(|writer| writer.write(b"still here\n"))?;
+                        connection.close().await
+                    })
+                    .await;
+                    let mut client = connect(&server).await;
+                    $sleep(Duration::from_millis(20)).await;
+                    let shutdown = server.shutdown(Duration::from_secs(5)).await;
+                    assert_eq!(shutdown.aborted, 0);
+                    assert_eq!(read_line(&mut client).await.unwrap(), b"still here\n");
+                });
+            }
+        }
+    };
+}
+
+/// Replies to each line with itself, in capitals.
+fn shouts(connection: &mut plimsoll::Connection, _: Event) -> Result<Next, Error> {
+    loop {
+        match connection.reader.read_line()? {
+            Step::Ready(line) if line.is_empty() => return Ok(Next::Close),
+            Step::Ready(line) => connection.writer.write(&line.to_ascii_uppercase())?,
+            Step::NeedInput => return Ok(Next::Turn),
+        }
+    }
+}
+
+fn run_tokio(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(test);
+}
+
+async fn smol_sleep(duration: Duration) {
+    smol::Timer::after(duration).await;
+}
+
+on_each_runtime!(
+    Tokio,
+    tokio,
+    on_tokio,
+    super::run_tokio,
+    ::tokio::time::sleep
+);
+on_each_runtime!(Smol, smol, on_smol, ::smol::block_on, super::smol_sleep);
+on_each_runtime!(
+    AsyncStd,
+    async_std,
+    on_async_std,
+    ::async_std::task::block_on,
+    ::async_std::task::sleep
+);
