@@ -7,6 +7,7 @@ pub mod executor;
 pub mod random;
 pub mod scripted;
 pub mod session;
+pub mod toy_layer;
 
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
