@@ -1664,3 +1664,28 @@ fn consuming_nothing_leaves_a_skip_as_it_is() {
     assert_eq!(reader.skip_exact(10), Ok(Step::Ready(())));
     assert_eq!(reader.buffered(), b" and the rest");
 }
+
+#[test]
+fn separators_are_equal_if_their_byte_strings_and_rules_are() {
+    assert_eq!(Separator::from_static(b"\n"), Separator::LF);
+    assert_eq!(Separator::from_static(b"\r\n"), Separator::CRLF);
+    let any = || Separator::any(&["ab", "b"]).unwrap();
+    assert_eq!(any(), any());
+    assert_ne!(any(), Separator::any(&["ab", "c"]).unwrap());
+    assert_ne!(Separator::CRLF, Separator::STRICT_CRLF);
+}
+
+#[test]
+fn a_separator_gives_back_its_byte_strings() {
+    let strings = |separator: &Separator| -> Vec<Vec<u8>> {
+        let bytes = (0..4).filter_map(|index| separator.get(index));
+        bytes.map(<[u8]>::to_vec).collect()
+    };
+    assert_eq!(strings(&Separator::STRICT_CRLF), [b"\r\n"]);
+    let universal = strings(&Separator::UNIVERSAL_NEWLINE);
+    assert_eq!(universal, [&b"\n"[..], b"\r\n", b"\r"]);
+    assert_eq!(
+        strings(&Separator::any(&["ab", "b"]).unwrap()),
+        [&b"ab"[..], b"b"]
+    );
+}
