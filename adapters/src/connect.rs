@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::connection::Connection;
 use crate::either::{Either, either};
 use crate::happy_eyeballs::{
     ATTEMPT_DELAY, Action, ConnectError, Scheduler, Timing, Verdict, interleave,
@@ -182,6 +183,40 @@ pub async fn open_connection<R: Runtime>(
     port: u16,
     options: &ConnectOptions,
 ) -> Result<(StreamReader<R::Tcp>, StreamWriter<R::Tcp>), ConnectError> {
+    let transport = connect_transport::<R>(host, port, options).await?;
+    Ok(Stream::with_options(transport, &options.streams).split())
+}
+
+/// Connects to the first address of `host` that accepts a connection, on any runtime, for a
+/// [`Connection`] with one owner. [`Connection::run`] runs a protocol over it: asyncio's
+/// `create_connection`.
+///
+/// # Errors
+///
+/// [`ConnectError`], which names every address that was tried. No socket is left.
+///
+/// # Cancel safety
+///
+/// Safe: what was opened so far is closed. A thread that resolves the name may go on for a while.
+///
+/// # Panics
+///
+/// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
+#[doc(alias = "create_connection")]
+pub async fn connect<R: Runtime>(
+    host: &str,
+    port: u16,
+    options: &ConnectOptions,
+) -> Result<Connection<R::Tcp>, ConnectError> {
+    let transport = connect_transport::<R>(host, port, options).await?;
+    Ok(Connection::with_options(transport, &options.streams))
+}
+
+async fn connect_transport<R: Runtime>(
+    host: &str,
+    port: u16,
+    options: &ConnectOptions,
+) -> Result<R::Tcp, ConnectError> {
     let start = Instant::now();
     let addresses = resolve::<R>(host, port, options).await?;
     if addresses.is_empty() {
@@ -202,7 +237,7 @@ pub async fn open_connection<R: Runtime>(
     };
     poll_fn(|cx| race.poll(cx)).await?;
     match race.connected {
-        Some(transport) => Ok(Stream::with_options(transport, &options.streams).split()),
+        Some(transport) => Ok(transport),
         None => unreachable!("a race that is won has a winner"),
     }
 }

@@ -118,7 +118,7 @@ mod sync {
 }
 
 pub use bytes;
-pub use connect::{ConnectOptions, open_connection};
+pub use connect::{ConnectOptions, connect, open_connection};
 pub use connection::{Connection, DEFAULT_CLOSE_TIMEOUT, Turn};
 pub use error::{Error, Lost, ServerError};
 pub use happy_eyeballs::{AttemptError, ConnectError};

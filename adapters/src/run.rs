@@ -16,10 +16,10 @@ pub(crate) type MakeLayer = Box<dyn Fn() -> Box<dyn Layer> + Send + Sync>;
 /// Why [`Connection::run`] ended a connection early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RunError<E> {
-    /// The protocol failed. The connection was aborted.
-    #[error("the protocol failed: {0}")]
-    Protocol(#[source] E),
+pub enum RunError {
+    /// The protocol failed, with this error. The connection was aborted.
+    #[error(transparent)]
+    Protocol(Box<dyn std::error::Error + Send + Sync>),
     /// The protocol has closed the connection, and not all that it had written was sent.
     #[error(transparent)]
     Connection(#[from] Error),
@@ -40,7 +40,10 @@ impl<T: Transport> Connection<T> {
     ///
     /// - [`RunError::Protocol`], the protocol's own; the connection is aborted.
     /// - [`RunError::Connection`] if the protocol closes the connection, and that fails.
-    pub async fn run<P: Protocol>(&mut self, protocol: &mut P) -> Result<(), RunError<P::Error>> {
+    pub async fn run<P>(&mut self, protocol: &mut P) -> Result<(), RunError>
+    where
+        P: Protocol<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
         let mut is_told = false;
         let mut next = Next::Turn;
         let mut is_started = false;
@@ -77,7 +80,7 @@ impl<T: Transport> Connection<T> {
                 Ok(next) => next,
                 Err(error) => {
                     turn.abort();
-                    return Err(RunError::Protocol(error));
+                    return Err(RunError::Protocol(error.into()));
                 }
             };
         }

@@ -281,7 +281,7 @@ impl<R: Runtime> Server<R> {
     ) -> io::Result<Self>
     where
         M: Fn() -> P + Send + Sync + 'static,
-        P: Protocol<Error: Into<BoxError> + Send> + Send + 'static,
+        P: Protocol<Error: Into<BoxError>> + Send + 'static,
     {
         let handler = protocol_handler::<R::Tcp, M, P>(make);
         Self::start_connections(handler, hosts, port, options).await
@@ -316,7 +316,7 @@ impl<R: Runtime> Server<R> {
     where
         L: Listener,
         M: Fn() -> P + Send + Sync + 'static,
-        P: Protocol<Error: Into<BoxError> + Send> + Send + 'static,
+        P: Protocol<Error: Into<BoxError>> + Send + 'static,
     {
         let handler = protocol_handler::<L::Transport, M, P>(make);
         Self::serve_connections(listeners, handler, options)
@@ -498,14 +498,14 @@ fn protocol_handler<T, M, P>(make: M) -> impl Fn(Connection<T>) -> Run + Send + 
 where
     T: Transport,
     M: Fn() -> P + Send + Sync + 'static,
-    P: Protocol<Error: Into<BoxError> + Send> + Send + 'static,
+    P: Protocol<Error: Into<BoxError>> + Send + 'static,
 {
     move |mut connection| {
         let mut protocol = make();
         Box::pin(async move {
             match connection.run(&mut protocol).await {
                 Ok(()) => Ok(()),
-                Err(RunError::Protocol(error)) => Err(error.into()),
+                Err(RunError::Protocol(error)) => Err(error),
                 // What was not sent, the server sees for itself.
                 Err(RunError::Connection(_)) => Ok(()),
             }
