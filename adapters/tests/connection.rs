@@ -297,6 +297,7 @@ macro_rules! on_each_runtime {
                     client.write_with(|writer| writer.write(b"ask\n")).unwrap();
                     let result = read_line(&mut client).await;
                     assert!(matches!(result, Err(Error::Lost(_))), "{result:?}");
+                    server.shutdown(Duration::from_secs(5)).await;
                     assert_eq!(server.statistics().panicked, 1);
                 });
             }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::figures::Figures;
-use crate::loopback::ECHO;
-use crate::loopback::servers::{ASYNCIO, BY_HAND, FRAMED, PLIMSOLL, RAW};
+use crate::loopback::servers::{ASYNCIO, BY_HAND, CONNECTION, FRAMED, PLIMSOLL, RAW};
+use crate::loopback::{ECHO, PROCESSOR};
 use crate::memory::{CRLF_LINES, ONE_OR_ANY, READS_OF_16_KIB};
 use crate::rows::{
     BORROWED, COPIED, FLOOR, LINES_CODEC, READ_LINE, SHARED, STD_READ_UNTIL, TOKIO_READ_UNTIL,
@@ -191,6 +191,27 @@ pub const RATIOS: &[Ratio] = &[
         PLIMSOLL,
         ASYNCIO,
         AtLeast(20.0),
+    ),
+    ratio(
+        "connection_cpu_over_dry_64x1",
+        (PROCESSOR, "64x1"),
+        CONNECTION,
+        BY_HAND,
+        AtMost(1.1),
+    ),
+    ratio(
+        "connection_cpu_over_dry_64x64",
+        (PROCESSOR, "64x64"),
+        CONNECTION,
+        BY_HAND,
+        AtMost(1.2),
+    ),
+    ratio(
+        "connection_cpu_over_dry_8x512",
+        (PROCESSOR, "8x512"),
+        CONNECTION,
+        BY_HAND,
+        AtMost(1.05),
     ),
 ];
 

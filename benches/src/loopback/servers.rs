@@ -4,6 +4,7 @@
 //! and ends when its standard input does, so that none is left behind.
 
 mod by_hand;
+mod connection;
 mod framed;
 mod plimsoll;
 mod python;
@@ -26,10 +27,11 @@ pub const WRITE_ALL: &str = "BufReader, write_all a line";
 pub const BY_HAND: &str = "BufReader, BufWriter, flushed when dry";
 pub const FRAMED: &str = "Framed<LinesCodec>, send";
 pub const PLIMSOLL: &str = "plimsoll";
+pub const CONNECTION: &str = "plimsoll, connection";
 pub const ASYNCIO: &str = "asyncio";
 pub const UVLOOP: &str = "asyncio, uvloop";
 
-const IN_RUST: [&str; 5] = [RAW, WRITE_ALL, BY_HAND, FRAMED, PLIMSOLL];
+const IN_RUST: [&str; 6] = [RAW, WRITE_ALL, BY_HAND, FRAMED, PLIMSOLL, CONNECTION];
 /// And the event loop of each.
 const IN_PYTHON: [(&str, &str); 2] = [(ASYNCIO, "asyncio"), (UVLOOP, "uvloop")];
 
@@ -71,6 +73,7 @@ pub fn serve(name: &str) -> io::Result<()> {
             BY_HAND => accept(by_hand::echo).await,
             FRAMED => accept(framed::echo).await,
             PLIMSOLL => plimsoll::serve().await,
+            CONNECTION => connection::serve().await,
             _ => Err(io::Error::other(format!("no server is called {name}"))),
         }
     })
