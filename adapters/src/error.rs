@@ -71,7 +71,7 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "connection lost: {}", self.loss)?;
         match &self.cause {
-            Some(cause) => write!(f, " ({})", cause.kind()),
+            Some(cause) => write!(f, " ({cause})"),
             None => Ok(()),
         }
     }

@@ -2,11 +2,17 @@
 
 mod common;
 
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use plimsoll::{Event, Next, Step, WriteError};
 use plimsoll_io::memory::Memory;
-use plimsoll_io::{Connection, ConnectionError, Error, Options, Server, ServerOptions, Transport};
+use plimsoll_io::{
+    Connection, ConnectionError, Duplex, Error, Options, ReadHalf, Server, ServerOptions,
+    Transport, WriteHalf,
+};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -195,6 +201,102 @@ fn a_protocol_that_waits_for_a_time_only_is_told_when_it_has_passed() {
         assert_eq!(read_line(&mut client).await.unwrap(), b"too slow\n");
     });
     assert_eq!(events, [Event::Started, Event::TimedOut]);
+}
+
+/// A transport whose receives have these results, in order, and which takes all that is sent.
+type Receives = Duplex<Script, Taken>;
+
+struct Script(VecDeque<io::Result<&'static [u8]>>);
+
+#[derive(Default)]
+struct Taken(Vec<u8>);
+
+impl ReadHalf for Script {
+    fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let received = self.0.pop_front().unwrap_or(Ok(b""));
+        Poll::Ready(received.map(|bytes| {
+            room[..bytes.len()].copy_from_slice(bytes);
+            bytes.len()
+        }))
+    }
+}
+
+impl WriteHalf for Taken {
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        io::Write::write_vectored(&mut self.0, slices).into()
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn receives(results: impl Into<VecDeque<io::Result<&'static [u8]>>>) -> Connection<Receives> {
+    Connection::new(Duplex {
+        read: Script(results.into()),
+        write: Taken::default(),
+    })
+}
+
+/// F5: as of a serial line, or a socket with a timeout of its own.
+#[test]
+fn a_transport_that_gives_up_waiting_is_no_loss() {
+    let would_block = || Err(io::ErrorKind::WouldBlock.into());
+    let mut connection = receives([Ok(&b"half"[..]), would_block(), Ok(b" a line\n")]);
+    smol::block_on(async {
+        connection
+            .write_with(|writer| writer.write(b"sent all the same"))
+            .unwrap();
+        assert!(matches!(
+            read_line(&mut connection).await,
+            Err(Error::TimedOut)
+        ));
+        assert!(connection.lost().is_none());
+        assert_eq!(read_line(&mut connection).await.unwrap(), b"half a line\n");
+        let parts = connection.into_parts().unwrap();
+        assert_eq!(parts.transport.write.0, b"sent all the same");
+    });
+}
+
+/// F6: a pseudo-terminal's end, a reason of TLS.
+#[test]
+fn a_loss_tells_the_causes_own_text() {
+    let cause = io::Error::other("the other side of the terminal is gone");
+    let mut connection = receives([Ok(&b"last words"[..]), Err(cause)]);
+    smol::block_on(async {
+        let error = read_line(&mut connection).await.unwrap_err();
+        assert!(matches!(error, Error::Lost(_)));
+        let lost = connection.lost().unwrap();
+        assert_eq!(lost.loss, ConnectionError::Transport);
+        assert_eq!(
+            lost.to_string(),
+            "connection lost: transport failed (the other side of the terminal is gone)"
+        );
+    });
+}
+
+#[test]
+fn a_transport_that_claims_more_than_there_was_room_for_is_lost() {
+    struct Liar;
+    impl ReadHalf for Liar {
+        fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(room.len() + 1))
+        }
+    }
+    let mut connection = Connection::new(Duplex {
+        read: Liar,
+        write: Taken::default(),
+    });
+    smol::block_on(async {
+        assert!(matches!(
+            read_line(&mut connection).await,
+            Err(Error::Lost(_))
+        ));
+    });
 }
 
 /// The same tests over the sockets of each runtime.
