@@ -18,7 +18,7 @@ use crate::error::{Error, Lost};
 use crate::layered::Layered;
 use crate::options::Options;
 use crate::run::MakeLayer;
-use crate::slot::{Command, Core as _, Guard, Party, Slot};
+use crate::slot::{Command, Guard, Party, Slot};
 use crate::stream::Parts;
 use crate::transport::{Endpoint, Layer, Transport};
 
@@ -145,8 +145,7 @@ impl<T: Transport> Connection<T> {
     ///
     /// [`Error::Lost`] if that failed.
     pub async fn open(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| {
-            let mut guard = ready!(self.poll_take(cx))?;
+        self.with_both(|guard, _| {
             let (driven, io) = guard.both();
             let Some(io) = io else {
                 return Poll::Ready(driven.how_lost().map_or(Ok(()), |lost| Err(lost.into())));
@@ -162,7 +161,7 @@ impl<T: Transport> Connection<T> {
                 }
             }
         })
-        .await
+        .await?
     }
 
     /// Sends pending output, waits until something has happened, and lends the core.
@@ -208,9 +207,7 @@ impl<T: Transport> Connection<T> {
         &mut self,
         mut read: impl FnMut(&mut Reader) -> Result<Step<V>, E>,
     ) -> Result<V, E> {
-        let Self { slot, waker, .. } = self;
-        poll_fn(|cx| {
-            let mut guard = ready!(slot.poll_take(cx)).ok_or_else(taken)?;
+        self.with_both(|guard, cx| {
             loop {
                 ready!(guard.core().budget.poll_spend(1, cx));
                 match guard.core().core.reader.read_with(&mut read)? {
@@ -219,13 +216,13 @@ impl<T: Transport> Connection<T> {
                 }
                 let receives = guard.core().receives();
                 let has_received = |driven: &Driven| driven.receives() != receives;
-                match ready!(poll_move(&mut guard, waker, cx, has_received)) {
+                match ready!(poll_move(guard, &self.waker, cx, has_received)) {
                     Moved::Done => {}
                     Moved::TimedOut => return Poll::Ready(Err(Error::TimedOut.into())),
                 }
             }
         })
-        .await
+        .await?
     }
 
     /// Writes by a function over the writer. What it queues is sent by the next call that moves
@@ -358,10 +355,7 @@ impl<T: Transport> Connection<T> {
     /// Sends everything, while input is discarded that nobody will read.
     async fn send_and_discard(&self) {
         let mut room = Vec::new();
-        poll_fn(|cx| {
-            let Some(mut guard) = ready!(self.slot.poll_take(cx)) else {
-                return Poll::Ready(());
-            };
+        let sent = self.with_both(|guard, cx| {
             let (driven, Some(io)) = guard.both() else {
                 return Poll::Ready(());
             };
@@ -374,17 +368,15 @@ impl<T: Transport> Connection<T> {
             }
             let _ = poll_discard(io, &self.waker, cx, &mut driven.budget, &mut room);
             Poll::Pending
-        })
-        .await;
+        });
+        // Where the connection is gone, there is nothing to send.
+        let _ = sent.await;
     }
 
     /// Discards input: what is there, within a budget, or what comes until the peer's end.
     async fn discard(&self, only_what_is_there: bool) {
         let mut room = vec![0; 4096];
-        poll_fn(|cx| {
-            let Some(mut guard) = ready!(self.slot.poll_take(cx)) else {
-                return Poll::Ready(());
-            };
+        let discarded = self.with_both(|guard, cx| {
             let (driven, Some(io)) = guard.both() else {
                 return Poll::Ready(());
             };
@@ -393,8 +385,8 @@ impl<T: Transport> Connection<T> {
                 true => Poll::Ready(()),
                 false => ended,
             }
-        })
-        .await;
+        });
+        let _ = discarded.await;
     }
 
     /// Aborts the connection immediately: pending output is discarded, and the peer sees that the
@@ -411,28 +403,25 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`]; there is no layer then.
-    ///
-    /// # Panics
-    ///
-    /// If there is a layer already, or input is being discarded: the rest of a line, or of a skip.
+    /// [`Error::Lost`]; there is no layer then. The connection is lost, too, if there is a layer
+    /// already.
     pub async fn put_layer(&mut self, layer: impl Into<Box<dyn Layer>>) -> Result<(), Error> {
         let mut layer = Some(layer.into());
-        poll_fn(|cx| {
-            let mut guard = ready!(self.poll_take(cx))?;
+        self.with_both(|guard, cx| {
             let (driven, io) = guard.both();
             let (Some(io), None) = (io, driven.how_lost()) else {
                 return Poll::Ready(Err(lost(driven)));
             };
-            assert!(!io.has_layer(), "a layer over a layer");
-            assert!(
-                !driven.core.reader.is_discarding(),
-                "input is being discarded"
-            );
+            if io.has_layer() {
+                driven.lose(io::Error::other("a second layer over a connection"));
+                return Poll::Ready(Err(lost(driven)));
+            }
             ready!(driven.poll_send(io, &self.waker, cx));
             if driven.how_lost().is_some() {
                 return Poll::Ready(Err(lost(driven)));
             }
+            // What comes next is the layer's, whatever it is.
+            driven.core.reader.stop_discarding();
             let mut layer = layer.take().expect("polled after it was ready");
             if let Ok(Step::Ready(unread)) = driven.core.reader.read(usize::MAX) {
                 layer.feed(&unread);
@@ -440,7 +429,7 @@ impl<T: Transport> Connection<T> {
             io.put_layer(layer);
             Poll::Ready(Ok(()))
         })
-        .await
+        .await?
     }
 
     /// Gives up the connection for its transport, and every byte that it holds. Nothing is sent.
@@ -509,14 +498,13 @@ impl<T: Transport> Connection<T> {
     }
 
     async fn send_until(&self, enough: impl Fn(&Writer) -> bool) -> Result<(), Error> {
-        poll_fn(|cx| {
-            let mut guard = ready!(self.poll_take(cx))?;
+        self.with_both(|guard, cx| {
             let is_done = |driven: &Driven| {
                 let writer = &driven.core.writer;
                 let is_lost = writer.connection_error().is_some();
                 is_lost || !driven.has_output() || enough(writer)
             };
-            let waiting = poll_move(&mut guard, &self.waker, cx, is_done);
+            let waiting = poll_move(guard, &self.waker, cx, is_done);
             match (guard.core().core.writer.connection_error(), waiting) {
                 (Some(_), _) => Poll::Ready(Err(lost(guard.core()))),
                 (None, Poll::Ready(Moved::TimedOut)) => Poll::Ready(Err(Error::TimedOut)),
@@ -524,11 +512,23 @@ impl<T: Transport> Connection<T> {
                 (None, Poll::Pending) => Poll::Pending,
             }
         })
-        .await
+        .await?
     }
 
-    fn poll_take(&self, cx: &Context<'_>) -> Poll<Result<Guard<'_, Driven, Layered<T>>, Error>> {
-        self.slot.poll_take(cx).map(|guard| guard.ok_or_else(taken))
+    /// Polls with core and transport, until that is ready.
+    ///
+    /// # Errors
+    ///
+    /// If the core was leaked with a turn.
+    async fn with_both<A>(
+        &self,
+        mut poll: impl FnMut(&mut Guard<'_, Driven, Layered<T>>, &Context<'_>) -> Poll<A>,
+    ) -> Result<A, Error> {
+        poll_fn(|cx| {
+            let answer = self.slot.poll(cx, |guard| poll(guard, cx));
+            answer.map(|answer| answer.ok_or_else(taken))
+        })
+        .await
     }
 }
 
@@ -553,7 +553,10 @@ fn poll_turn<'a, T: Transport>(
         if guard.core().is_over() {
             return Poll::Ready(None);
         }
-        ready!(waiting);
+        if waiting.is_pending() {
+            guard.wait(cx);
+            return Poll::Pending;
+        }
     }
     Poll::Ready(Some(guard))
 }

@@ -13,7 +13,7 @@ use crate::budget::Budget;
 use crate::error::Lost;
 use crate::layered::Layered;
 use crate::options::Options;
-use crate::slot::Core;
+use crate::slot::{Core, Says};
 use crate::transport::Transport;
 
 /// How many parts of the output leave in one call at most.
@@ -192,7 +192,7 @@ impl Driven {
 
     /// Records that the transport failed where the core had asked for nothing.
     pub(crate) fn lose(&mut self, error: io::Error) {
-        let was_lost = self.lost().is_some();
+        let was_lost = self.core.reader.connection_error().is_some();
         self.has_lost_output |= !self.core.writer.is_flushed();
         let (_, cause) = kinds(Err(error));
         let loss = cause.as_deref().map(crate::error::loss_of);
@@ -240,6 +240,16 @@ impl Driven {
         }
     }
 
+    /// Whether something is to be sent.
+    pub(crate) fn has_output(&self) -> bool {
+        self.core.next_send().is_some() || self.holds_back
+    }
+
+    /// A number that changes whenever something was received or sent.
+    pub(crate) fn moves(&self) -> usize {
+        self.moves
+    }
+
     /// How the connection was lost, if it was, with the transport's error.
     pub(crate) fn how_lost(&self) -> Option<Lost> {
         let reader = self.core.reader.connection_error();
@@ -269,21 +279,16 @@ impl Core for Driven {
         self.has_news = true;
     }
 
-    fn lost(&self) -> Option<ConnectionError> {
-        self.core.reader.connection_error()
-    }
-
-    fn has_output(&self) -> bool {
-        self.core.next_send().is_some() || self.holds_back
-    }
-
-    fn has_unoffered_output(&self) -> bool {
-        self.has_output() && !self.is_offered
-    }
-
-    fn is_closing(&self) -> bool {
+    fn says(&self) -> Says {
+        let has_output = self.has_output();
         let state = self.core.writer.state();
-        matches!(state, WriterState::Closing | WriterState::Closed)
+        Says {
+            lost: self.core.reader.connection_error(),
+            has_output,
+            has_unoffered_output: has_output && !self.is_offered,
+            is_closing: matches!(state, WriterState::Closing | WriterState::Closed),
+            moves: self.moves,
+        }
     }
 
     fn has_ended(&self) -> bool {
@@ -294,10 +299,6 @@ impl Core for Driven {
     fn is_cut_off(&self) -> bool {
         let writer = &self.core.writer;
         !self.has_ended() && (!writer.is_flushed() || writer.connection_error().is_some())
-    }
-
-    fn moves(&self) -> usize {
-        self.moves
     }
 }
 

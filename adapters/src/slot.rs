@@ -20,7 +20,7 @@
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use plimsoll::ConnectionError;
 
@@ -43,26 +43,29 @@ pub(crate) trait Core: Send + 'static {
     /// Records that the connection was lost.
     fn lose(&mut self, error: ConnectionError);
 
-    /// Returns how both directions were lost, if they were: the transport is of no use then.
-    fn lost(&self) -> Option<ConnectionError>;
-
-    /// Returns `true` if something is to be sent.
-    fn has_output(&self) -> bool;
-
-    /// Returns `true` if the transport was not offered some of it.
-    fn has_unoffered_output(&self) -> bool;
-
-    /// Returns `true` once the connection was closed by this side.
-    fn is_closing(&self) -> bool;
+    /// Returns what the slot has to know.
+    fn says(&self) -> Says;
 
     /// Returns `true` if all was sent, and the end of the stream.
     fn has_ended(&self) -> bool;
 
     /// Returns `true` if the peer must not take the end of the transport for a clean end.
     fn is_cut_off(&self) -> bool;
+}
 
-    /// Returns a number that changes whenever something was received or sent.
-    fn moves(&self) -> usize;
+/// What a core says when it is put back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Says {
+    /// How both directions were lost, if they were: the transport is of no use then.
+    pub(crate) lost: Option<ConnectionError>,
+    /// Whether something is to be sent.
+    pub(crate) has_output: bool,
+    /// Whether the transport was not offered some of it.
+    pub(crate) has_unoffered_output: bool,
+    /// Whether the connection was closed by this side.
+    pub(crate) is_closing: bool,
+    /// A number that changes whenever something was received or sent.
+    pub(crate) moves: usize,
 }
 
 /// What a slot asks of a transport.
@@ -110,11 +113,10 @@ struct Place<C, T> {
     owner_blocks: bool,
     /// Whether the transport has woken since it was last taken out for a poll.
     has_woken: bool,
+    /// Whether a command was left while the core was out, of which its party has to hear.
+    is_commanded: bool,
     /// What the core said when it was last put back.
-    has_output: bool,
-    has_unoffered_output: bool,
-    is_closing: bool,
-    moves: usize,
+    says: Says,
 }
 
 enum Rest<V> {
@@ -153,10 +155,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
     /// Makes a slot for the owner alone, or for the owner and a server.
     pub(crate) fn new(core: C, transport: T, has_server: bool) -> Arc<Self> {
         let place = Place {
-            has_output: core.has_output(),
-            has_unoffered_output: core.has_unoffered_output(),
-            is_closing: core.is_closing(),
-            moves: core.moves(),
+            says: core.says(),
             core: Rest::Here(Box::new(core)),
             transport: Rest::Here(Box::new(transport)),
             shuts_down: false,
@@ -168,6 +167,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
             owner_waits: false,
             owner_blocks: false,
             has_woken: false,
+            is_commanded: false,
         };
         Arc::new(Self {
             place: Mutex::new(place),
@@ -176,22 +176,47 @@ impl<C: Core, T: Abort> Slot<C, T> {
         })
     }
 
+    /// Polls for the owner, with the connection out. `None` if it was taken over or leaked.
+    ///
+    /// If that is pending, the owner is woken when another poll may find more: see the
+    /// [table](self).
+    pub(crate) fn poll<A>(
+        &self,
+        cx: &Context<'_>,
+        poll: impl FnOnce(&mut Guard<'_, C, T>) -> Poll<A>,
+    ) -> Poll<Option<A>> {
+        let Some(mut guard) = ready!(self.poll_take(cx)) else {
+            return Poll::Ready(None);
+        };
+        match poll(&mut guard) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending => {
+                guard.wait(cx);
+                Poll::Pending
+            }
+        }
+    }
+
     /// Takes the connection out for a poll of the owner. `None` if it was taken over or leaked.
     ///
-    /// The owner is woken when another poll may find more: see the [table](self).
+    /// A poll that is pending then has to put it back by [`Guard::wait`].
     pub(crate) fn poll_take(&self, cx: &Context<'_>) -> Poll<Option<Guard<'_, C, T>>> {
-        let waker = cx.waker().clone();
         let mut place = self.lock();
-        let former = place.wakers[Party::Owner as usize].replace(waker);
-        let taken = if place.is_out(Party::Server) {
-            place.owner_waits = true;
-            Poll::Pending
-        } else {
-            Poll::Ready(place.take_to_poll(Party::Owner))
-        };
+        if place.is_out(Party::Server) {
+            drop(place);
+            let waker = cx.waker().clone();
+            place = self.lock();
+            if place.is_out(Party::Server) {
+                let former = place.wakers[Party::Owner as usize].replace(waker);
+                place.owner_waits = true;
+                drop(place);
+                drop(former);
+                return Poll::Pending;
+            }
+        }
+        let taken = place.take_to_poll(Party::Owner);
         drop(place);
-        drop(former);
-        taken.map(|taken| self.guard(Party::Owner, taken))
+        Poll::Ready(self.guard(Party::Owner, taken))
     }
 
     /// Takes the connection out for the owner, whose thread blocks while another party polls the
@@ -221,12 +246,18 @@ impl<C: Core, T: Abort> Slot<C, T> {
     ///
     /// The server is woken when another look may find more: see the [table](self).
     pub(crate) fn look(&self, cx: &Context<'_>) -> Look<'_, C, T> {
-        let waker = cx.waker().clone();
+        let mut former = None;
         let mut place = self.lock();
+        let known = place.wakers[Party::Server as usize].as_ref();
+        if !known.is_some_and(|known| known.will_wake(cx.waker())) {
+            drop(place);
+            let waker = cx.waker().clone();
+            place = self.lock();
+            former = place.wakers[Party::Server as usize].replace(waker);
+        }
         // Under the lock: who puts something back later sees that the server has to be woken.
         self.server_polls.store(false, Ordering::Relaxed);
-        let former = place.wakers[Party::Server as usize].replace(waker);
-        let has_left = !place.present[Party::Owner as usize] || place.is_closing;
+        let has_left = !place.present[Party::Owner as usize] || place.says.is_closing;
         let is_gone = matches!(place.core, Rest::Gone) || place.aborted.is_some();
         let taken = match !is_gone && (has_left || place.is_output_due()) {
             true => place.take_to_poll(Party::Server),
@@ -252,9 +283,10 @@ impl<C: Core, T: Abort> Slot<C, T> {
                 place.aborted.get_or_insert(error);
             }
         }
+        place.is_commanded |= matches!(place.core, Rest::Out(_));
         let core = place.core.take(Party::Server);
         drop(place);
-        self.put_back((core, None), Party::Server, false);
+        self.put_back((core, None), Party::Server, false, None);
         let wakers = mem::take(&mut self.lock().wakers);
         wake(wakers);
     }
@@ -319,7 +351,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
     /// Returns a number that changes whenever something was received or sent, as of when the core
     /// was last put back.
     pub(crate) fn moves(&self) -> usize {
-        self.lock().moves
+        self.lock().says.moves
     }
 
     fn guard(&self, party: Party, taken: Option<Taken<C, T>>) -> Option<Guard<'_, C, T>> {
@@ -333,53 +365,31 @@ impl<C: Core, T: Abort> Slot<C, T> {
         })
     }
 
-    /// Carries out what was left to be done, puts back what is left then, and wakes.
-    fn put_back(&self, taken: (Option<Box<C>>, Option<Box<T>>), party: Party, notifies: bool) {
-        let (mut core, mut transport) = taken;
+    /// Carries out what was left to be done, puts back what is left then, and wakes. A `waker` is
+    /// that of a party that waits from now on.
+    fn put_back(
+        &self,
+        (mut core, mut transport): (Option<Box<C>>, Option<Box<T>>),
+        party: Party,
+        notifies: bool,
+        waker: Option<Waker>,
+    ) {
         let mut is_commanded = false;
         let mut place = loop {
-            let says = core.as_deref().map(Says::of);
+            let says = core.as_ref().map(|core| core.says());
             let mut place = self.lock();
-            if let Some(lost) = says.as_ref().and_then(|says| says.lost) {
-                // Nothing can move any more, so the transport is of no use.
-                place.aborted.get_or_insert(lost);
-                place.core_knows = true;
+            if let Some(says) = says {
+                place.says = says;
             }
-            let orders = match core {
-                Some(_) => place.orders_for_core(),
-                None => Orders::default(),
-            };
-            let is_aborted = place.aborted.is_some();
-            if is_aborted && transport.is_none() {
-                transport = place.transport.take(party);
-            }
-            if orders.is_empty() && !(is_aborted && transport.is_some()) {
-                if let Some(says) = says {
-                    place.has_output = says.has_output;
-                    place.has_unoffered_output = says.has_unoffered_output;
-                    place.is_closing = says.is_closing;
-                    place.moves = says.moves;
-                }
+            if !place.has_orders(core.is_some(), transport.is_some()) {
                 break place;
             }
-            if is_aborted {
-                place.transport = Rest::Gone;
-            }
-            drop(place);
             is_commanded = true;
-            // What the peer has got whole stays whole.
-            let has_ended = core.as_ref().is_some_and(|core| core.has_ended());
-            if let Some(core) = &mut core {
-                orders.carry_out(&mut **core);
-            }
-            match transport.take_if(|_| is_aborted) {
-                Some(transport) if has_ended => drop(transport),
-                Some(transport) => abort(transport),
-                None => {}
-            }
+            carry_out(place, &mut core, &mut transport);
         };
         // A transport that wakes while it is polled is heard now.
         let has_woken = place.has_woken && transport.is_some();
+        is_commanded |= core.is_some() && mem::take(&mut place.is_commanded);
         if let Some(core) = core {
             place.core = Rest::Here(core);
         }
@@ -390,16 +400,18 @@ impl<C: Core, T: Abort> Slot<C, T> {
             [false, false] => place.take_rest(),
             _ => (None, None),
         };
+        let former = match waker {
+            Some(waker) => place.wakers[party as usize].replace(waker),
+            None => None,
+        };
         let owner_waits = mem::take(&mut place.owner_waits);
         let wakes = match party {
             _ if is_commanded || has_woken => [true, true],
             // The server's task looks after its poll without being woken.
             Party::Owner => {
                 let server_looks = self.server_polls.load(Ordering::Relaxed);
-                [
-                    false,
-                    !server_looks && (notifies || place.is_closing || place.is_output_due()),
-                ]
+                let is_due = notifies || place.says.is_closing || place.is_output_due();
+                [false, is_due && !server_looks]
             }
             Party::Server => [notifies || owner_waits, false],
         };
@@ -410,6 +422,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
         ];
         let is_awaited = place.owner_blocks;
         drop(place);
+        drop(former);
         end(left);
         if is_awaited {
             self.back.notify_all();
@@ -430,37 +443,12 @@ struct Orders {
 }
 
 impl Orders {
-    fn is_empty(&self) -> bool {
-        !self.closes && self.aborted.is_none()
-    }
-
     fn carry_out(self, core: &mut impl Core) {
         if self.closes {
             core.close();
         }
         if let Some(error) = self.aborted {
             core.lose(error);
-        }
-    }
-}
-
-/// What a core says, before it is put back.
-struct Says {
-    lost: Option<ConnectionError>,
-    has_output: bool,
-    has_unoffered_output: bool,
-    is_closing: bool,
-    moves: usize,
-}
-
-impl Says {
-    fn of(core: &impl Core) -> Self {
-        Self {
-            lost: core.lost(),
-            has_output: core.has_output(),
-            has_unoffered_output: core.has_unoffered_output(),
-            is_closing: core.is_closing(),
-            moves: core.moves(),
         }
     }
 }
@@ -476,7 +464,15 @@ impl<C, T> Place<C, T> {
     /// Whether there is output that the transport was not offered since it was written, or since the
     /// transport has woken.
     fn is_output_due(&self) -> bool {
-        self.has_unoffered_output || self.has_output && self.has_woken
+        self.says.has_unoffered_output || self.says.has_output && self.has_woken
+    }
+
+    /// Whether something is to be done, with a core or a transport that is about to be put back.
+    fn has_orders(&self, has_core: bool, has_transport: bool) -> bool {
+        let is_aborted = self.aborted.is_some();
+        let rests = matches!(self.transport, Rest::Here(_));
+        is_aborted && (has_transport || rests || has_core && !self.core_knows)
+            || has_core && (self.closes || self.says.lost.is_some() && !is_aborted)
     }
 
     /// Takes both out, if the core rests, and the transport is not out.
@@ -506,21 +502,23 @@ impl<C, T> Place<C, T> {
 
     /// Takes out what rests, so that nothing is left.
     fn take_rest(&mut self) -> (Option<Box<C>>, Option<Box<T>>) {
-        let core = self.core.take(Party::Server);
-        let transport = self.transport.take(Party::Server);
-        if core.is_some() {
-            self.core = Rest::Gone;
-        }
-        if transport.is_some() {
-            self.transport = Rest::Gone;
-        }
-        (core, transport)
+        (self.core.take_resting(), self.transport.take_resting())
     }
 }
 
 impl<V> Rest<V> {
     fn is_out(&self, party: Party) -> bool {
         matches!(self, Self::Out(with) if *with == party)
+    }
+
+    fn take_resting(&mut self) -> Option<Box<V>> {
+        match mem::replace(self, Self::Gone) {
+            Self::Here(value) => Some(value),
+            other => {
+                *self = other;
+                None
+            }
+        }
     }
 
     fn take(&mut self, party: Party) -> Option<Box<V>> {
@@ -531,6 +529,42 @@ impl<V> Rest<V> {
                 None
             }
         }
+    }
+}
+
+/// Carries out what is to be done to what is out, and to a transport that rests. Nothing is locked
+/// meanwhile.
+#[cold]
+fn carry_out<C: Core, T: Abort>(
+    mut place: MutexGuard<'_, Place<C, T>>,
+    core: &mut Option<Box<C>>,
+    transport: &mut Option<Box<T>>,
+) {
+    let mut orders = Orders::default();
+    if core.is_some() {
+        if let Some(lost) = place.says.lost {
+            // Nothing can move any more, so the transport is of no use.
+            place.aborted.get_or_insert(lost);
+            place.core_knows = true;
+        }
+        orders = place.orders_for_core();
+    }
+    let mut aborted = None;
+    if place.aborted.is_some() {
+        let resting = place.transport.take_resting();
+        aborted = transport.take().or(resting);
+        place.transport = Rest::Gone;
+    }
+    drop(place);
+    // What the peer has got whole stays whole.
+    let has_ended = core.as_ref().is_some_and(|core| core.has_ended());
+    if let Some(core) = core {
+        orders.carry_out(&mut **core);
+    }
+    match aborted {
+        Some(transport) if has_ended => drop(transport),
+        Some(transport) => abort(transport),
+        None => {}
     }
 }
 
@@ -605,11 +639,29 @@ impl<'a, C: Core, T: Abort> Guard<'a, C, T> {
         self.notifies = true;
     }
 
+    /// Puts everything back for a poll that is pending, and registers its party.
+    pub(crate) fn wait(mut self, cx: &Context<'_>) {
+        let waker = cx.waker().clone();
+        let taken = (self.core.take(), self.transport.take());
+        self.slot
+            .put_back(taken, self.party, self.notifies, Some(waker));
+    }
+
     /// Puts the transport back, and keeps the core, for a turn. It knows of all commands so far.
     pub(crate) fn put_back_transport(&mut self) {
+        let mut place = self.slot.lock();
+        let is_plain = place.aborted.is_none() && !place.closes && !place.has_woken;
+        if is_plain && !self.notifies && !place.owner_blocks && place.present != [false, false] {
+            if let Some(transport) = self.transport.take() {
+                place.transport = Rest::Here(transport);
+            }
+            return;
+        }
+        drop(place);
         let notifies = mem::take(&mut self.notifies);
         let transport = self.transport.take();
-        self.slot.put_back((None, transport), self.party, notifies);
+        self.slot
+            .put_back((None, transport), self.party, notifies, None);
         let orders = self.slot.lock().orders_for_core();
         orders.carry_out(self.core());
     }
@@ -626,6 +678,6 @@ impl<C: Core, T: Abort> Drop for Guard<'_, C, T> {
             }
         }
         let taken = (self.core.take(), self.transport.take());
-        self.slot.put_back(taken, self.party, self.notifies);
+        self.slot.put_back(taken, self.party, self.notifies, None);
     }
 }

@@ -94,14 +94,13 @@ where
         }
         let cancelled = pin!(state.cancelled(id));
         either(pin!(served.send_until_left()), cancelled).await;
-        let Some(registered) = registered else {
-            return; // taken over
-        };
         match served.close_within(options.closes_within()).await {
             Ok(()) => {
-                registered.lingers();
-                let cancelled = pin!(state.cancelled(id));
-                either(pin!(served.linger()), cancelled).await;
+                if let Some(registered) = &registered {
+                    registered.lingers();
+                    let cancelled = pin!(state.cancelled(id));
+                    either(pin!(served.linger()), cancelled).await;
+                }
             }
             Err((lost, true)) if owes_reply => {
                 state.change(|inner| inner.statistics.unsent += 1);

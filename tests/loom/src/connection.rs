@@ -10,7 +10,7 @@ use loom::sync::{Mutex, Notify};
 use loom::thread;
 use plimsoll::ConnectionError;
 
-use crate::slot::{Abort, Command, Core, Guard, Look, Party, Slot};
+use crate::slot::{Abort, Command, Core, Guard, Look, Party, Says, Slot};
 
 /// A task that waits.
 struct Task(Notify);
@@ -106,20 +106,14 @@ impl Core for Connection {
         self.counts.lost.fetch_add(1, Relaxed);
     }
 
-    fn lost(&self) -> Option<ConnectionError> {
-        self.is_lost.then_some(ConnectionError::Aborted)
-    }
-
-    fn has_output(&self) -> bool {
-        self.unsent > 0
-    }
-
-    fn has_unoffered_output(&self) -> bool {
-        self.unsent > 0 && !self.is_offered
-    }
-
-    fn is_closing(&self) -> bool {
-        self.is_closed
+    fn says(&self) -> Says {
+        Says {
+            lost: self.is_lost.then_some(ConnectionError::Aborted),
+            has_output: self.unsent > 0,
+            has_unoffered_output: self.unsent > 0 && !self.is_offered,
+            is_closing: self.is_closed,
+            moves: self.unsent,
+        }
     }
 
     fn has_ended(&self) -> bool {
@@ -128,10 +122,6 @@ impl Core for Connection {
 
     fn is_cut_off(&self) -> bool {
         self.unsent > 0 || self.is_lost
-    }
-
-    fn moves(&self) -> usize {
-        self.unsent
     }
 }
 
@@ -275,7 +265,10 @@ impl Model {
                     guard.put_back_transport();
                     Poll::Ready(Some(guard))
                 }
-                false => Poll::Pending,
+                false => {
+                    guard.wait(cx);
+                    Poll::Pending
+                }
             }
         })
     }
