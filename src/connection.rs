@@ -154,6 +154,8 @@ impl Connection {
     /// assert_eq!(connection.reader.buffered(), b"read with the head of the upgrade");
     /// ```
     ///
+    /// A skip that had to wait goes on by itself, as every discard: it is not to be called again.
+    ///
     /// All of `unsent` is pending then, also if that is more than a new writer
     /// [takes](Writer::set_max_pending).
     pub fn from_parts(parts: Parts) -> Self {
@@ -212,7 +214,7 @@ impl Connection {
     ///
     /// What zero means after a failed send, the [table](Self#ends-and-losses) says. A failure is a
     /// loss of the connection: buffered bytes can still be read, and pending output is discarded.
-    /// The first loss counts, and after `Closed` there is none. More bytes than there was room for
+    /// Each half keeps its first loss, and after `Closed` there is none. More bytes than there was room for
     /// are a failure of the transport.
     ///
     /// # Panics
@@ -252,22 +254,31 @@ impl Connection {
     /// Records that the connection was lost, and discards pending output.
     ///
     /// What is buffered can still be read, after it reads fail, and so do writes. The first loss
-    /// counts, also if only one half was told of it; after a clean end of both streams there is
-    /// none.
+    /// counts, also if only one half was told of it, unless that was
+    /// [`NotConnected`](ConnectionError::NotConnected), which is no cause; after a clean end of both
+    /// streams there is none.
     #[doc(alias = "connection_lost")]
     pub fn lost(&mut self, error: ConnectionError) {
-        let error = match self.state() {
-            ConnectionState::Closed => return,
-            ConnectionState::Lost(first) => first,
-            _ => error,
+        if self.state() == ConnectionState::Closed {
+            return;
+        }
+        let first = match (
+            self.reader.connection_error(),
+            self.writer.connection_error(),
+        ) {
+            // That a send found it not connected says nothing of the cause.
+            (None, Some(ConnectionError::NotConnected)) => None,
+            (reader, writer) => reader.or(writer),
         };
+        let error = first.unwrap_or(error);
         self.reader.feed_lost(error);
         self.writer.lost(error);
     }
 
     /// Returns where the connection is in its life.
     ///
-    /// A loss that only one half was told of counts for both; the other half may go on until
+    /// A loss that only one half was told of counts for both, the reader's before the writer's; the
+    /// other half may go on until
     /// [`lost`](Self::lost) is called, for instance to read what the peer sent before it was gone.
     pub fn state(&self) -> ConnectionState {
         if let Some(error) = self.reader.connection_error() {

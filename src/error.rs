@@ -65,7 +65,8 @@ pub enum ReadError {
         /// How many bytes are buffered. With none, the stream ended before the frame that this read
         /// was for: see [`is_clean_end`](Self::is_clean_end).
         buffered: usize,
-        /// How many bytes the read was for; `None` if it was for a separator.
+        /// How many bytes the read was for; `None` if it was for a separator, or by a function of
+        /// the caller's.
         expected: Option<usize>,
     },
 
@@ -93,7 +94,8 @@ pub enum ReadError {
     /// Nothing was consumed, and the read did not wait.
     #[error("{requested} bytes requested at once, at most {max} are allowed")]
     CountTooLarge {
-        /// How many bytes the read is for; `usize::MAX` also stands for more.
+        /// How many bytes the read is for; `usize::MAX` also stands for more, and for what a length
+        /// prefix says, which is the peer's.
         requested: usize,
         /// The bound in force, in bytes.
         max: usize,
@@ -104,7 +106,8 @@ pub enum ReadError {
     /// Nothing was consumed.
     #[error("length prefix of {length} ends its frame too early")]
     InvalidLength {
-        /// The number in the prefix.
+        /// The number in the prefix: less than the negative
+        /// [adjustment](crate::LengthPrefix::adjustment), of which the peer has no say.
         length: u64,
     },
 
@@ -124,7 +127,8 @@ impl ReadError {
     /// [`read_length_prefixed`](crate::Reader::read_length_prefixed), or by a function for
     /// [`read_with`](crate::Reader::read_with) that looks at the head by
     /// [`peek`](crate::Reader::peek) or [`peek_until`](crate::Reader::peek_until) before it takes
-    /// the whole.
+    /// the whole. Of a frame that was too long, and that a cancelled [skip](crate::Reader::skip_until)
+    /// discards, nothing counts as arrived.
     pub const fn is_clean_end(&self) -> bool {
         matches!(
             self,
@@ -371,7 +375,7 @@ impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(count) => write!(f, "expected {count}"),
-            None => f.write_str("expected a separator"),
+            None => f.write_str("in the middle of a frame"),
         }
     }
 }

@@ -47,7 +47,7 @@ pub struct FrameToken {
     /// How far before that place the frame begins.
     begin: usize,
     /// How far before that place the frame ends: more than nothing once its separator is left out.
-    left_out: u16,
+    left_out: u32,
     end: FrameEnd,
 }
 
@@ -116,7 +116,7 @@ impl<'a> Frame<'a> {
         Self {
             buffer,
             from: taken_to.saturating_sub(token.begin),
-            to: taken_to.saturating_sub(token.left_out.into()),
+            to: taken_to.saturating_sub(token.left_out as usize),
             end: token.end,
         }
     }
@@ -162,7 +162,7 @@ impl<'a> Frame<'a> {
     ///
     /// It keeps the whole block alive that was read with it, at most the reader's
     /// [`capacity`](crate::Reader::capacity): good for passing frames on immediately, wasteful for
-    /// keeping a small one. The reader goes on in a new block when more bytes come.
+    /// keeping a small one. The reader goes on in the room that is left, or in a new block.
     #[inline]
     pub fn into_bytes(self) -> Bytes {
         self.buffer.share(self.from..self.to)
@@ -199,7 +199,7 @@ impl<'a> Frame<'a> {
         FrameToken {
             position: self.buffer.position(),
             begin: taken_to.saturating_sub(self.from),
-            left_out: taken_to.saturating_sub(self.to) as u16,
+            left_out: taken_to.saturating_sub(self.to) as u32,
             end: self.end,
         }
     }

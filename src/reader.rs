@@ -75,8 +75,9 @@ use crate::step::{Progress, Step};
 ///
 /// Reading pauses above twice the limit. A driver that reads only while
 /// [`wants_read`](Self::wants_read) holds, at most R bytes at once, makes the reader hold at most M
-/// plus R bytes, capacity counted, where M is twice the limit, and R counts as an eighth of M if it
-/// is less: with less room than that, the reader would be busy making room. A read by count that
+/// plus R bytes, capacity counted, where M is twice the limit, or the limit and the longest separator
+/// if that is more, and R counts as an eighth of M if it is less: with less room than that, the
+/// reader would be busy making room. A read by count that
 /// waits, or one [to the end](Self::read_to_end), raises M to what it asks for, and only as these
 /// bytes arrive; [`set_max_read_exact`](Self::set_max_read_exact) bounds what may be asked for by
 /// count. If such a read is cancelled, the memory is held until as much was read as is left. While
@@ -140,6 +141,9 @@ pub struct Reader {
     is_closed: bool,
     /// How the stream ended; `None` while it goes on.
     end: Option<End>,
+    /// Whether a read has taken something since a function of the caller's began.
+    #[cfg(feature = "testing")]
+    has_taken: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -181,6 +185,8 @@ impl Reader {
             has_eof: false,
             is_closed: false,
             end: None,
+            #[cfg(feature = "testing")]
+            has_taken: false,
         }
     }
 
@@ -229,7 +235,7 @@ impl Reader {
     }
 
     /// Returns room for the driver to receive into, without a copy: `size` bytes, or fewer if
-    /// memory has reached its bound, but never none.
+    /// memory has reached its bound, but none only if `size` is zero.
     ///
     /// [`commit`](Self::commit) then says how many it received; without that nothing has happened.
     /// The room holds zeros or stale bytes: a block is zeroed once, not for each read. It takes
@@ -281,7 +287,8 @@ impl Reader {
     /// [`Connection::on_receive`](crate::Connection::on_receive) has the rules.
     ///
     /// `send_error` is the loss that a send was told of, if any: the writer's
-    /// [`connection_error`](crate::Writer::connection_error).
+    /// [`connection_error`](crate::Writer::connection_error). No read may come between `input` and
+    /// this: it may take the room back, and then the receive is a failure of the transport.
     ///
     /// # Panics
     ///
@@ -293,6 +300,11 @@ impl Reader {
     ) -> Progress {
         let room = self.buffer.offered();
         let result = result.map_err(Into::into);
+        if let (true, Ok(1..)) = (self.is_closed, result) {
+            // This side closed meanwhile, which may have taken the room back. Nothing is kept.
+            self.commit(0);
+            return Progress::Moved;
+        }
         self.commit(
             result
                 .ok()
@@ -506,7 +518,7 @@ impl Reader {
         let found = match self.find(separator) {
             Found::Match(found) if found.content <= limit => found,
             Found::Match(found) => {
-                self.consume(found.end);
+                self.take_bytes(found.end);
                 return Err(ReadError::LineTooLong { limit });
             }
             Found::Bare(before) if before <= limit => {
@@ -652,9 +664,15 @@ impl Reader {
             return Err(ReadError::InvalidLength { length });
         };
         let total = usize::try_from(total).unwrap_or(usize::MAX);
+        if total > self.max_read_exact {
+            // The peer's number stays untold: out of step, a prefix is any bytes.
+            let (requested, max) = (usize::MAX, self.max_read_exact);
+            return Err(ReadError::CountTooLarge { requested, max });
+        }
         if self.gather(total)? == Step::NeedInput {
             return Ok(Step::NeedInput);
         }
+        self.note_taken(total);
         self.take_bytes(total);
         let len = total.saturating_sub(prefix.skipped_of(total));
         Ok(Step::Ready(Frame::last_taken(
@@ -689,9 +707,10 @@ impl Reader {
     ///
     /// It is called again, from its beginning, each time that more input has arrived, so it should
     /// look at what it needs and take it all at the end: what it has taken before it needs more
-    /// input is gone if the read is cancelled. With the feature `testing` that panics. A `T` that
-    /// borrows from the reader cannot be returned; for frames there is
-    /// [`read_frame_with`](Self::read_frame_with).
+    /// input is gone if the read is cancelled. With the feature `testing` that panics. A skip that
+    /// waits is no such thing, but it has to come last: what follows it, in the same function, finds
+    /// it finished or not as packets have it. A `T` that borrows from the reader cannot be returned;
+    /// for frames there is [`read_frame_with`](Self::read_frame_with).
     ///
     /// # Errors
     ///
@@ -709,16 +728,18 @@ impl Reader {
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<Step<T>, E>,
     ) -> Result<Step<T>, E> {
-        let before = self.position();
+        #[cfg(feature = "testing")]
+        {
+            self.has_taken = false;
+        }
         let step = read(self)?;
         if !step.is_ready() {
-            if cfg!(feature = "testing") {
-                assert!(
-                    self.position() == before || self.discard.is_active(),
-                    "a read has consumed something and then needs input: \
-                     if it is cancelled, what it took is lost"
-                );
-            }
+            #[cfg(feature = "testing")]
+            assert!(
+                !self.has_taken,
+                "a read has consumed something and then needs input: \
+                 if it is cancelled, what it took is lost"
+            );
             self.wait_for_function()?;
         }
         Ok(step)
@@ -733,7 +754,8 @@ impl Reader {
     ///
     /// # Panics
     ///
-    /// As for [`read_with`](Self::read_with), and if the reader was used after the frame was taken.
+    /// As for [`read_with`](Self::read_with), and if the reader was used after the frame was taken:
+    /// no read may follow it, not even a [`peek`](Self::peek), whether or not that panics.
     pub fn read_frame_with<E: From<ReadError>>(
         &mut self,
         read: impl FnMut(&mut Self) -> Result<Step<FrameToken>, E>,
@@ -769,6 +791,7 @@ impl Reader {
             }
             let received = unread_of(&self.buffer, self.has_ended());
             if let Some(found) = self.search.find_any_end(separator, &received) {
+                self.note_taken(found.end);
                 self.take_bytes(found.end);
                 return Ok(Step::Ready(found.index));
             }
@@ -779,6 +802,7 @@ impl Reader {
         if let Discard::Until(until) = &self.discard {
             if let Some(index) = until.found {
                 self.discard = Discard::Nothing;
+                self.note_taken(1);
                 return Ok(Step::Ready(index));
             }
         }
@@ -806,6 +830,7 @@ impl Reader {
                 return self.wait_to_skip(0);
             }
             if count <= self.buffer.len() as u64 {
+                self.note_taken(count as usize);
                 self.take_bytes(count as usize);
                 return Ok(Step::Ready(()));
             }
@@ -817,6 +842,7 @@ impl Reader {
             Discard::Count(skip) if skip.left > 0 => self.wait_to_skip(self.discard.discarded()),
             _ => {
                 self.discard = Discard::Nothing;
+                self.note_taken(1);
                 Ok(Step::Ready(()))
             }
         }
@@ -824,7 +850,8 @@ impl Reader {
 
     /// Ends a discard: of a line that was too long, or of a skip that was cancelled.
     ///
-    /// What arrives from now on is read, though it may be the tail of a frame.
+    /// What arrives from now on is read, though it may be the tail of a frame; so are the few bytes
+    /// that may have begun its separator.
     pub fn stop_discarding(&mut self) {
         self.discard = Discard::Nothing;
         self.pause_if_full();
@@ -862,6 +889,7 @@ impl Reader {
         );
         if count > 0 {
             self.finish_discard();
+            self.note_taken(count);
             self.take_bytes(count);
         }
     }
@@ -1253,6 +1281,17 @@ impl Reader {
         }
     }
 
+    /// Notes that a read has taken something, for the check of functions.
+    #[inline]
+    fn note_taken(&mut self, len: usize) {
+        #[cfg(feature = "testing")]
+        {
+            self.has_taken |= len > 0;
+        }
+        #[cfg(not(feature = "testing"))]
+        let _ = len;
+    }
+
     /// Takes the first `len` unread bytes; there must be that many.
     #[inline]
     fn take_bytes(&mut self, len: usize) {
@@ -1263,6 +1302,7 @@ impl Reader {
 
     #[inline]
     fn take(&mut self, len: usize, end: FrameEnd) -> Frame<'_> {
+        self.note_taken(len);
         self.take_bytes(len);
         Frame::last_taken(&mut self.buffer, len, end)
     }
@@ -1275,6 +1315,7 @@ impl Reader {
     /// Takes what the end of the stream has left. As in asyncio, there is nothing to resume for.
     fn take_rest(&mut self) -> Frame<'_> {
         let len = self.len();
+        self.note_taken(len);
         self.buffer.consume(len);
         self.wanted = 0;
         Frame::last_taken(&mut self.buffer, len, FrameEnd::NONE)

@@ -75,6 +75,8 @@ pub struct Writer {
     block: BytesMut,
     /// Whether the block is on loan, and so kept when nothing is pending.
     is_lent: bool,
+    /// Whether the last [`Output`] was advanced, and so has removed what it sent.
+    is_advanced: bool,
     /// Sum of the lengths of `parts` and `block`.
     pending: usize,
     marks: WaterMarks,
@@ -146,6 +148,7 @@ impl Writer {
             parts: VecDeque::new(),
             block: BytesMut::new(),
             is_lent: false,
+            is_advanced: false,
             pending: 0,
             marks: WaterMarks::DEFAULT,
             max_pending: Self::DEFAULT_MAX_PENDING,
@@ -395,6 +398,8 @@ impl Writer {
             (_, Err(TransportError::WouldBlock)) => return Progress::Blocked,
             (_, Err(TransportError::Interrupted)) => return Progress::Interrupted,
             (_, Err(TransportError::Lost(error))) => self.lost(error),
+            // The `Buf` has removed what it was advanced by.
+            (SendAction::Write, Ok(1..)) if mem::take(&mut self.is_advanced) => {}
             (SendAction::Write, Ok(sent)) if sent == 0 || sent > self.pending => {
                 // It takes no more, or more than there was: it is not to be trusted.
                 self.lost(ConnectionError::Transport);
@@ -465,8 +470,10 @@ impl Writer {
 
     /// Shows the pending bytes, as a [`Buf`] to send from; advancing it says what was sent.
     ///
-    /// With the feature `std`, its `chunks_vectored` shows as many of them as there are slices for.
+    /// What it was advanced by, as by a `write_buf` of the transport, is sent, and
+    /// [`on_send`](Self::on_send) of that write removes nothing more. With the feature `std`, its `chunks_vectored` shows as many of them as there are slices for.
     pub fn output(&mut self) -> Output<'_> {
+        self.is_advanced = false;
         Output { writer: self }
     }
 
@@ -617,7 +624,14 @@ impl Writer {
 
     /// Moves what the block holds to the parts, and leaves it the room that it has.
     fn seal_block(&mut self) {
-        if !self.block.is_empty() {
+        if self.block.is_empty() {
+            return;
+        }
+        if self.is_lent {
+            // A part would keep the block, which is to go back whole.
+            self.parts.push_back(Bytes::copy_from_slice(&self.block));
+            self.block.clear();
+        } else {
             self.parts.push_back(self.block.split().freeze());
         }
     }
@@ -727,6 +741,7 @@ impl Buf for Output<'_> {
     fn advance(&mut self, sent: usize) {
         let pending = self.writer.pending;
         assert!(sent <= pending, "{sent} bytes sent of {pending} pending");
+        self.writer.is_advanced |= sent > 0;
         self.writer.remove_sent(sent);
     }
 }

@@ -215,7 +215,7 @@ fn an_incomplete_read_tells_what_it_was_waiting_for() {
     );
     assert_eq!(
         until(&mut reader, &["\n"]).unwrap_err().to_string(),
-        "stream ended with 3 bytes left, expected a separator"
+        "stream ended with 3 bytes left, in the middle of a frame"
     );
 }
 
@@ -1527,7 +1527,7 @@ fn the_bound_of_counts_includes_the_head() {
     let mut reader = reader(8, b"\x05hello");
     reader.set_max_read_exact(5);
     let too_large = ReadError::CountTooLarge {
-        requested: 6,
+        requested: usize::MAX,
         max: 5,
     };
     let result = reader.read_length_prefixed(&LengthPrefix::U8);
@@ -1688,4 +1688,125 @@ fn a_separator_gives_back_its_byte_strings() {
         strings(&Separator::any(&["ab", "b"]).unwrap()),
         [&b"ab"[..], b"b"]
     );
+}
+
+/// tokio's `write_buf` advances the buffer itself, and returns by how much.
+#[test]
+fn what_the_output_was_advanced_by_is_removed_once() {
+    let mut writer = Writer::new();
+    writer.write(b"0123456789").unwrap();
+    writer.output().advance(4);
+    let progress = writer.on_send(SendAction::Write, Ok::<_, TransportError>(4));
+    assert_eq!(progress, Progress::Moved);
+    assert_eq!(writer.output().chunk(), b"456789");
+    // The next call is a new one.
+    let progress = writer.on_send(SendAction::Write, Ok::<_, TransportError>(3));
+    assert_eq!(progress, Progress::Moved);
+    assert_eq!(writer.output().chunk(), b"789");
+    writer.output().advance(3);
+    let progress = writer.on_send(SendAction::Write, Ok::<_, TransportError>(3));
+    assert_eq!(progress, Progress::Moved);
+    assert_eq!(writer.next_send(), Some(SendAction::Flush));
+}
+
+#[test]
+fn a_block_on_loan_to_a_writer_comes_back_whole() {
+    let mut writer = Writer::new();
+    let mut block = bytes::BytesMut::with_capacity(16 * 1024);
+    for _ in 0..4 {
+        writer.lend(block).unwrap();
+        writer.write(&[b'x'; 5000]).unwrap();
+        let kept = bytes::Bytes::from(vec![b'y'; 1000]);
+        writer.write_bytes(kept).unwrap();
+        block = writer.reclaim().unwrap();
+        assert!(block.capacity() >= 16 * 1024, "{}", block.capacity());
+        assert_eq!(writer.pending(), 6000);
+        while let Some(action) = writer.next_send() {
+            let pending = writer.output().remaining();
+            let _ = writer.on_send(action, Ok::<_, TransportError>(pending));
+        }
+    }
+}
+
+#[test]
+fn what_arrives_after_a_close_is_discarded_whatever_room_it_had() {
+    let mut connection = Connection::new();
+    connection.writer.write(b"bye").unwrap();
+    let _ = connection.reader.input(100);
+    connection.close();
+    let progress = connection.on_receive(Ok::<_, TransportError>(3));
+    assert_eq!(progress, Progress::Moved);
+    assert_eq!(connection.writer.pending(), 3);
+    assert_eq!(connection.state(), ConnectionState::Closing);
+}
+
+#[test]
+fn the_cause_of_a_loss_takes_the_place_of_not_connected() {
+    let mut connection = Connection::new();
+    connection.writer.finish();
+    let not_connected = TransportError::Lost(ConnectionError::NotConnected);
+    let _ = connection.on_send(SendAction::Shutdown, Err(not_connected));
+    connection.lost(ConnectionError::Reset);
+    let lost = ConnectionState::Lost(ConnectionError::Reset);
+    assert_eq!(connection.state(), lost);
+    assert_eq!(
+        connection.writer.connection_error(),
+        Some(ConnectionError::Reset)
+    );
+}
+
+#[test]
+fn a_token_keeps_what_a_frame_leaves_out() {
+    let mut reader = Reader::new();
+    reader.set_max_read_exact(100_000);
+    reader.feed(b"body");
+    reader.feed(&[b'\n'; 70_000]);
+    let mut frame = reader.read_exact(70_004).unwrap().ready().unwrap();
+    while frame.ends_with(b"\n") {
+        frame = frame.without_line_ending();
+    }
+    let token = frame.token();
+    assert_eq!(reader.frame(token), "body");
+}
+
+#[test]
+fn a_new_owner_goes_on_with_a_skip_by_itself() {
+    let mut connection = Connection::new();
+    connection.reader.feed(b"head ");
+    assert_eq!(
+        connection.reader.skip_until(&Separator::CRLF),
+        Ok(Step::NeedInput)
+    );
+    let mut connection = Connection::from_parts(connection.into_parts());
+    connection.reader.feed(b"tail\r\nnext\r\n");
+    let next = connection.reader.read_until(&Separator::CRLF).unwrap();
+    assert_eq!(next.ready().unwrap(), "next\r\n");
+}
+
+#[cfg(feature = "testing")]
+#[test]
+fn a_function_must_not_go_on_after_a_skip_that_it_had_to_wait_for() {
+    fn skips_then_reads(reader: &mut Reader) -> Result<Step<Vec<u8>>, ReadError> {
+        if !reader.skip_until(&Separator::LF)?.is_ready() {
+            return Ok(Step::NeedInput);
+        }
+        Ok(reader.read_line()?.map(|line| line.to_vec()))
+    }
+    let mut reader = reader(100, b"sk");
+    assert_eq!(reader.read_with(skips_then_reads), Ok(Step::NeedInput));
+    reader.feed(b"ip\non");
+    let panics = catch_unwind(AssertUnwindSafe(|| reader.read_with(skips_then_reads)));
+    assert!(panics.is_err(), "the skip is claimed, and the read waits");
+
+    // A line that was too long is no loss of a byte that the function has.
+    let mut reader = Reader::with_limit(4);
+    reader.feed(b"too long\nab");
+    let lines = |reader: &mut Reader| loop {
+        match reader.read_line() {
+            Err(ReadError::LineTooLong { .. }) => {}
+            Ok(step) => return Ok::<_, ReadError>(step.map(|line| line.to_vec())),
+            Err(error) => return Err(error),
+        }
+    };
+    assert_eq!(reader.read_with(lines), Ok(Step::NeedInput));
 }

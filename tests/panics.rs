@@ -732,6 +732,10 @@ fn settings(calls: &mut Calls) {
 /// What has to be used within a runtime: on tokio's outside of it, and on one that has not to be entered.
 fn outside_of_a_runtime(calls: &mut Calls) {
     async fn handler<T: Transport>(_: StreamReader<T>, _: StreamWriter<T>) {}
+    /// A protocol that says nothing.
+    fn closes(_: &mut Connection, _: plimsoll::Event) -> Result<plimsoll::Next, ReadError> {
+        Ok(plimsoll::Next::Close)
+    }
     fn of<R: Runtime>(calls: &mut Calls, server: &Server<R>, runtime: &tokio::runtime::Runtime) {
         let listener = || {
             let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -765,8 +769,42 @@ fn outside_of_a_runtime(calls: &mut Calls) {
                 &ConnectOptions::new(),
             ));
         });
+        calls.call("adapters/src/connect.rs: ::connect", || {
+            let (host, port) = ("127.0.0.1", listener().local_addr().unwrap().port());
+            let options = ConnectOptions::new();
+            poll(plimsoll_io::connect::<R>(host, port, &options));
+        });
         let start = "adapters/src/server.rs: Server";
         let options = ServerOptions::new();
+        let host = &["127.0.0.1"];
+        calls.call(&format!("{start}::start_connections"), || {
+            let handler = |_: plimsoll_io::Connection<R::Tcp>| async {};
+            poll(Server::<R>::start_connections(handler, host, 0, &options));
+        });
+        calls.call(&format!("{start}::start_protocol"), || {
+            poll(Server::<R>::start_protocol(|| closes, host, 0, &options));
+        });
+        let listening = || {
+            let inside = runtime.enter();
+            let listener = R::tcp_listener(listener()).unwrap();
+            ignore(inside);
+            vec![listener]
+        };
+        calls.call(&format!("{start}::serve_connections"), || {
+            let handler = |_: plimsoll_io::Connection<R::Tcp>| async {};
+            ignore(Server::<R>::serve_connections(
+                listening(),
+                handler,
+                &options,
+            ));
+        });
+        calls.call(&format!("{start}::serve_protocol"), || {
+            ignore(Server::<R>::serve_protocol(
+                listening(),
+                || closes,
+                &options,
+            ));
+        });
         calls.call(&format!("{start}::start"), || {
             poll(Server::<R>::start(
                 handler::<R::Tcp>,
@@ -781,11 +819,8 @@ fn outside_of_a_runtime(calls: &mut Calls) {
             poll(Server::<R>::start_unix(handler::<R::Unix>, path, &options));
         });
         calls.call(&format!("{start}::serve"), || {
-            let inside = runtime.enter();
-            let listener = R::tcp_listener(listener()).unwrap();
-            ignore(inside);
             let serve = Server::<R>::serve::<R::TcpListener, _, _>;
-            ignore(serve(vec![listener], handler::<R::Tcp>, &options));
+            ignore(serve(listening(), handler::<R::Tcp>, &options));
         });
         calls.call(&format!("{start}::shutdown"), || {
             poll(server.shutdown(Duration::ZERO))

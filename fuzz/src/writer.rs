@@ -1,6 +1,6 @@
 //! A writer and the model side by side: one operation after the other, then both are compared.
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use plimsoll::{ConnectionError, WaterMarks, Writer};
 
 use crate::input::Input;
@@ -21,6 +21,7 @@ pub fn run(data: &[u8]) {
         model,
         place: 0,
         most_pending: 0,
+        lent: None,
     };
     while !input.is_empty() {
         run.step(&mut input);
@@ -35,6 +36,8 @@ struct Run {
     /// How many bytes were written, or refused.
     place: usize,
     most_pending: usize,
+    /// The size of the block on loan.
+    lent: Option<usize>,
 }
 
 impl Run {
@@ -68,7 +71,8 @@ impl Run {
                 self.writer.flush_done();
                 self.model.flush_done();
             }
-            51..55 => {
+            51 => self.lend_or_reclaim(64 * input.below(32)),
+            52..55 => {
                 self.writer.shutdown_done();
                 self.model.shutdown_done();
             }
@@ -99,6 +103,19 @@ impl Run {
         }
     }
 
+    fn lend_or_reclaim(&mut self, size: usize) {
+        if let Some(lent) = self.lent.take() {
+            let block = self.writer.reclaim().expect("a block that is on loan");
+            assert!(block.is_empty() && block.capacity() >= lent);
+        } else {
+            let block = BytesMut::with_capacity(size);
+            let size = block.capacity();
+            let is_taken = self.writer.lend(block).is_ok();
+            assert_eq!(is_taken, self.model.pending.is_empty());
+            self.lent = is_taken.then_some(size);
+        }
+    }
+
     /// Bytes that show when some are lost, doubled or exchanged.
     fn bytes(&mut self, input: &mut Input<'_>) -> Vec<u8> {
         let len = input.of(&SIZES) + input.below(3);
@@ -111,8 +128,10 @@ impl Run {
         assert_same_state(&mut self.writer, &self.model);
         let (pending, held) = (self.writer.pending(), self.writer.capacity());
         self.most_pending = self.most_pending.max(pending);
-        let bound = pending + SMALLEST_BLOCK.max(2 * self.most_pending);
+        let lent = self.lent.unwrap_or(0);
+        let bound = pending + SMALLEST_BLOCK.max(2 * self.most_pending) + lent;
         assert!(held <= bound, "{held} > {bound}");
-        assert!(pending > 0 || held == 0, "an idle writer holds nothing");
+        let is_idle = pending == 0 && self.lent.is_none();
+        assert!(!is_idle || held == 0, "an idle writer holds nothing");
     }
 }

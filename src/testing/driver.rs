@@ -142,7 +142,9 @@ impl Driver {
                         send(connection, peer);
                     }
                     let is_open = connection.state() == ConnectionState::Open;
-                    if is_open && connection.reader.buffered().is_empty() {
+                    let has_plaintext = connection.reader.is_discarding()
+                        || !connection.reader.buffered().is_empty();
+                    if is_open && !has_plaintext {
                         Event::Secured
                     } else {
                         connection.lost(ConnectionError::Transport);
@@ -154,10 +156,13 @@ impl Driver {
                 _ => {
                     let number = waits;
                     waits = waits.saturating_add(1);
-                    let Some(event) = self.wait(number, connection, peer, next) else {
-                        break;
-                    };
-                    event
+                    let happened = self.wait(number, connection, peer, next);
+                    match (happened, next) {
+                        (Some(event), _) => event,
+                        // Time passes, also where nothing else can happen; once is enough.
+                        (None, Next::TurnWithin(_)) if event != Event::TimedOut => Event::TimedOut,
+                        _ => break,
+                    }
                 }
             };
         }
@@ -236,7 +241,7 @@ fn send(connection: &mut Connection, peer: &mut ScriptedPeer) -> bool {
 /// Makes a call to receive. Returns whether anything moved.
 fn receive(connection: &mut Connection, peer: &mut ScriptedPeer, size: usize) -> bool {
     loop {
-        let result: Result<usize, TransportError> = peer.read(connection.reader.input(size));
+        let result: Result<usize, TransportError> = peer.read(connection.reader.input(size.max(1)));
         match connection.on_receive(result) {
             Progress::Moved => return true,
             Progress::Interrupted => {}

@@ -518,6 +518,11 @@ impl ReaderModel {
             return Outcome::Failed(ReadError::InvalidLength { length });
         }
         let total = usize::try_from(rest + prefix.head() as i128).unwrap_or(usize::MAX);
+        if total > self.cap {
+            // The peer's number is not told.
+            let (requested, max) = (usize::MAX, self.cap);
+            return Outcome::Failed(ReadError::CountTooLarge { requested, max });
+        }
         if let Err(outcome) = self.gather(total) {
             return outcome;
         }
