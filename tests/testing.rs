@@ -12,7 +12,7 @@ use plimsoll::testing::{
 };
 use plimsoll::{
     Connection, ConnectionError, ConnectionState, Event, Next, Protocol, ReadError, Reader, Step,
-    TransportError, WriterState,
+    TransportError, WriteError, WriterState,
 };
 
 const ALL: [Call; 4] = [Call::Read, Call::Write, Call::Flush, Call::Shutdown];
@@ -991,4 +991,47 @@ fn a_protocols_error_ends_the_run() {
     let (result, peer, _) = run(Driver::default(), peer, protocol);
     assert_eq!(result, Err(b"one\n".to_vec()));
     assert_eq!(peer.calls(), [Call::Read]);
+}
+
+#[test]
+fn a_protocol_that_waits_for_room_is_called_when_there_is_some() {
+    let mut connection = Connection::new();
+    let marks = plimsoll::WaterMarks::new(0, 0).unwrap();
+    connection.writer.set_water_marks(marks);
+    let mut written = 0;
+    let mut protocol = |connection: &mut Connection, _: Event| -> Result<Next, WriteError> {
+        connection.writer.write(b"more")?;
+        written += 1;
+        Ok(if written < 10 {
+            Next::Turn
+        } else {
+            Next::Close
+        })
+    };
+    let mut peer = ScriptedPeer::new();
+    drive(&mut connection, &mut peer, &mut protocol).unwrap();
+    assert_eq!(peer.received(), b"more".repeat(10));
+}
+
+/// A server goes on by its clock after the peer has ended its stream.
+#[test]
+fn time_passes_where_nothing_else_can_happen() {
+    let mut events = Vec::new();
+    let mut protocol = |connection: &mut Connection, event: Event| -> Result<Next, ReadError> {
+        events.push(event);
+        if event == Event::TimedOut {
+            return Ok(Next::Close);
+        }
+        while let Step::Ready(line) = connection.reader.read_line()? {
+            if line.is_empty() {
+                break;
+            }
+        }
+        Ok(Next::TurnWithin(std::time::Duration::from_secs(1)))
+    };
+    let mut peer = ScriptedPeer::new().sends(b"x\n");
+    drive(&mut Connection::new(), &mut peer, &mut protocol).unwrap();
+    let moved = Event::Moved;
+    assert_eq!(events, [Event::Started, moved, moved, Event::TimedOut]);
+    assert!(peer.has_seen_end());
 }
