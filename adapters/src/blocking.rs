@@ -36,6 +36,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod connection;
 mod face;
 
 use std::future::Future;
@@ -57,6 +58,7 @@ use socket2::SockRef;
 use crate::runtime::{Listener, Runtime};
 use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped, send};
 
+pub use connection::{Connection, connect, serve_connections};
 pub use face::*;
 
 /// Runs a future to its end in this thread, which sleeps while the future waits. (`asyncio.run`, without a

@@ -225,6 +225,20 @@ impl<T: Transport> Connection<T> {
         .await?
     }
 
+    /// Reads by a function over the reader, if that needs no input.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn read_at_hand<V, E: From<ReadError>>(
+        &mut self,
+        read: impl FnMut(&mut Reader) -> Result<Step<V>, E>,
+    ) -> Option<Result<V, E>> {
+        let mut guard = self.slot.take()?;
+        match guard.core().core.reader.read_with(read) {
+            Ok(Step::NeedInput) => None,
+            Ok(Step::Ready(value)) => Some(Ok(value)),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
     /// Writes by a function over the writer. What it queues is sent by the next call that moves
     /// bytes.
     ///

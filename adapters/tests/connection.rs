@@ -517,3 +517,97 @@ on_each_runtime!(
     ::async_std::task::block_on,
     ::async_std::task::sleep
 );
+on_each_runtime!(
+    Blocking,
+    blocking,
+    on_threads,
+    plimsoll_io::blocking::block_on,
+    super::smol_sleep
+);
+
+/// The same without `await`.
+mod blocking {
+    use std::time::{Duration, Instant};
+
+    use plimsoll::Step;
+    use plimsoll_io::blocking::{Connection, connect, serve_connections};
+    use plimsoll_io::memory::Memory;
+    use plimsoll_io::{Error, Transport};
+
+    fn read_line<T: Transport>(connection: &mut Connection<T>) -> Result<Vec<u8>, Error> {
+        connection.read_with(|reader| Ok(reader.read_line()?.map(|line| line.to_vec())))
+    }
+
+    fn echo(mut connection: Connection) -> Result<(), Error> {
+        while let Some(mut turn) = connection.turn()? {
+            let core = &mut *turn;
+            while let Step::Ready(line) = core.reader.read_line()? {
+                if line.is_empty() {
+                    core.close();
+                    break;
+                }
+                core.writer.write(&line)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_server_of_connections_echoes() {
+        let server = serve_connections(echo, "127.0.0.1", 0).unwrap();
+        let port = server.local_addrs()[0].port();
+        let mut client = connect("127.0.0.1", port).unwrap();
+        client
+            .write_with(|writer| writer.write(b"one\ntwo\n"))
+            .unwrap();
+        assert_eq!(read_line(&mut client).unwrap(), b"one\n");
+        assert_eq!(read_line(&mut client).unwrap(), b"two\n");
+        client.finish().unwrap();
+        assert_eq!(read_line(&mut client).unwrap(), b"");
+        let shutdown = server.shutdown(Duration::from_secs(5));
+        assert_eq!(shutdown.aborted, 0);
+    }
+
+    #[test]
+    fn a_call_ends_at_its_timeout_and_may_be_made_again() {
+        let (here, there) = Memory::pair(100);
+        let (mut one, mut other) = (Connection::new(here), Connection::new(there));
+        one.set_timeout(Some(Duration::from_millis(5)));
+        other.write_with(|writer| writer.write(b"half")).unwrap();
+        other.flush().unwrap();
+        assert!(matches!(read_line(&mut one), Err(Error::TimedOut)));
+        assert!(matches!(one.turn(), Ok(Some(_))), "half a line is news");
+        assert!(matches!(one.turn(), Err(Error::TimedOut)));
+        other
+            .write_with(|writer| writer.write(b" a line\n"))
+            .unwrap();
+        other.flush().unwrap();
+        assert_eq!(read_line(&mut one).unwrap(), b"half a line\n");
+    }
+
+    #[test]
+    fn a_timeout_of_zero_does_what_needs_no_wait() {
+        let (here, there) = Memory::pair(100);
+        let (mut one, mut other) = (Connection::new(here), Connection::new(there));
+        one.set_timeout(Some(Duration::ZERO));
+        let start = Instant::now();
+        assert!(matches!(read_line(&mut one), Err(Error::TimedOut)));
+        other.write_with(|writer| writer.write(b"line\n")).unwrap();
+        other.flush().unwrap();
+        assert_eq!(read_line(&mut one).unwrap(), b"line\n");
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn parts_go_on_where_the_connection_stopped() {
+        let (here, there) = Memory::pair(100);
+        let (mut one, mut other) = (Connection::new(here), Connection::new(there));
+        other
+            .write_with(|writer| writer.write(b"one\ntwo\n"))
+            .unwrap();
+        other.flush().unwrap();
+        assert_eq!(read_line(&mut one).unwrap(), b"one\n");
+        let parts = one.into_parts().unwrap();
+        assert_eq!(parts.unread, "two\n");
+    }
+}

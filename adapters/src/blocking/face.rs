@@ -198,6 +198,12 @@ where
     block_on(server::Server::start_unix(awaited(handler), path, options)).map(Server)
 }
 
+impl From<server::Server<Blocking>> for Server {
+    fn from(server: server::Server<Blocking>) -> Self {
+        Self(server)
+    }
+}
+
 fn halves<T: Transport>(
     (reader, writer): (stream::StreamReader<T>, stream::StreamWriter<T>),
 ) -> (StreamReader<T>, StreamWriter<T>) {
@@ -219,7 +225,7 @@ impl<T: Transport> From<stream::StreamWriter<T>> for StreamWriter<T> {
 }
 
 /// Blocks in an operation, for no longer than `timeout`.
-fn block_within<A>(
+pub(super) fn block_within<A>(
     timeout: Option<Duration>,
     operation: impl Future<Output = Result<A, Error>>,
 ) -> Result<A, Error> {
