@@ -225,7 +225,7 @@ impl<R: Runtime> Server<R> {
     }
 
     /// Starts a server on every address of several hosts, whose handlers get a
-    /// [`Connection`](crate::Connection) each. Otherwise as [`start`](Self::start).
+    /// [`Connection`] each. Otherwise as [`start`](Self::start).
     ///
     /// A connection ends when its handler has dropped it; before, the server sends its output
     /// whenever the handler waits for something else. A handler that moves it to another task may
