@@ -20,6 +20,7 @@ impl Budget {
     }
 
     /// Spends `cost`. If there is not so much left, it is pending once, and the task woken.
+    #[inline]
     pub(crate) fn poll_spend(&mut self, cost: u16, cx: &Context<'_>) -> Poll<()> {
         match self.0.checked_sub(cost) {
             Some(left) => {

@@ -78,6 +78,10 @@ impl Driven {
         waker: &Waker,
         cx: &Context<'_>,
     ) -> Poll<Sent> {
+        if self.core.next_send().is_none() && !io.holds_back() {
+            (self.is_offered, self.holds_back) = (true, false);
+            return Poll::Ready(Sent::All);
+        }
         let before = self.stage();
         let sent = self.poll_actions(io, waker, cx);
         self.is_offered = true;

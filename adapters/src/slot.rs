@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Close,
     /// Abort the connection, for this reason. The first counts.
     Abort(ConnectionError),
+    /// Drop the handler where it waits, at the end of a server.
+    Cancel,
 }
 
 /// A place for a connection, and for the wakers of those who wait for it.
@@ -98,6 +100,7 @@ struct Place<C, T> {
     core: Rest<C>,
     transport: Rest<T>,
     shuts_down: bool,
+    is_cancelled: bool,
     /// Whether a command to close was not carried out yet.
     closes: bool,
     /// Why the transport was aborted, or is to be.
@@ -149,6 +152,8 @@ pub(crate) enum Look<'a, C: Core, T: Abort> {
     Left(Guard<'a, C, T>),
     /// The connection was aborted, taken over by the owner, or leaked.
     Gone,
+    /// The server ends, and waits for nothing.
+    Cancelled,
 }
 
 impl<C: Core, T: Abort> Slot<C, T> {
@@ -159,6 +164,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
             core: Rest::Here(Box::new(core)),
             transport: Rest::Here(Box::new(transport)),
             shuts_down: false,
+            is_cancelled: false,
             closes: false,
             aborted: None,
             core_knows: false,
@@ -259,13 +265,16 @@ impl<C: Core, T: Abort> Slot<C, T> {
         self.server_polls.store(false, Ordering::Relaxed);
         let has_left = !place.present[Party::Owner as usize] || place.says.is_closing;
         let is_gone = matches!(place.core, Rest::Gone) || place.aborted.is_some();
-        let taken = match !is_gone && (has_left || place.is_output_due()) {
+        let is_cancelled = place.is_cancelled;
+        let is_wanted = !is_gone && !is_cancelled && (has_left || place.is_output_due());
+        let taken = match is_wanted {
             true => place.take_to_poll(Party::Server),
             false => None,
         };
         drop(place);
         drop(former);
         match self.guard(Party::Server, taken) {
+            _ if is_cancelled => Look::Cancelled,
             _ if is_gone => Look::Gone,
             Some(guard) if has_left => Look::Left(guard),
             Some(guard) => Look::Unoffered(guard),
@@ -278,6 +287,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
         let mut place = self.lock();
         match command {
             Command::ShutDown => place.shuts_down = true,
+            Command::Cancel => place.is_cancelled = true,
             Command::Close => place.closes = true,
             Command::Abort(error) => {
                 place.aborted.get_or_insert(error);

@@ -62,7 +62,6 @@ where
         peer: Option<SocketAddr>,
     ) {
         let (state, options) = (&acceptor.state, &acceptor.options);
-        let id = registered.id;
         let mut registered = Some(registered);
         let handled = async {
             let late = pin!(async { T::sleep(OPEN_TIME).await });
@@ -75,31 +74,29 @@ where
                 .failure()
                 .map_or(Ok(()), Err)
         };
-        let handled = NoPanic::new(handled);
-        let cancelled = pin!(state.cancelled(id));
         let mut owes_reply = false;
-        let ended = either(handled, cancelled);
-        match served.send_while(ended, &mut registered).await {
-            Either::First(Ok(Ok(()))) => owes_reply = true,
-            Either::First(Ok(Err(error))) => {
+        match served
+            .send_while(NoPanic::new(handled), &mut registered)
+            .await
+        {
+            Some(Ok(Ok(()))) => owes_reply = true,
+            Some(Ok(Err(error))) => {
                 state.change(|inner| inner.statistics.failed += 1);
                 options.tell(ServerError::Failed { peer, error });
             }
-            Either::First(Err(Panicked)) => {
+            Some(Err(Panicked)) => {
                 state.change(|inner| inner.statistics.panicked += 1);
                 served.abort();
                 options.tell(ServerError::Panicked { peer });
             }
-            Either::Second(()) => served.abort(),
+            None => served.abort(),
         }
-        let cancelled = pin!(state.cancelled(id));
-        either(pin!(served.send_until_left()), cancelled).await;
+        served.send_until_left().await;
         match served.close_within(options.closes_within()).await {
             Ok(()) => {
                 if let Some(registered) = &registered {
                     registered.lingers();
-                    let cancelled = pin!(state.cancelled(id));
-                    either(pin!(served.linger()), cancelled).await;
+                    served.linger().await;
                 }
             }
             Err((lost, true)) if owes_reply => {
@@ -113,21 +110,25 @@ where
 }
 
 impl<T: Transport> Served<T> {
-    /// Waits for the end of a handler, and sends whenever that is pending. A connection that is no
-    /// longer the server's gives up its place.
+    /// Waits for the end of a handler, and sends whenever that is pending. `None` if the handler is to
+    /// be dropped where it waits. A connection that is no longer the server's gives up its place.
     async fn send_while<A>(
         &self,
         handled: impl Future<Output = A>,
         registered: &mut Option<Registered>,
-    ) -> A {
+    ) -> Option<A> {
         let mut handled = pin!(handled);
         poll_fn(|cx| {
             self.slot.begin_server_poll();
-            let ended = handled.as_mut().poll(cx);
-            if ended.is_pending() && self.poll_send(cx) == Poll::Ready(Stage::Gone) {
-                *registered = None;
+            if let Poll::Ready(ended) = handled.as_mut().poll(cx) {
+                return Poll::Ready(Some(ended));
             }
-            ended
+            match self.poll_send(cx) {
+                Poll::Ready(Stage::Cancelled) => return Poll::Ready(None),
+                Poll::Ready(Stage::Gone) => *registered = None,
+                Poll::Ready(Stage::Left) | Poll::Pending => {}
+            }
+            Poll::Pending
         })
         .await
     }
@@ -158,6 +159,7 @@ impl<T: Transport> Served<T> {
                 Poll::Ready(Stage::Left)
             }
             Look::Gone => Poll::Ready(Stage::Gone),
+            Look::Cancelled => Poll::Ready(Stage::Cancelled),
         }
     }
 
@@ -175,13 +177,22 @@ impl<T: Transport> Served<T> {
             self.slot.command(Command::Abort(ConnectionError::TimedOut));
         }
         let Some(mut guard) = self.slot.take() else {
-            return Ok(());
+            return Ok(()); // taken over
         };
         let driven = guard.core();
-        match driven.how_lost() {
-            Some(lost) if !driven.has_ended() => Err((lost, driven.has_lost_output())),
-            _ => Ok(()),
+        if driven.has_ended() {
+            return Ok(());
         }
+        let lost = driven.how_lost();
+        let has_lost_output = driven.has_lost_output();
+        drop(guard);
+        // Without a loss, the server has stopped waiting for it.
+        self.abort();
+        let aborted = Lost {
+            loss: ConnectionError::Aborted,
+            cause: None,
+        };
+        Err((lost.unwrap_or(aborted), has_lost_output))
     }
 
     async fn send_and_discard(&self) {
@@ -202,7 +213,7 @@ impl<T: Transport> Served<T> {
                 let _ = poll_discard(io, &self.waker, cx, &mut driven.budget, &mut room);
                 Poll::Pending
             }
-            Look::Gone => Poll::Ready(()),
+            Look::Gone | Look::Cancelled => Poll::Ready(()),
         })
         .await;
     }
@@ -218,7 +229,7 @@ impl<T: Transport> Served<T> {
                 };
                 poll_discard(io, &self.waker, cx, &mut driven.budget, &mut room)
             }
-            Look::Gone => Poll::Ready(()),
+            Look::Gone | Look::Cancelled => Poll::Ready(()),
         });
         either(pin!(discarded), T::sleep(LINGER_TIME)).await;
     }
@@ -233,6 +244,7 @@ impl<T: Transport> Served<T> {
 enum Stage {
     Left,
     Gone,
+    Cancelled,
 }
 
 impl<T: Transport> Drop for Served<T> {
@@ -252,6 +264,10 @@ impl<T: Transport> Client for Slot<Driven, Layered<T>> {
 
     fn abort(&self, loss: ConnectionError) {
         self.command(Command::Abort(loss));
+    }
+
+    fn cancel(&self) {
+        self.command(Command::Cancel);
     }
 
     fn moves(&self) -> usize {

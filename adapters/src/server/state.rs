@@ -87,6 +87,8 @@ pub(super) trait Client: Send + Sync {
     fn end_reading(&self);
     fn close(&self);
     fn abort(&self, loss: ConnectionError);
+    /// Drops the handler where it waits, of connections that do so themselves.
+    fn cancel(&self) {}
     fn moves(&self) -> usize;
 }
 
@@ -143,6 +145,9 @@ impl State {
             }
         });
         handlers.into_iter().for_each(Waker::wake);
+        if phase == Phase::Cancelled {
+            self.each_client(|client| client.cancel());
+        }
     }
 
     /// Waits until `reached` says so.
@@ -199,25 +204,29 @@ impl State {
         client: Arc<dyn Client>,
         has_room: impl Fn(&Inner) -> bool,
     ) -> Option<Registered> {
-        let id = self.change(|inner| {
+        let (id, phase) = self.change(|inner| {
             if !has_room(inner) {
                 return None;
-            }
-            if inner.phase >= Phase::ShuttingDown {
-                client.end_reading();
             }
             inner.statistics.accepted += 1;
             inner.next_client += 1;
             let accepted = Accepted {
-                client,
+                client: Arc::clone(&client),
                 handler: None,
                 lingers: false,
                 moves: None,
                 quiet_looks: 0,
             };
             inner.clients.insert(inner.next_client, accepted);
-            Some(inner.next_client)
+            Some((inner.next_client, inner.phase))
         })?;
+        // What every other connection was told before.
+        if phase >= Phase::ShuttingDown {
+            client.end_reading();
+        }
+        if phase >= Phase::Cancelled {
+            client.cancel();
+        }
         Some(Registered {
             state: Arc::clone(self),
             id,
