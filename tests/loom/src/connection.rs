@@ -291,7 +291,7 @@ impl Model {
                         _ => Poll::Pending,
                     }
                 }
-                Look::Gone => Poll::Ready(()),
+                Look::Gone | Look::Cancelled => Poll::Ready(()),
             }
         });
         self.slot.leave(Party::Server);
