@@ -1667,8 +1667,16 @@ fn consuming_nothing_leaves_a_skip_as_it_is() {
 
 #[test]
 fn separators_are_equal_if_their_byte_strings_and_rules_are() {
-    assert_eq!(Separator::from_static(b"\n"), Separator::LF);
-    assert_eq!(Separator::from_static(b"\r\n"), Separator::CRLF);
+    // However they are made.
+    for bytes in [&b"\n"[..], b"\r\n", b"\r\n.\r\n"] {
+        let separator = Separator::new(bytes).unwrap();
+        assert_eq!(Separator::any(&[bytes]).unwrap(), separator);
+    }
+    assert_eq!(Separator::from_static(b"\n"), Separator::byte(b'\n'));
+    assert_eq!(
+        Separator::from_static(b"\r\n"),
+        Separator::new(b"\r\n").unwrap()
+    );
     let any = || Separator::any(&["ab", "b"]).unwrap();
     assert_eq!(any(), any());
     assert_ne!(any(), Separator::any(&["ab", "c"]).unwrap());

@@ -1035,3 +1035,15 @@ fn time_passes_where_nothing_else_can_happen() {
     assert_eq!(events, [Event::Started, moved, moved, Event::TimedOut]);
     assert!(peer.has_seen_end());
 }
+
+#[test]
+fn a_run_in_which_only_time_can_pass_comes_to_its_end() {
+    let mut events = Vec::new();
+    let mut protocol = |_: &mut Connection, event: Event| -> Result<Next, ReadError> {
+        events.push(event);
+        Ok(Next::TurnWithin(std::time::Duration::from_secs(1)))
+    };
+    let mut peer = ScriptedPeer::new();
+    drive(&mut Connection::new(), &mut peer, &mut protocol).unwrap();
+    assert_eq!(events, [Event::Started, Event::Moved, Event::TimedOut]);
+}
