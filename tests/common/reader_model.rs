@@ -282,6 +282,10 @@ impl ReaderModel {
         if let (Read::Consume(0), _) | (Read::Consume(_), []) = (read, self.buffered()) {
             return Outcome::Skipped(0);
         }
+        if let Read::Buffered(last) = read {
+            // It makes no read of the reader unless it finds its byte, and so forgets no skip.
+            return self.read_buffered(*last);
+        }
         if let Some(skip) = self.skip.take() {
             let is_same = is_same_skip(&skip.read, read);
             match &skip.result {
@@ -376,7 +380,7 @@ impl ReaderModel {
                 Outcome::Skipped(count)
             }
             Read::Announced(separators) => self.read_announced(separators),
-            Read::Buffered(last) => self.read_buffered(*last),
+            Read::Buffered(_) => unreachable!("handled above"),
         }
     }
 
