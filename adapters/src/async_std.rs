@@ -10,9 +10,11 @@ use async_std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use async_std::os::unix::net::{UnixListener, UnixStream};
 use async_std::task;
 
-pub use crate::futures::{Sink, Source};
+pub use crate::futures::{FromAsyncRead, FromAsyncWrite, Sink, Source};
 use crate::futures::{runtime, socket};
+use crate::join::Join;
 use crate::runtime::Runtime;
+use futures_io::{AsyncRead, AsyncWrite};
 
 socket!(TcpStream, task::sleep, SocketAddr, as_socket);
 #[cfg(unix)]
@@ -37,3 +39,13 @@ async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
 }
 
 crate::face::face!(AsyncStd);
+
+/// Joins two things to read from and to write to, as one transport: pipes, standard streams, the two
+/// of a child.
+pub fn join<R, W>(read: R, write: W) -> Join<FromAsyncRead<R>, FromAsyncWrite<W>, AsyncStd>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    Join::new(FromAsyncRead(read), FromAsyncWrite(Some(write)))
+}

@@ -55,6 +55,7 @@ pub use async_io::Async;
 use futures_io::AsyncRead;
 use socket2::SockRef;
 
+use crate::join::Join;
 use crate::runtime::{Listener, Runtime};
 use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped, send};
 
@@ -117,6 +118,87 @@ impl<W: Write + Send + 'static> WriteHalf for Sink<W> {
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.0.flush())
     }
+}
+
+/// Half of a [`Join`]: something to read from. [`join`] makes it.
+#[derive(Debug)]
+pub struct FromRead<R>(R);
+
+impl<R> FromRead<R> {
+    /// Returns what is read from.
+    pub fn into_inner(self) -> R {
+        self.0
+    }
+}
+
+/// Half of a [`Join`]: something to write to, which is dropped when its side has ended. [`join`]
+/// makes it.
+///
+/// It cannot show an abort to its peer. Where SIGPIPE has its default action, a write to a pipe
+/// without a reader ends the process.
+#[derive(Debug)]
+pub struct FromWrite<W>(Option<W>);
+
+impl<W> FromWrite<W> {
+    /// Returns what is written to, unless its side has ended.
+    pub fn into_inner(self) -> Option<W> {
+        self.0
+    }
+}
+
+/// A timeout of its own is no loss: the call ends with [`Error::TimedOut`](crate::Error::TimedOut).
+fn unless_timed_out<A>(result: io::Result<A>) -> Poll<io::Result<A>> {
+    Poll::Ready(result.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => io::ErrorKind::WouldBlock.into(),
+        _ => error,
+    }))
+}
+
+impl<R: Read + Send + 'static> ReadHalf for FromRead<R> {
+    fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        unless_timed_out(self.0.read(room))
+    }
+}
+
+impl<W: Write + Send + 'static> WriteHalf for FromWrite<W> {
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Some(write) => unless_timed_out(write.write_vectored(slices)),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Some(write) => unless_timed_out(write.flush()),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush(cx))?;
+        self.0 = None;
+        Poll::Ready(Ok(()))
+    }
+
+    fn abort(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// Joins two things to read from and to write to, as one transport: pipes, standard streams, the two
+/// of a child. Calls block in them, and [`Connection::set_timeout`] does not end them; a timeout of
+/// their own does.
+pub fn join<R, W>(read: R, write: W) -> Join<FromRead<R>, FromWrite<W>, Blocking>
+where
+    R: Read + Send + 'static,
+    W: Write + Send + 'static,
+{
+    Join::new(FromRead(read), FromWrite(Some(write)))
 }
 
 /// Half of a socket whose thread waits for it.

@@ -97,6 +97,10 @@ impl ConnectOptions {
 
     /// Sets how long everything may take, resolving the name included; at first there is no bound. (asyncio
     /// has none.)
+    ///
+    /// The system's resolver cannot be cancelled: its thread goes on after that, and on tokio the
+    /// runtime waits for it when it is dropped. Where that matters, end the runtime by its
+    /// `shutdown_timeout`, or connect to an address.
     pub fn total_timeout(mut self, total_timeout: Duration) -> Self {
         self.timing.total_timeout = Some(total_timeout);
         self

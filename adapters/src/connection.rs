@@ -150,15 +150,9 @@ impl<T: Transport> Connection<T> {
             let Some(io) = io else {
                 return Poll::Ready(driven.how_lost().map_or(Ok(()), |lost| Err(lost.into())));
             };
-            loop {
-                match ready!(io.poll_open(&mut Context::from_waker(&self.waker))) {
-                    Ok(()) => return Poll::Ready(Ok(())),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => {
-                        driven.lose(error);
-                        return Poll::Ready(Err(lost(driven)));
-                    }
-                }
+            match ready!(driven.poll_open(io, &self.waker)) {
+                true => Poll::Ready(Ok(())),
+                false => Poll::Ready(Err(lost(driven))),
             }
         })
         .await?

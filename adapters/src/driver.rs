@@ -36,9 +36,9 @@ pub(crate) struct Driven {
     has_news: bool,
     /// Whether the last turn left the output full.
     was_full: bool,
-    moves: usize,
+    moves: u32,
     /// How often something came of a receive.
-    receives: usize,
+    receives: u32,
 }
 
 /// How sending went.
@@ -68,6 +68,37 @@ impl Driven {
         }
     }
 
+    /// Waits until the transport can carry bytes. Ready with `false` if that failed.
+    pub(crate) fn poll_open<T: Transport>(
+        &mut self,
+        io: &mut Layered<T>,
+        waker: &Waker,
+    ) -> Poll<bool> {
+        let before = io.moves();
+        let opened = loop {
+            match io.poll_open(&mut Context::from_waker(waker)) {
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                opened => break opened,
+            }
+        };
+        self.note_wire(before, io);
+        match ready!(opened) {
+            Ok(()) => Poll::Ready(true),
+            Err(error) => {
+                self.lose(error);
+                Poll::Ready(false)
+            }
+        }
+    }
+
+    /// Notes whether something moved under a layer.
+    fn note_wire<T: Transport>(&mut self, before: u32, io: &Layered<T>) {
+        if before != io.moves() {
+            self.moves = self.moves.wrapping_add(1);
+        }
+        self.holds_back = io.holds_back();
+    }
+
     /// Sends as far as the transport takes it; ready when nothing is left to do. The transport gets
     /// `waker`; the task of `cx` is woken when it has to let others run.
     ///
@@ -82,10 +113,10 @@ impl Driven {
             (self.is_offered, self.holds_back) = (true, false);
             return Poll::Ready(Sent::All);
         }
-        let before = self.stage();
+        let (before, on_wire) = (self.stage(), io.moves());
         let sent = self.poll_actions(io, waker, cx);
         self.is_offered = true;
-        self.holds_back = io.holds_back();
+        self.note_wire(on_wire, io);
         self.has_news |= self.was_full && !self.core.writer.is_full() || before != self.stage();
         self.was_full &= self.core.writer.is_full();
         sent
@@ -146,21 +177,17 @@ impl Driven {
         cx: &Context<'_>,
     ) -> Poll<bool> {
         ready!(self.budget.poll_spend(Budget::CALL, cx));
-        let moves = io.moves();
+        let on_wire = io.moves();
         let received = self.poll_read(io, &mut Context::from_waker(waker));
-        if moves != io.moves() {
-            self.moves = self.moves.wrapping_add(1);
-        }
+        self.note_wire(on_wire, io);
         let Poll::Ready(result) = received else {
             self.core.reader.commit(0);
-            self.holds_back = io.holds_back();
             return Poll::Pending;
         };
         let was_lost = self.core.reader.connection_error();
         let was_flushed = self.core.writer.is_flushed();
         let (result, cause) = kinds(result);
         let progress = self.core.on_receive(result);
-        self.holds_back = io.holds_back();
         if self.core.reader.connection_error() != was_lost {
             self.cause = cause.or(self.cause.take());
             self.has_lost_output |= !was_flushed;
@@ -185,7 +212,7 @@ impl Driven {
         if let Err(error) = ready!(io.poll_readable(cx)) {
             return Poll::Ready(Err(error));
         }
-        let room = self.core.reader.input(self.reads.next);
+        let room = self.core.reader.input(self.reads.next as usize);
         let size = room.len();
         let received = ready!(io.poll_read(cx, room));
         if let Ok(received) = received {
@@ -225,7 +252,7 @@ impl Driven {
     }
 
     /// A number that changes whenever something came of a receive.
-    pub(crate) fn receives(&self) -> usize {
+    pub(crate) fn receives(&self) -> u32 {
         self.receives
     }
 
@@ -250,7 +277,7 @@ impl Driven {
     }
 
     /// A number that changes whenever something was received or sent.
-    pub(crate) fn moves(&self) -> usize {
+    pub(crate) fn moves(&self) -> u32 {
         self.moves
     }
 
@@ -332,15 +359,16 @@ fn offer<T: Transport>(
 ///
 /// A block for it is made, and filled with zeros, each time that the peer has something to say again.
 struct ReadSize {
-    next: usize,
-    most: usize,
+    next: u32,
+    most: u32,
 }
 
 impl ReadSize {
     /// Room for a first receive, and the least for any, in bytes.
-    const LEAST: usize = 1024;
+    const LEAST: u32 = 1024;
 
     fn up_to(most: usize) -> Self {
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
         Self {
             next: Self::LEAST.min(most),
             most,
@@ -351,7 +379,7 @@ impl ReadSize {
     fn adapt(&mut self, received: usize, size: usize) {
         if received == size {
             self.next = self.next.saturating_mul(2).min(self.most);
-        } else if received < self.next / 4 {
+        } else if received < self.next as usize / 4 {
             self.next = (self.next / 2).max(Self::LEAST).min(self.most);
         }
     }

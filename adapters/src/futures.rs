@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
@@ -30,6 +30,70 @@ impl<R: AsyncRead + Send + Unpin + 'static> ReadHalf for Source<R> {
 }
 
 sink!(poll_close);
+
+/// Half of a [`Join`](crate::Join): something to read from. The `join` of a runtime's module makes it.
+#[derive(Debug)]
+pub struct FromAsyncRead<R>(pub(crate) R);
+
+impl<R> FromAsyncRead<R> {
+    /// Returns what is read from.
+    pub fn into_inner(self) -> R {
+        self.0
+    }
+}
+
+/// Half of a [`Join`](crate::Join): something to write to, which is dropped when its side has ended. The `join` of
+/// a runtime's module makes it.
+///
+/// It cannot show an abort to its peer. Where SIGPIPE has its default action, a write to a pipe
+/// without a reader ends the process.
+#[derive(Debug)]
+pub struct FromAsyncWrite<W>(pub(crate) Option<W>);
+
+impl<W> FromAsyncWrite<W> {
+    /// Returns what is written to, unless its side has ended.
+    pub fn into_inner(self) -> Option<W> {
+        self.0
+    }
+}
+
+impl<R: AsyncRead + Send + Unpin + 'static> ReadHalf for FromAsyncRead<R> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, room)
+    }
+}
+
+impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for FromAsyncWrite<W> {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Some(write) => Pin::new(write).poll_write_vectored(cx, slices),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Some(write) => Pin::new(write).poll_flush(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(write) = &mut self.0 {
+            ready!(Pin::new(write).poll_close(cx))?;
+            self.0 = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn abort(&mut self) {
+        self.0 = None;
+    }
+}
 
 /// Implements the transport for a socket that can be cloned, each half being a clone.
 macro_rules! socket {

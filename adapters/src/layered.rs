@@ -13,14 +13,14 @@ pub(crate) struct Layered<T: Transport> {
     write: T::Write,
     layer: Option<Box<dyn Layer>>,
     /// How often something moved under the layer; only that it changes means something.
-    moves: usize,
+    moves: u32,
 }
 
 /// What a [`Layer`] stands over: the transport, which counts what moves.
 pub struct Wire<'a> {
     read: &'a mut dyn ReadHalf,
     write: &'a mut dyn WriteHalf,
-    moves: &'a mut usize,
+    moves: &'a mut u32,
 }
 
 impl fmt::Debug for Wire<'_> {
@@ -75,7 +75,7 @@ impl Wire<'_> {
         poll: impl FnOnce(&mut Self) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let moved = poll(self);
-        *self.moves = self.moves.wrapping_add(usize::from(moved.is_ready()));
+        *self.moves = self.moves.wrapping_add(u32::from(moved.is_ready()));
         moved
     }
 }
@@ -110,7 +110,7 @@ impl<T: Transport> Layered<T> {
     }
 
     /// A number that changes whenever something moved under the layer.
-    pub(crate) fn moves(&self) -> usize {
+    pub(crate) fn moves(&self) -> u32 {
         self.moves
     }
 

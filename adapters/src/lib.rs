@@ -79,6 +79,7 @@ mod driver;
 mod either;
 mod error;
 mod handover;
+mod join;
 mod layered;
 mod listen;
 mod options;
@@ -122,6 +123,7 @@ pub use connect::{ConnectOptions, connect, open_connection};
 pub use connection::{Connection, DEFAULT_CLOSE_TIMEOUT, Turn};
 pub use error::{Error, Lost, ServerError};
 pub use happy_eyeballs::{AttemptError, ConnectError};
+pub use join::Join;
 pub use options::{Options, ServerOptions};
 pub use plimsoll::{
     ConnectionError, Discarding, Event, Frame, LineEnding, Next, Protocol, ReadError, Separator,

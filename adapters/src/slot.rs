@@ -65,7 +65,7 @@ pub(crate) struct Says {
     /// Whether the connection was closed by this side.
     pub(crate) is_closing: bool,
     /// A number that changes whenever something was received or sent.
-    pub(crate) moves: usize,
+    pub(crate) moves: u32,
 }
 
 /// What a slot asks of a transport.
@@ -361,7 +361,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
     /// Returns a number that changes whenever something was received or sent, as of when the core
     /// was last put back.
     pub(crate) fn moves(&self) -> usize {
-        self.lock().says.moves
+        self.lock().says.moves as usize
     }
 
     fn guard(&self, party: Party, taken: Option<Taken<C, T>>) -> Option<Guard<'_, C, T>> {
@@ -569,7 +569,8 @@ fn carry_out<C: Core, T: Abort>(
     // What the peer has got whole stays whole.
     let has_ended = core.as_ref().is_some_and(|core| core.has_ended());
     if let Some(core) = core {
-        orders.carry_out(&mut **core);
+        // It drops what the user has queued, whose panic must not leave a party waiting.
+        let _ = catch_unwind(AssertUnwindSafe(|| orders.carry_out(&mut **core)));
     }
     match aborted {
         Some(transport) if has_ended => drop(transport),

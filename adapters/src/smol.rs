@@ -9,9 +9,11 @@ use smol::Timer;
 use smol::net::unix::{UnixListener, UnixStream};
 use smol::net::{TcpListener, TcpStream};
 
-pub use crate::futures::{Sink, Source};
+pub use crate::futures::{FromAsyncRead, FromAsyncWrite, Sink, Source};
 use crate::futures::{runtime, socket};
+use crate::join::Join;
 use crate::runtime::Runtime;
+use futures_io::{AsyncRead, AsyncWrite};
 
 socket!(TcpStream, sleep, SocketAddr, as_socket);
 #[cfg(unix)]
@@ -35,3 +37,13 @@ async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
 }
 
 crate::face::face!(Smol);
+
+/// Joins two things to read from and to write to, as one transport: pipes, standard streams, the two
+/// of a child.
+pub fn join<R, W>(read: R, write: W) -> Join<FromAsyncRead<R>, FromAsyncWrite<W>, Smol>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    Join::new(FromAsyncRead(read), FromAsyncWrite(Some(write)))
+}

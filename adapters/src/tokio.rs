@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, tcp};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream, unix};
 
+use crate::join::Join;
 use crate::runtime::{Listener, Runtime};
 use crate::transport::{
     ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped, send, sink,
@@ -53,6 +54,80 @@ fn poll_read(
     Pin::new(source)
         .poll_read(cx, &mut room)
         .map_ok(|()| room.filled().len())
+}
+
+/// Half of a [`Join`]: something to read from. [`join`] makes it.
+#[derive(Debug)]
+pub struct FromAsyncRead<R>(R);
+
+impl<R> FromAsyncRead<R> {
+    /// Returns what is read from.
+    pub fn into_inner(self) -> R {
+        self.0
+    }
+}
+
+/// Half of a [`Join`]: something to write to, which is dropped when its side has ended. [`join`]
+/// makes it.
+///
+/// It cannot show an abort to its peer. Where SIGPIPE has its default action, a write to a pipe
+/// without a reader ends the process.
+#[derive(Debug)]
+pub struct FromAsyncWrite<W>(Option<W>);
+
+impl<W> FromAsyncWrite<W> {
+    /// Returns what is written to, unless its side has ended.
+    pub fn into_inner(self) -> Option<W> {
+        self.0
+    }
+}
+
+impl<R: AsyncRead + Send + Unpin + 'static> ReadHalf for FromAsyncRead<R> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        poll_read(&mut self.0, cx, room)
+    }
+}
+
+impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for FromAsyncWrite<W> {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Some(write) => Pin::new(write).poll_write_vectored(cx, slices),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Some(write) => Pin::new(write).poll_flush(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(write) = &mut self.0 {
+            ready!(Pin::new(write).poll_shutdown(cx))?;
+            self.0 = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn abort(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// Joins two things to read from and to write to, as one transport: pipes, standard streams, the two
+/// of a child.
+pub fn join<R, W>(read: R, write: W) -> Join<FromAsyncRead<R>, FromAsyncWrite<W>, Tokio>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    Join::new(FromAsyncRead(read), FromAsyncWrite(Some(write)))
 }
 
 /// Implements the transport for a socket type and its owned halves. `$sends` says whether its plain
@@ -98,6 +173,10 @@ macro_rules! socket {
 
             fn sleep(duration: Duration) -> Sleep {
                 Box::pin(tokio::time::sleep(duration))
+            }
+
+            fn now() -> std::time::Instant {
+                tokio::time::Instant::now().into_std()
             }
         }
 

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::toy_layer::Toy;
+use common::toy_layer::{Toy, push_record};
 use plimsoll::{Connection as Core, Event, Next, Step};
 use plimsoll_io::memory::Memory;
 use plimsoll_io::{Connection, Error, Runtime, Server, ServerOptions, Transport};
@@ -325,6 +325,38 @@ macro_rules! on_each_runtime {
                     ask_secured(connect(address).await).await;
                     let shutdown = server.shutdown(Duration::from_secs(5)).await;
                     assert_eq!(shutdown.aborted, 0);
+                    assert_eq!(server.statistics().failed, 0);
+                });
+            }
+
+            /// F12: what comes counts, though it is no data yet.
+            #[test]
+            fn a_record_that_comes_slowly_is_not_idle() {
+                $run(async {
+                    let handler = |mut connection: Connection<Socket>| async move {
+                        connection.put_layer(Toy::server()).await?;
+                        let line = read_line(&mut connection).await?;
+                        write(&mut connection, &line);
+                        connection.flush().await
+                    };
+                    let options = ServerOptions::new().idle_timeout(Duration::from_millis(400));
+                    let server =
+                        Server::<$runtime>::start_connections(handler, &["127.0.0.1"], 0, &options)
+                            .await
+                            .unwrap();
+                    let mut client = connect(server.local_addrs()[0]).await;
+                    let mut records = Vec::new();
+                    push_record(&mut records, 1, b"toy");
+                    push_record(&mut records, 2, b"a line that comes slowly\n");
+                    for byte in records {
+                        write(&mut client, &[byte]);
+                        client.flush().await.unwrap();
+                        <$runtime as Runtime>::sleep(Duration::from_millis(30)).await;
+                    }
+                    let some = |reader: &mut plimsoll::Reader| {
+                        Ok::<_, Error>(reader.read(100)?.map(|some| some.len()))
+                    };
+                    assert!(client.read_with(some).await.unwrap() > 0);
                     assert_eq!(server.statistics().failed, 0);
                 });
             }
