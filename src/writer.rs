@@ -438,8 +438,8 @@ impl Writer {
     /// Lends the writer a block to queue into, instead of memory of its own.
     ///
     /// It is for drivers of many connections, as [`Reader::lend`](crate::Reader::lend) is: lent
-    /// before output is written, [reclaimed](Self::reclaim) once it is sent. The block may come
-    /// back larger.
+    /// before output is written, [reclaimed](Self::reclaim) once it is sent. It comes back as large
+    /// as it was.
     ///
     /// # Errors
     ///
@@ -595,10 +595,21 @@ impl Writer {
     }
 
     /// Fills the block up with `head`, and goes on with `rest`: in a larger block that what is
-    /// there moves to, or after it in new ones of the largest size.
+    /// there moves to, or after it in new ones of the largest size. A block on loan stays, and what
+    /// is in it moves to a part.
     #[inline(never)]
     fn copy_across(&mut self, head: &[u8], mut rest: &[u8]) {
         self.block.extend_from_slice(head);
+        if self.is_lent {
+            // Another block would take the place of the one that is to go back.
+            self.seal_block();
+            if rest.len() <= self.room() {
+                self.block.extend_from_slice(rest);
+            } else {
+                self.parts.push_back(Bytes::copy_from_slice(rest));
+            }
+            return;
+        }
         while !rest.is_empty() {
             // Blocks grow while they fill up, so that a few small writes cost a small one.
             let len = self.block.len();
@@ -630,7 +641,7 @@ impl Writer {
         if self.is_lent {
             // A part would keep the block, which is to go back whole.
             self.parts.push_back(Bytes::copy_from_slice(&self.block));
-            self.block.clear();
+            empty(&mut self.block);
         } else {
             self.parts.push_back(self.block.split().freeze());
         }

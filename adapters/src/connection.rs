@@ -33,7 +33,7 @@ pub const DEFAULT_CLOSE_TIMEOUT: Duration = crate::stream::CLOSE_WITHIN;
 ///
 /// Bytes move in [`turn`](Self::turn), [`read_with`](Self::read_with), [`drain`](Self::drain),
 /// [`flush`](Self::flush), [`ready`](Self::ready), [`finish`](Self::finish) and
-/// [`close`](Self::close), each of which sends what is pending, and receives while it waits.
+/// [`close`](Self::close), each of which sends pending output, and receives while it waits.
 ///
 /// Dropping it drops the transport. If output is pending then, or the connection was lost, the peer
 /// sees that it did not end cleanly, where the transport can show that.
@@ -360,30 +360,18 @@ impl<T: Transport> Connection<T> {
         matches!(either(pin!(end), late).await, Either::First(()))
     }
 
-    /// Sends everything, while input is discarded that nobody will read.
+    /// Sends everything, and discards input while it waits.
     async fn send_and_discard(&self) {
         let mut room = Vec::new();
-        let sent = self.with_both(|guard, cx| {
-            let (driven, Some(io)) = guard.both() else {
-                return Poll::Ready(());
-            };
-            if driven.poll_send(io, &self.waker, cx).is_ready() {
-                return Poll::Ready(());
-            }
-            // The peer may have to be read before it reads.
-            if room.is_empty() {
-                room = vec![0; 4096];
-            }
-            let _ = poll_discard(io, &self.waker, cx, &mut driven.budget, &mut room);
-            Poll::Pending
-        });
+        let sent =
+            self.with_both(|guard, cx| poll_send_and_discard(guard, &self.waker, cx, &mut room));
         // Where the connection is gone, there is nothing to send.
         let _ = sent.await;
     }
 
     /// Discards input: what is there, within a budget, or what comes until the peer's end.
     async fn discard(&self, only_what_is_there: bool) {
-        let mut room = vec![0; 4096];
+        let mut room = vec![0; DISCARDED_AT_ONCE];
         let discarded = self.with_both(|guard, cx| {
             let (driven, Some(io)) = guard.both() else {
                 return Poll::Ready(());
@@ -600,6 +588,27 @@ fn poll_move<T: Transport>(
         }
     }
 }
+
+/// Sends everything, and discards input while it waits: the peer may have to be read before it reads.
+pub(crate) fn poll_send_and_discard<T: Transport>(
+    guard: &mut Guard<'_, Driven, Layered<T>>,
+    waker: &Waker,
+    cx: &Context<'_>,
+    room: &mut Vec<u8>,
+) -> Poll<()> {
+    let (driven, Some(io)) = guard.both() else {
+        return Poll::Ready(());
+    };
+    if driven.poll_send(io, waker, cx).is_ready() {
+        return Poll::Ready(());
+    }
+    room.resize(DISCARDED_AT_ONCE, 0);
+    let _ = poll_discard(io, waker, cx, &mut driven.budget, room);
+    Poll::Pending
+}
+
+/// How much input that is discarded is received at once.
+pub(crate) const DISCARDED_AT_ONCE: usize = 4096;
 
 /// Discards what the peer still sends, without its layer; ready at its end.
 pub(crate) fn poll_discard<T: Transport>(

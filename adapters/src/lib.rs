@@ -7,6 +7,14 @@
 //! Bytes move in `drain`, `flush`, `finish`, `close`, in reads that have to wait, which first send what
 //! was written, and when a server's handler ends. Nothing else runs behind the caller's back.
 //!
+//! There are three ways to write a connection:
+//!
+//! | | is | served by |
+//! | --- | --- | --- |
+//! | [`StreamReader`], [`StreamWriter`] | asyncio's pair, which may live in two tasks | [`Server::start`] |
+//! | [`Connection`] | one owner, who drives the core's connection: no lock is taken for a line | [`Server::start_connections`] |
+//! | [`Protocol`] | a state machine of the core, which tests run without a network | [`Server::start_protocol`] |
+//!
 //! # Example
 //!
 //! ```

@@ -31,7 +31,7 @@ use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError}
 pub(crate) enum Party {
     /// The one with the `Connection`.
     Owner,
-    /// The task of a server that has accepted the connection, and whoever leaves a command.
+    /// The task of a server that has accepted the connection, and each caller that leaves a command.
     Server,
 }
 
@@ -501,7 +501,7 @@ impl<C, T> Place<C, T> {
         Some(taken)
     }
 
-    /// What is left to be done to the core, which whoever has it has to do.
+    /// What is left to be done to the core, by the party that has it.
     fn orders_for_core(&mut self) -> Orders {
         let knows = mem::replace(&mut self.core_knows, self.aborted.is_some());
         Orders {
@@ -579,7 +579,7 @@ fn carry_out<C: Core, T: Abort>(
     }
 }
 
-/// Aborts and drops a transport, whose panics concern nobody else.
+/// Aborts and drops a transport, whose panics end here.
 fn abort<T: Abort>(mut transport: Box<T>) {
     let _ = catch_unwind(AssertUnwindSafe(|| {
         transport.abort();

@@ -14,7 +14,7 @@ use super::Outcome;
 use super::acceptor::{Acceptor, Handle};
 use super::no_panic::{NoPanic, Panicked};
 use super::state::{Client, Registered};
-use crate::connection::{Connection, poll_discard};
+use crate::connection::{Connection, DISCARDED_AT_ONCE, poll_discard, poll_send_and_discard};
 use crate::driver::Driven;
 use crate::either::{Either, either};
 use crate::error::{Error, Lost, ServerError};
@@ -163,7 +163,7 @@ impl<T: Transport> Served<T> {
         }
     }
 
-    /// Sends what is pending and the end of the stream, while it discards input, or aborts the
+    /// Sends pending output and the end of the stream, while it discards input, or aborts the
     /// connection after `limit`.
     ///
     /// # Errors
@@ -200,18 +200,7 @@ impl<T: Transport> Served<T> {
         poll_fn(|cx| match self.slot.look(cx) {
             Look::Nothing => Poll::Pending,
             Look::Unoffered(mut guard) | Look::Left(mut guard) => {
-                let (driven, Some(io)) = guard.both() else {
-                    return Poll::Ready(());
-                };
-                if driven.poll_send(io, &self.waker, cx).is_ready() {
-                    return Poll::Ready(());
-                }
-                // The peer may have to be read before it reads.
-                if room.is_empty() {
-                    room = vec![0; 4096];
-                }
-                let _ = poll_discard(io, &self.waker, cx, &mut driven.budget, &mut room);
-                Poll::Pending
+                poll_send_and_discard(&mut guard, &self.waker, cx, &mut room)
             }
             Look::Gone | Look::Cancelled => Poll::Ready(()),
         })
@@ -220,7 +209,7 @@ impl<T: Transport> Served<T> {
 
     /// Discards what the peer still sends, until its end, for a while.
     async fn linger(&self) {
-        let mut room = vec![0; 4096];
+        let mut room = vec![0; DISCARDED_AT_ONCE];
         let discarded = poll_fn(|cx| match self.slot.look(cx) {
             Look::Nothing => Poll::Pending,
             Look::Unoffered(mut guard) | Look::Left(mut guard) => {
