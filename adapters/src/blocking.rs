@@ -190,8 +190,8 @@ impl<W: Write + Send + 'static> WriteHalf for FromWrite<W> {
     }
 }
 
-/// Joins two things to read from and to write to, as one transport: pipes, standard streams, the two
-/// of a child. Calls block in them, and [`Connection::set_timeout`] does not end them; a timeout of
+/// Joins two things to read from and to write to, as one transport: pipes, standard streams, the
+/// two of a child. Calls block in them, and [`Connection::set_timeout`] does not end them; a timeout of
 /// their own does.
 pub fn join<R, W>(read: R, write: W) -> Join<FromRead<R>, FromWrite<W>, Blocking>
 where

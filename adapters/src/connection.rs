@@ -74,8 +74,10 @@ pub const DEFAULT_CLOSE_TIMEOUT: Duration = crate::stream::CLOSE_WITHIN;
 /// client.write_with(|writer| writer.write(b"hello\n"))?;
 /// client.finish().await?;
 /// echo(Connection::new(there)).await?;
-/// let line = client.read_with(|reader| Ok::<_, Error>(reader.read_line()?.map(|line| line.to_bytes())));
-/// assert_eq!(line.await?, "hello\n");
+/// let line = client
+///     .read_with(|reader| Ok::<_, Error>(reader.read_line()?.map(|line| line.to_bytes())))
+///     .await?;
+/// assert_eq!(line, "hello\n");
 /// # Ok::<(), Error>(())
 /// # }).unwrap();
 /// ```

@@ -38,8 +38,8 @@ async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
 
 crate::face::face!(Smol);
 
-/// Joins two things to read from and to write to, as one transport: pipes, standard streams, the two
-/// of a child.
+/// Joins two things to read from and to write to, as one transport: pipes, standard streams, the
+/// two of a child.
 pub fn join<R, W>(read: R, write: W) -> Join<FromAsyncRead<R>, FromAsyncWrite<W>, Smol>
 where
     R: AsyncRead + Send + Unpin + 'static,

@@ -120,8 +120,8 @@ impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for FromAsyncWrite<W> {
     }
 }
 
-/// Joins two things to read from and to write to, as one transport: pipes, standard streams, the two
-/// of a child.
+/// Joins two things to read from and to write to, as one transport: pipes, standard streams, the
+/// two of a child.
 pub fn join<R, W>(read: R, write: W) -> Join<FromAsyncRead<R>, FromAsyncWrite<W>, Tokio>
 where
     R: AsyncRead + Send + Unpin + 'static,

@@ -45,7 +45,8 @@ use crate::transport::{Endpoint, Layer, Transport};
 /// let server = serve_connections(echo, "127.0.0.1", 0)?;
 /// let mut client = connect("127.0.0.1", server.local_addrs()[0].port())?;
 /// client.write_with(|writer| writer.write(b"hello\n"))?;
-/// let line = client.read_with(|reader| Ok::<_, Error>(reader.read_line()?.map(|line| line.to_vec())))?;
+/// let line = client
+///     .read_with(|reader| Ok::<_, Error>(reader.read_line()?.map(|line| line.to_vec())))?;
 /// assert_eq!(line, b"hello\n");
 /// client.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,5 +1,5 @@
 //! The slot of a connection beside its three parties: the owner, the server's task, and others that
-//! leave commands. Whoever waits is woken, a command is carried out once, the state is dropped once.
+//! leave commands. A party that waits is woken, a command is carried out once, the state is dropped once.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -408,7 +408,7 @@ fn output_that_the_transport_would_not_take_is_sent_after_a_turn() {
 }
 
 #[test]
-fn a_turn_is_woken_by_input_whoever_polled_last() {
+fn a_turn_is_woken_by_input_after_another_party_has_polled() {
     beside(
         "a turn beside a server that sends",
         0,
