@@ -54,6 +54,11 @@ pub(crate) struct Count {
 }
 
 impl Discard {
+    #[inline]
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+
     pub(crate) fn until(separator: &Separator, is_skip: bool) -> Self {
         if !is_skip && *separator == Separator::LF {
             return Self::Line;

@@ -468,17 +468,19 @@ impl Reader {
     #[inline]
     pub fn read_line(&mut self) -> Result<Step<Frame<'_>>, ReadError> {
         // The common case inline, and nothing in it that is returned through memory.
-        if let Discard::Nothing = self.discard {
-            match self.find_newline() {
-                Some(content) if content <= self.limit => {
-                    return Ok(Step::Ready(
-                        self.take(content.wrapping_add(1), FrameEnd::NEWLINE),
-                    ));
-                }
-                _ => {}
-            }
+        let content = match self.search.known_newline(self.buffer.position()) {
+            Some(content) => content,
+            None => match self.look_for_newline() {
+                Some(content) => content,
+                None => return self.read_line_not_at_hand(None),
+            },
+        };
+        if content > self.limit || !self.discard.is_nothing() {
+            return self.read_line_not_at_hand(Some(content));
         }
-        self.read_line_not_at_hand()
+        Ok(Step::Ready(
+            self.take(content.wrapping_add(1), FrameEnd::NEWLINE),
+        ))
     }
 
     /// Reads one line that ends with `separator`, including it: as [`read_line`](Self::read_line),
@@ -1168,20 +1170,21 @@ impl Reader {
         }
     }
 
-    /// Returns what [`read_line`](Self::read_line) does if there is no line, or one that is too long.
+    /// Returns what [`read_line`](Self::read_line) does if it has found no newline, one that is too
+    /// far, or any while a discard is in progress.
     #[inline(never)]
-    fn read_line_not_at_hand(&mut self) -> Result<Step<Frame<'_>>, ReadError> {
-        self.read_delimited(&Separator::LF)
+    fn read_line_not_at_hand(
+        &mut self,
+        found: Option<usize>,
+    ) -> Result<Step<Frame<'_>>, ReadError> {
+        match (found, &self.discard) {
+            // There is nothing that a second search would find.
+            (None, Discard::Nothing) => self.read_partial_line(&Separator::LF),
+            _ => self.read_delimited(&Separator::LF),
+        }
     }
 
-    /// Finds the next newline, as the count of unread bytes before it.
-    #[inline]
-    fn find_newline(&mut self) -> Option<usize> {
-        self.search
-            .known_newline(self.buffer.position())
-            .or_else(|| self.look_for_newline())
-    }
-
+    /// Finds the next newline where none is known, as the count of unread bytes before it.
     #[inline(never)]
     fn look_for_newline(&mut self) -> Option<usize> {
         self.search

@@ -325,9 +325,11 @@ impl Cursor {
     #[inline]
     fn known_end(&mut self, position: u64) -> Option<usize> {
         let mut ends = self.ends;
+        // The position is known last, so what does not depend on it is computed apart.
+        let block = self.searched.wrapping_sub(BLOCK as u64);
         while ends != 0 {
-            let ahead = self.searched + u64::from(ends.trailing_zeros());
-            if let Some(before) = ahead.checked_sub(position + BLOCK as u64) {
+            let found = block.wrapping_add(u64::from(ends.trailing_zeros()));
+            if let Some(before) = found.checked_sub(position) {
                 self.ends = ends;
                 return Some(before as usize);
             }
