@@ -1178,6 +1178,9 @@ impl Reader {
         found: Option<usize>,
     ) -> Result<Step<Frame<'_>>, ReadError> {
         match (found, &self.discard) {
+            (None, Discard::Nothing) if self.buffer.is_empty() && self.end.is_none() => {
+                self.wait_or_end(0).map(|_| Step::NeedInput)
+            }
             // There is nothing that a second search would find.
             (None, Discard::Nothing) => self.read_partial_line(&Separator::LF),
             _ => self.read_delimited(&Separator::LF),
@@ -1187,6 +1190,9 @@ impl Reader {
     /// Finds the next newline where none is known, as the count of unread bytes before it.
     #[inline(never)]
     fn look_for_newline(&mut self) -> Option<usize> {
+        if self.buffer.is_empty() {
+            return None;
+        }
         self.search
             .look_for_newline(&unread_of(&self.buffer, false))
     }

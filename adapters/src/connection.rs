@@ -268,8 +268,12 @@ impl<T: Transport> Connection<T> {
     ///
     /// [`Error::Lost`]; pending output is gone.
     pub async fn drain(&mut self) -> Result<(), Error> {
-        self.send_until(|writer| writer.pending() <= writer.water_marks().low())
-            .await
+        // Without a low water mark nothing may be held back by the transport, either.
+        self.send_until(|writer| {
+            let low = writer.water_marks().low();
+            low > 0 && writer.pending() <= low
+        })
+        .await
     }
 
     /// Sends all pending output, and what the transport holds back.
@@ -569,7 +573,6 @@ fn poll_move<T: Transport>(
     let (driven, Some(io)) = guard.both() else {
         return Poll::Ready(Moved::Done);
     };
-    let mut has_received = true;
     loop {
         let sent = driven.poll_send(io, waker, cx);
         if is_done(driven) {
@@ -578,15 +581,22 @@ fn poll_move<T: Transport>(
         if sent == Poll::Ready(Sent::TimedOut) {
             return Poll::Ready(Moved::TimedOut);
         }
-        // A receive may leave something to send, and only then it is worth another look.
-        if !has_received || !driven.core.wants_read() {
+        if !driven.core.wants_read() {
             return Poll::Pending;
         }
         match driven.poll_receive(io, waker, cx) {
             Poll::Ready(true) if is_done(driven) => return Poll::Ready(Moved::Done),
             Poll::Ready(true) => {}
             Poll::Ready(false) => return Poll::Ready(Moved::TimedOut),
-            Poll::Pending => has_received = false,
+            // A layer may have to reply to what it has received; otherwise there is nothing new to send.
+            Poll::Pending if io.holds_back() => {
+                return match driven.poll_send(io, waker, cx) {
+                    _ if is_done(driven) => Poll::Ready(Moved::Done),
+                    Poll::Ready(Sent::TimedOut) => Poll::Ready(Moved::TimedOut),
+                    _ => Poll::Pending,
+                };
+            }
+            Poll::Pending => return Poll::Pending,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Moves bytes between a core and its transport, as the core says, and keeps what came of it.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -14,6 +15,7 @@ use crate::error::Lost;
 use crate::layered::Layered;
 use crate::options::Options;
 use crate::slot::{Core, Says};
+use crate::spare_block;
 use crate::transport::Transport;
 
 /// How many parts of the output leave in one call at most.
@@ -32,6 +34,8 @@ pub(crate) struct Driven {
     holds_back: bool,
     /// Whether a loss took pending output with it.
     has_lost_output: bool,
+    /// Whether the next receive probably has something to receive.
+    expects_input: bool,
     /// Whether something has happened that no turn has shown.
     has_news: bool,
     /// Whether the last turn left the output full.
@@ -59,6 +63,7 @@ impl Driven {
             is_offered: false,
             holds_back: false,
             has_lost_output: false,
+            expects_input: false,
             // What came with the connection.
             has_news: !core.reader.buffered().is_empty(),
             was_full: false,
@@ -103,6 +108,7 @@ impl Driven {
     /// `waker`; the task of `cx` is woken when it has to let others run.
     ///
     /// A failure is recorded in the core, and leaves nothing to do.
+    #[inline]
     pub(crate) fn poll_send<T: Transport>(
         &mut self,
         io: &mut Layered<T>,
@@ -113,6 +119,16 @@ impl Driven {
             (self.is_offered, self.holds_back) = (true, false);
             return Poll::Ready(Sent::All);
         }
+        self.poll_send_output(io, waker, cx)
+    }
+
+    #[inline(never)]
+    fn poll_send_output<T: Transport>(
+        &mut self,
+        io: &mut Layered<T>,
+        waker: &Waker,
+        cx: &Context<'_>,
+    ) -> Poll<Sent> {
         let (before, on_wire) = (self.stage(), io.moves());
         let sent = self.poll_actions(io, waker, cx);
         self.is_offered = true;
@@ -180,10 +196,7 @@ impl Driven {
         let on_wire = io.moves();
         let received = self.poll_read(io, &mut Context::from_waker(waker));
         self.note_wire(on_wire, io);
-        let Poll::Ready(result) = received else {
-            self.core.reader.commit(0);
-            return Poll::Pending;
-        };
+        let result = ready!(received);
         let was_lost = self.core.reader.connection_error();
         let was_flushed = self.core.writer.is_flushed();
         let (result, cause) = kinds(result);
@@ -204,21 +217,48 @@ impl Driven {
         Poll::Ready(true)
     }
 
+    /// Receives into the reader. If that is pending, no memory is held for it.
     fn poll_read<T: Transport>(
         &mut self,
         io: &mut Layered<T>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if let Err(error) = ready!(io.poll_readable(cx)) {
-            return Poll::Ready(Err(error));
+        // After a wait there is probably input, and after a receive that left room there is not.
+        if !mem::take(&mut self.expects_input) {
+            if let Err(error) = ready!(self.poll_readable(io, cx)) {
+                return Poll::Ready(Err(error));
+            }
         }
-        let room = self.core.reader.input(self.reads.next as usize);
+        let reader = &mut self.core.reader;
+        if reader.capacity() == 0 {
+            spare_block::lend(reader);
+        }
+        let room = reader.input(self.reads.next as usize);
         let size = room.len();
-        let received = ready!(io.poll_read(cx, room));
-        if let Ok(received) = received {
-            self.reads.adapt(received, size);
+        match io.poll_read(cx, room) {
+            Poll::Ready(Ok(received)) => {
+                self.expects_input = received == size;
+                self.reads.adapt(received, size);
+                Poll::Ready(Ok(received))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                reader.commit(0);
+                spare_block::reclaim(reader);
+                self.expects_input = true;
+                Poll::Pending
+            }
         }
-        Poll::Ready(received)
+    }
+
+    fn poll_readable<T: Transport>(
+        &mut self,
+        io: &mut Layered<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let readable = io.poll_readable(cx);
+        self.expects_input = readable.is_pending();
+        readable
     }
 
     /// Records that the transport failed where the core had asked for nothing.
@@ -242,6 +282,8 @@ impl Driven {
 
     /// Records what the user left behind.
     pub(crate) fn end_turn(&mut self) {
+        // Between turns a connection that has nothing unread holds no memory.
+        spare_block::reclaim(&mut self.core.reader);
         self.was_full = self.core.writer.is_full();
         self.is_offered = false;
     }
@@ -334,11 +376,17 @@ impl Core for Driven {
 }
 
 /// Splits a failure of a transport into what the core is told, and what is kept for the user.
+#[inline]
 fn kinds(result: io::Result<usize>) -> (Result<usize, io::ErrorKind>, Option<Arc<io::Error>>) {
     match result {
         Ok(count) => (Ok(count), None),
-        Err(error) => (Err(error.kind()), Some(Arc::new(error))),
+        Err(error) => (Err(error.kind()), Some(shared(error))),
     }
+}
+
+#[cold]
+fn shared(error: io::Error) -> Arc<io::Error> {
+    Arc::new(error)
 }
 
 /// Offers output to the transport.

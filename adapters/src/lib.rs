@@ -96,6 +96,7 @@ mod runtime;
 mod server;
 mod shared;
 mod slot;
+mod spare_block;
 mod stream;
 mod transport;
 mod waiters;
@@ -122,7 +123,7 @@ pub mod tokio;
 /// What `handover` and `waiters` are made of. Their models have a module of this name too, with
 /// loom's in their place.
 mod sync {
-    pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
     pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 }
 

@@ -24,7 +24,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 
 use plimsoll::ConnectionError;
 
-use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
+use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// Who shares a connection. Each waits in one task at a time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -92,13 +92,24 @@ pub(crate) struct Slot<C: Core, T: Abort> {
     place: Mutex<Place<C, T>>,
     /// Signalled when something is put back while the owner's thread is blocked for it.
     back: Condvar,
-    /// Whether the server's task is in its poll, after which it looks without being woken.
-    server_polls: AtomicBool,
+    /// [`POLLS`], [`CHANGED`] and [`DUE`].
+    server: AtomicU8,
 }
 
+/// The server's task is in its poll, after which it looks without being woken.
+const POLLS: u8 = 1;
+/// Something has changed since the server's last look that it has to look at, or its waker was taken.
+const CHANGED: u8 = 2;
+/// The owner has put back output that is due, and not sent it itself since then.
+const DUE: u8 = 4;
+
 struct Place<C, T> {
-    core: Rest<C>,
-    transport: Rest<T>,
+    /// Boxed, so that taking it out moves a pointer.
+    core: Option<Box<C>>,
+    transport: Option<Box<T>>,
+    /// Who has the core, or has leaked it. It is gone if it neither rests nor is out.
+    core_out: Option<Party>,
+    transport_out: Option<Party>,
     shuts_down: bool,
     is_cancelled: bool,
     /// Whether a command to close was not carried out yet.
@@ -116,19 +127,12 @@ struct Place<C, T> {
     owner_blocks: bool,
     /// Whether the transport has woken since it was last taken out for a poll.
     has_woken: bool,
+    /// Whether [`DUE`] is set.
+    is_due: bool,
     /// Whether a command was left while the core was out, of which its party has to hear.
     is_commanded: bool,
     /// What the core said when it was last put back.
     says: Says,
-}
-
-enum Rest<V> {
-    /// Boxed, so that taking it out moves a pointer.
-    Here(Box<V>),
-    /// Out with a party, or leaked by it.
-    Out(Party),
-    /// Taken over, aborted, or dropped.
-    Gone,
 }
 
 /// What a party has taken out. Dropping it puts it back; while panicking, aborted.
@@ -161,8 +165,10 @@ impl<C: Core, T: Abort> Slot<C, T> {
     pub(crate) fn new(core: C, transport: T, has_server: bool) -> Arc<Self> {
         let place = Place {
             says: core.says(),
-            core: Rest::Here(Box::new(core)),
-            transport: Rest::Here(Box::new(transport)),
+            core: Some(Box::new(core)),
+            transport: Some(Box::new(transport)),
+            core_out: None,
+            transport_out: None,
             shuts_down: false,
             is_cancelled: false,
             closes: false,
@@ -173,12 +179,13 @@ impl<C: Core, T: Abort> Slot<C, T> {
             owner_waits: false,
             owner_blocks: false,
             has_woken: false,
+            is_due: false,
             is_commanded: false,
         };
         Arc::new(Self {
             place: Mutex::new(place),
             back: Condvar::new(),
-            server_polls: AtomicBool::new(false),
+            server: AtomicU8::new(CHANGED),
         })
     }
 
@@ -242,10 +249,19 @@ impl<C: Core, T: Abort> Slot<C, T> {
         self.guard(Party::Owner, taken)
     }
 
-    /// Records that the server's task is about to poll the handler. A [`look`](Self::look) follows,
-    /// unless the handler has ended.
+    /// Records that the server's task is about to poll the handler.
+    /// [`end_server_poll`](Self::end_server_poll) or a [`look`](Self::look) follows.
     pub(crate) fn begin_server_poll(&self) {
-        self.server_polls.store(true, Ordering::Relaxed);
+        self.server.fetch_or(POLLS, Ordering::Relaxed);
+    }
+
+    /// Records that the handler is pending. Returns `true` if the server has to [look](Self::look);
+    /// otherwise nothing has changed for it since its last look, and its waker is still registered.
+    pub(crate) fn end_server_poll(&self) -> bool {
+        let ended = self
+            .server
+            .compare_exchange(POLLS, 0, Ordering::Relaxed, Ordering::Relaxed);
+        ended.is_err()
     }
 
     /// Lets the server look at the connection, and take it out if there is something to do.
@@ -261,10 +277,11 @@ impl<C: Core, T: Abort> Slot<C, T> {
             place = self.lock();
             former = place.wakers[Party::Server as usize].replace(waker);
         }
-        // Under the lock: who puts something back later sees that the server has to be woken.
-        self.server_polls.store(false, Ordering::Relaxed);
+        // Under the lock: a put back that comes later sees that the server has to be woken.
+        self.server.store(0, Ordering::Relaxed);
+        place.is_due = false;
         let has_left = !place.present[Party::Owner as usize] || place.says.is_closing;
-        let is_gone = matches!(place.core, Rest::Gone) || place.aborted.is_some();
+        let is_gone = place.is_core_gone() || place.aborted.is_some();
         let is_cancelled = place.is_cancelled;
         let is_wanted = !is_gone && !is_cancelled && (has_left || place.is_output_due());
         let taken = match is_wanted {
@@ -293,11 +310,11 @@ impl<C: Core, T: Abort> Slot<C, T> {
                 place.aborted.get_or_insert(error);
             }
         }
-        place.is_commanded |= matches!(place.core, Rest::Out(_));
-        let core = place.core.take(Party::Server);
+        place.is_commanded |= place.core_out.is_some();
+        let core = place.take_core(Party::Server);
         drop(place);
         self.put_back((core, None), Party::Server, false, None);
-        let wakers = mem::take(&mut self.lock().wakers);
+        let wakers = self.take_wakers(&mut self.lock(), [true, true]);
         wake(wakers);
     }
 
@@ -313,8 +330,8 @@ impl<C: Core, T: Abort> Slot<C, T> {
             drop(place);
             return None;
         }
-        (place.core, place.transport) = (Rest::Gone, Rest::Gone);
-        let wakers = mem::take(&mut place.wakers);
+        (place.core_out, place.transport_out) = (None, None);
+        let wakers = self.take_wakers(&mut place, [true, true]);
         drop(place);
         wake(wakers);
         guard.core.take().zip(guard.transport.take())
@@ -328,7 +345,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
         let Some(transport) = guard.transport.take() else {
             return;
         };
-        self.lock().transport = Rest::Gone;
+        self.lock().transport_out = None;
         drop(guard);
         drop(transport);
     }
@@ -338,16 +355,16 @@ impl<C: Core, T: Abort> Slot<C, T> {
         let mut place = self.lock();
         place.present[party as usize] = false;
         // A guard of the owner borrows it: this one was leaked.
-        if party == Party::Owner && matches!(place.core, Rest::Out(Party::Owner)) {
-            place.core = Rest::Gone;
+        if party == Party::Owner && place.core_out == Some(Party::Owner) {
+            place.core_out = None;
             place.aborted.get_or_insert(ConnectionError::Aborted);
         }
-        let is_over = place.present == [false, false] || matches!(place.core, Rest::Gone);
+        let is_over = place.present == [false, false] || place.is_core_gone();
         let left = match is_over {
             true => place.take_rest(),
             false => (None, None),
         };
-        let wakers = mem::take(&mut place.wakers);
+        let wakers = self.take_wakers(&mut place, [true, true]);
         drop(place);
         end(left);
         wake(wakers);
@@ -367,7 +384,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
     fn guard(&self, party: Party, taken: Option<Taken<C, T>>) -> Option<Guard<'_, C, T>> {
         let (core, transport) = taken?;
         Some(Guard {
-            core: Some(core),
+            core,
             transport,
             slot: self,
             party,
@@ -377,9 +394,39 @@ impl<C: Core, T: Abort> Slot<C, T> {
 
     /// Carries out what was left to be done, puts back what is left then, and wakes. A `waker` is
     /// that of a party that waits from now on.
-    fn put_back(
+    #[inline]
+    fn put_back(&self, taken: Taken<C, T>, party: Party, notifies: bool, waker: Option<Waker>) {
+        let (Some(core), transport) = taken else {
+            return self.put_back_changed(taken, party, notifies, waker);
+        };
+        let says = core.says();
+        let mut place = self.lock();
+        if party == Party::Server || notifies || !place.is_unchanged(says) {
+            drop(place);
+            return self.put_back_changed((Some(core), transport), party, notifies, waker);
+        }
+        place.says = says;
+        place.put_down(Some(core), transport);
+        let former = match waker {
+            Some(waker) => place.wakers[Party::Owner as usize].replace(waker),
+            None => None,
+        };
+        let woken = match place.is_due == place.is_output_due() {
+            true => None,
+            false => self.change_due(&mut place),
+        };
+        drop(place);
+        drop(former);
+        if let Some(woken) = woken {
+            woken.wake();
+        }
+    }
+
+    /// Puts back after something has happened that the other party may have to know, or this one.
+    #[cold]
+    fn put_back_changed(
         &self,
-        (mut core, mut transport): (Option<Box<C>>, Option<Box<T>>),
+        (mut core, mut transport): Taken<C, T>,
         party: Party,
         notifies: bool,
         waker: Option<Waker>,
@@ -400,12 +447,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
         // A transport that wakes while it is polled is heard now.
         let has_woken = place.has_woken && transport.is_some();
         is_commanded |= core.is_some() && mem::take(&mut place.is_commanded);
-        if let Some(core) = core {
-            place.core = Rest::Here(core);
-        }
-        if let Some(transport) = transport {
-            place.transport = Rest::Here(transport);
-        }
+        place.put_down(core, transport);
         let left = match place.present {
             [false, false] => place.take_rest(),
             _ => (None, None),
@@ -415,21 +457,17 @@ impl<C: Core, T: Abort> Slot<C, T> {
             None => None,
         };
         let owner_waits = mem::take(&mut place.owner_waits);
-        let wakes = match party {
-            _ if is_commanded || has_woken => [true, true],
-            // The server's task looks after its poll without being woken.
-            Party::Owner => {
-                let server_looks = self.server_polls.load(Ordering::Relaxed);
-                let is_due = notifies || place.says.is_closing || place.is_output_due();
-                [false, is_due && !server_looks]
+        let wakers = match party {
+            _ if is_commanded || has_woken => self.take_wakers(&mut place, [true, true]),
+            Party::Owner if notifies || place.says.is_closing => {
+                self.take_wakers(&mut place, [false, true])
             }
-            Party::Server => [notifies || owner_waits, false],
+            Party::Owner if place.is_due != place.is_output_due() => {
+                [None, self.change_due(&mut place)]
+            }
+            Party::Server if notifies || owner_waits => self.take_wakers(&mut place, [true, false]),
+            _ => [None, None],
         };
-        let [owner, server] = &mut place.wakers;
-        let wakers = [
-            owner.take_if(|_| wakes[Party::Owner as usize]),
-            server.take_if(|_| wakes[Party::Server as usize]),
-        ];
         let is_awaited = place.owner_blocks;
         drop(place);
         drop(former);
@@ -438,6 +476,32 @@ impl<C: Core, T: Abort> Slot<C, T> {
             self.back.notify_all();
         }
         wake(wakers);
+    }
+
+    /// Tells the server that the owner has left output that is due, or has sent it after all.
+    fn change_due(&self, place: &mut Place<C, T>) -> Option<Waker> {
+        place.is_due = !place.is_due;
+        if !place.is_due {
+            self.server.fetch_and(!DUE, Ordering::Relaxed);
+            return None;
+        }
+        if self.server.fetch_or(DUE, Ordering::Relaxed) & POLLS != 0 {
+            return None;
+        }
+        let [_, of_server] = self.take_wakers(place, [false, true]);
+        of_server
+    }
+
+    /// Takes the wakers of the parties that have something to look at. A server in its poll looks
+    /// after it without being woken.
+    fn take_wakers(
+        &self,
+        place: &mut Place<C, T>,
+        [owner, server]: [bool; 2],
+    ) -> [Option<Waker>; 2] {
+        let is_woken = server && self.server.fetch_or(CHANGED, Ordering::Relaxed) & POLLS == 0;
+        let [of_owner, of_server] = &mut place.wakers;
+        [of_owner.take_if(|_| owner), of_server.take_if(|_| is_woken)]
     }
 
     fn lock(&self) -> MutexGuard<'_, Place<C, T>> {
@@ -463,12 +527,12 @@ impl Orders {
     }
 }
 
-/// A core, and a transport unless that was aborted.
-type Taken<C, T> = (Box<C>, Option<Box<T>>);
+/// A core and a transport, as far as there are.
+type Taken<C, T> = (Option<Box<C>>, Option<Box<T>>);
 
 impl<C, T> Place<C, T> {
     fn is_out(&self, party: Party) -> bool {
-        self.core.is_out(party) || self.transport.is_out(party)
+        self.core_out == Some(party) || self.transport_out == Some(party)
     }
 
     /// Whether there is output that the transport was not offered since it was written, or since the
@@ -477,21 +541,60 @@ impl<C, T> Place<C, T> {
         self.says.has_unoffered_output || self.says.has_output && self.has_woken
     }
 
+    /// Whether nothing has happened while the owner had the core that anyone has to be told of.
+    fn is_unchanged(&self, says: Says) -> bool {
+        let has_changed = self.closes
+            | self.is_commanded
+            | self.has_woken
+            | self.owner_waits
+            | self.owner_blocks
+            | says.is_closing;
+        !has_changed && self.aborted.is_none() && says.lost.is_none()
+    }
+
+    /// Whether the server has something to do when the transport is ready.
+    fn concerns_server(&self) -> bool {
+        let [has_owner, _] = self.present;
+        self.says.has_output || self.says.is_closing || !has_owner
+    }
+
     /// Whether something is to be done, with a core or a transport that is about to be put back.
     fn has_orders(&self, has_core: bool, has_transport: bool) -> bool {
         let is_aborted = self.aborted.is_some();
-        let rests = matches!(self.transport, Rest::Here(_));
-        is_aborted && (has_transport || rests || has_core && !self.core_knows)
+        is_aborted && (has_transport || self.transport.is_some() || has_core && !self.core_knows)
             || has_core && (self.closes || self.says.lost.is_some() && !is_aborted)
     }
 
     /// Takes both out, if the core rests, and the transport is not out.
     fn take(&mut self, party: Party) -> Option<Taken<C, T>> {
-        if matches!(self.transport, Rest::Out(_)) {
+        if self.transport_out.is_some() {
             return None;
         }
-        let core = self.core.take(party)?;
-        Some((core, self.transport.take(party)))
+        let core = self.take_core(party)?;
+        self.transport_out = self.transport.as_ref().map(|_| party);
+        Some((Some(core), self.transport.take()))
+    }
+
+    /// Takes the core out, if it rests.
+    fn take_core(&mut self, party: Party) -> Option<Box<C>> {
+        let core = self.core.take()?;
+        self.core_out = Some(party);
+        Some(core)
+    }
+
+    /// Puts down what was taken out.
+    #[inline]
+    fn put_down(&mut self, core: Option<Box<C>>, transport: Option<Box<T>>) {
+        if core.is_some() {
+            (self.core, self.core_out) = (core, None);
+        }
+        if transport.is_some() {
+            (self.transport, self.transport_out) = (transport, None);
+        }
+    }
+
+    fn is_core_gone(&self) -> bool {
+        self.core.is_none() && self.core_out.is_none()
     }
 
     /// Takes both out for a poll, which has to offer the transport all output.
@@ -511,34 +614,8 @@ impl<C, T> Place<C, T> {
     }
 
     /// Takes out what rests, so that nothing is left.
-    fn take_rest(&mut self) -> (Option<Box<C>>, Option<Box<T>>) {
-        (self.core.take_resting(), self.transport.take_resting())
-    }
-}
-
-impl<V> Rest<V> {
-    fn is_out(&self, party: Party) -> bool {
-        matches!(self, Self::Out(with) if *with == party)
-    }
-
-    fn take_resting(&mut self) -> Option<Box<V>> {
-        match mem::replace(self, Self::Gone) {
-            Self::Here(value) => Some(value),
-            other => {
-                *self = other;
-                None
-            }
-        }
-    }
-
-    fn take(&mut self, party: Party) -> Option<Box<V>> {
-        match mem::replace(self, Self::Out(party)) {
-            Self::Here(value) => Some(value),
-            other => {
-                *self = other;
-                None
-            }
-        }
+    fn take_rest(&mut self) -> Taken<C, T> {
+        (self.core.take(), self.transport.take())
     }
 }
 
@@ -561,9 +638,9 @@ fn carry_out<C: Core, T: Abort>(
     }
     let mut aborted = None;
     if place.aborted.is_some() {
-        let resting = place.transport.take_resting();
+        let resting = place.transport.take();
         aborted = transport.take().or(resting);
-        place.transport = Rest::Gone;
+        place.transport_out = None;
     }
     drop(place);
     // What the peer has got whole stays whole.
@@ -589,7 +666,7 @@ fn abort<T: Abort>(mut transport: Box<T>) {
 
 /// Drops a connection that no party will come back to. Its peer takes that for a clean end only if
 /// it is one.
-fn end<C: Core, T: Abort>((core, transport): (Option<Box<C>>, Option<Box<T>>)) {
+fn end<C: Core, T: Abort>((core, transport): Taken<C, T>) {
     if let Some(transport) = transport {
         match core.is_none_or(|core| core.is_cut_off()) {
             true => abort(transport),
@@ -607,12 +684,20 @@ impl<C: Core, T: Abort> Wake for Slot<C, T> {
     fn wake_by_ref(self: &Arc<Self>) {
         let mut place = self.lock();
         place.has_woken = true;
-        if matches!(place.transport, Rest::Out(_)) {
+        if place.transport_out.is_some() {
             return;
         }
-        let wakers = mem::take(&mut place.wakers);
+        if place.concerns_server() {
+            let wakers = self.take_wakers(&mut place, [true, true]);
+            drop(place);
+            wake(wakers);
+            return;
+        }
+        let waker = place.wakers[Party::Owner as usize].take();
         drop(place);
-        wake(wakers);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 
@@ -663,9 +748,7 @@ impl<'a, C: Core, T: Abort> Guard<'a, C, T> {
         let mut place = self.slot.lock();
         let is_plain = place.aborted.is_none() && !place.closes && !place.has_woken;
         if is_plain && !self.notifies && !place.owner_blocks && place.present != [false, false] {
-            if let Some(transport) = self.transport.take() {
-                place.transport = Rest::Here(transport);
-            }
+            place.put_down(None, self.transport.take());
             return;
         }
         drop(place);

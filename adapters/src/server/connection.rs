@@ -38,6 +38,8 @@ pub(super) struct Served<T: Transport> {
     slot: Arc<Slot<Driven, Layered<T>>>,
     /// The transport's.
     waker: Waker,
+    /// The waker that the slot has of the server's task, since the last look.
+    registered: Option<Waker>,
 }
 
 impl<T, H, F> Handle<T> for ConnectionHandler<H>
@@ -52,12 +54,17 @@ where
         let connection = Connection::accepted(transport, options.limits());
         let (slot, waker) = connection.shared();
         let client = Arc::clone(&slot) as _;
-        ((connection, Served { slot, waker }), client)
+        let served = Served {
+            slot,
+            waker,
+            registered: None,
+        };
+        ((connection, served), client)
     }
 
     async fn handle(
         acceptor: Arc<Acceptor<Self>>,
-        (mut connection, served): Self::Accepted,
+        (mut connection, mut served): Self::Accepted,
         registered: Registered,
         peer: Option<SocketAddr>,
     ) {
@@ -113,7 +120,7 @@ impl<T: Transport> Served<T> {
     /// Waits for the end of a handler, and sends whenever that is pending. `None` if the handler is to
     /// be dropped where it waits. A connection that is no longer the server's gives up its place.
     async fn send_while<A>(
-        &self,
+        &mut self,
         handled: impl Future<Output = A>,
         registered: &mut Option<Registered>,
     ) -> Option<A> {
@@ -122,6 +129,11 @@ impl<T: Transport> Served<T> {
             self.slot.begin_server_poll();
             if let Poll::Ready(ended) = handled.as_mut().poll(cx) {
                 return Poll::Ready(Some(ended));
+            }
+            let is_registered = self.registered.as_ref();
+            let is_registered = is_registered.is_some_and(|known| known.will_wake(cx.waker()));
+            if !self.slot.end_server_poll() && is_registered {
+                return Poll::Pending;
             }
             match self.poll_send(cx) {
                 Poll::Ready(Stage::Cancelled) => return Poll::Ready(None),
@@ -134,12 +146,16 @@ impl<T: Transport> Served<T> {
     }
 
     /// Sends until the owner has left, has closed the connection, or has lost it.
-    async fn send_until_left(&self) {
+    async fn send_until_left(&mut self) {
         poll_fn(|cx| self.poll_send(cx).map(drop)).await;
     }
 
     /// Sends what is due. Pending until the owner has left, or the connection is gone.
-    fn poll_send(&self, cx: &mut Context<'_>) -> Poll<Stage> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Stage> {
+        match &mut self.registered {
+            Some(known) => known.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
         match self.slot.look(cx) {
             Look::Nothing => Poll::Pending,
             Look::Unoffered(mut guard) => {

@@ -276,8 +276,13 @@ impl Model {
     /// The server's task. The handler is pending, since the owner is in another task. It sends
     /// whenever it can, and leaves when the owner has and all is sent, or the connection is gone.
     fn serve(&self) {
+        let mut is_registered = false;
         block_on(|cx| {
             self.slot.begin_server_poll();
+            if !self.slot.end_server_poll() && is_registered {
+                return Poll::Pending;
+            }
+            is_registered = true;
             match self.slot.look(cx) {
                 Look::Nothing => Poll::Pending,
                 Look::Unoffered(mut guard) => {

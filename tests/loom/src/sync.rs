@@ -2,5 +2,5 @@
 
 pub(crate) use std::sync::PoisonError;
 
-pub(crate) use loom::sync::atomic::{AtomicBool, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
