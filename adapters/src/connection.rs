@@ -210,9 +210,8 @@ impl<T: Transport> Connection<T> {
                     Step::Ready(value) => return Poll::Ready(Ok(value)),
                     Step::NeedInput => {}
                 }
-                let receives = guard.core().receives();
-                let has_received = |driven: &Driven| driven.receives() != receives;
-                match ready!(poll_move(guard, &self.waker, cx, has_received)) {
+                guard.core().await_input();
+                match ready!(poll_move(guard, &self.waker, cx, Driven::has_received)) {
                     Moved::Done => {}
                     Moved::TimedOut => return Poll::Ready(Err(Error::TimedOut.into())),
                 }

@@ -40,9 +40,9 @@ pub(crate) struct Driven {
     has_news: bool,
     /// Whether the last turn left the output full.
     was_full: bool,
-    moves: u32,
-    /// How often something came of a receive.
-    receives: u32,
+    /// Whether something came of a receive since a read last asked for input.
+    has_received: bool,
+    moves: u16,
 }
 
 /// How sending went.
@@ -67,8 +67,8 @@ impl Driven {
             // What came with the connection.
             has_news: !core.reader.buffered().is_empty(),
             was_full: false,
+            has_received: false,
             moves: 0,
-            receives: 0,
             core,
         }
     }
@@ -208,7 +208,7 @@ impl Driven {
         match progress {
             Progress::Moved => {
                 self.moves = self.moves.wrapping_add(1);
-                self.receives = self.receives.wrapping_add(1);
+                self.has_received = true;
                 self.has_news = true;
             }
             Progress::Interrupted => {}
@@ -293,9 +293,14 @@ impl Driven {
         self.has_lost_output
     }
 
-    /// A number that changes whenever something came of a receive.
-    pub(crate) fn receives(&self) -> u32 {
-        self.receives
+    /// Records that a read has seen all input so far.
+    pub(crate) fn await_input(&mut self) {
+        self.has_received = false;
+    }
+
+    /// Whether something came of a receive since [`await_input`](Self::await_input).
+    pub(crate) fn has_received(&self) -> bool {
+        self.has_received
     }
 
     /// Whether something has happened that no turn has shown.
@@ -319,7 +324,7 @@ impl Driven {
     }
 
     /// A number that changes whenever something was received or sent.
-    pub(crate) fn moves(&self) -> u32 {
+    pub(crate) fn moves(&self) -> u16 {
         self.moves
     }
 

@@ -11,7 +11,12 @@ use crate::transport::{Layer, ReadHalf, Transport, WriteHalf};
 pub(crate) struct Layered<T: Transport> {
     read: T::Read,
     write: T::Write,
-    layer: Option<Box<dyn Layer>>,
+    /// Boxed, since most connections have none.
+    over: Option<Box<Over>>,
+}
+
+struct Over {
+    layer: Box<dyn Layer>,
     /// How often something moved under the layer; only that it changes means something.
     moves: u32,
 }
@@ -86,18 +91,17 @@ impl<T: Transport> Layered<T> {
         Self {
             read,
             write,
-            layer: None,
-            moves: 0,
+            over: None,
         }
     }
 
     /// Puts a layer in place. There is at most one.
     pub(crate) fn put_layer(&mut self, layer: Box<dyn Layer>) {
-        self.layer = Some(layer);
+        self.over = Some(Box::new(Over { layer, moves: 0 }));
     }
 
     pub(crate) fn has_layer(&self) -> bool {
-        self.layer.is_some()
+        self.over.is_some()
     }
 
     /// The transport, without what the layer knows.
@@ -111,7 +115,7 @@ impl<T: Transport> Layered<T> {
 
     /// A number that changes whenever something moved under the layer.
     pub(crate) fn moves(&self) -> u32 {
-        self.moves
+        self.over.as_ref().map_or(0, |over| over.moves)
     }
 
     /// Waits until bytes can be carried. Asked again, it is ready again.
@@ -124,7 +128,7 @@ impl<T: Transport> Layered<T> {
 
     /// Waits until a receive is worth trying, as far as that can be known.
     pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.layer {
+        match &self.over {
             // It may have bytes that the transport has given it.
             Some(_) => Poll::Ready(Ok(())),
             None => self.read.poll_readable(cx),
@@ -177,19 +181,20 @@ impl<T: Transport> Layered<T> {
     }
 
     pub(crate) fn holds_back(&self) -> bool {
-        match &self.layer {
-            Some(layer) => layer.holds_back(),
+        match &self.over {
+            Some(over) => over.layer.holds_back(),
             None => self.write.holds_back(),
         }
     }
 
     fn layered(&mut self) -> Option<(&mut dyn Layer, Wire<'_>)> {
+        let Over { layer, moves } = self.over.as_deref_mut()?;
         let wire = Wire {
             read: &mut self.read,
             write: &mut self.write,
-            moves: &mut self.moves,
+            moves,
         };
-        Some((self.layer.as_deref_mut()?, wire))
+        Some((&mut **layer, wire))
     }
 }
 

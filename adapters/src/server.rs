@@ -9,6 +9,7 @@ mod acceptor;
 mod connection;
 mod linger;
 mod no_panic;
+mod registry;
 mod state;
 
 use std::fmt;
@@ -406,7 +407,7 @@ impl<R: Runtime> Server<R> {
     /// everything is sent. Those that then still drop what their peers send are not counted, though they
     /// keep their place among [`max_connections`](ServerOptions::max_connections). (asyncio has none.)
     pub fn connections(&self) -> usize {
-        self.state.lock().open()
+        self.state.lock().clients.open()
     }
 
     /// Returns what the server has seen so far. (asyncio has none.)
@@ -433,7 +434,7 @@ impl<R: Runtime> Server<R> {
     /// Safe: the server stays as it is. Any number of tasks may wait.
     pub async fn wait_closed(&self) {
         self.state
-            .until(|inner| inner.listeners == 0 && inner.open() == 0)
+            .until(|inner| inner.listeners == 0 && inner.clients.open() == 0)
             .await;
     }
 
@@ -525,7 +526,7 @@ impl<R: Runtime> fmt::Debug for Server<R> {
         f.debug_struct("Server")
             .field("local_addrs", &self.local_addrs)
             .field("phase", &inner.phase)
-            .field("connections", &inner.open())
+            .field("connections", &inner.clients.open())
             .field("statistics", &inner.statistics)
             .finish()
     }

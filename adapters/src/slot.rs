@@ -18,6 +18,7 @@
 //! file through the interleavings of its threads.
 
 use std::mem;
+use std::ops::BitOr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
@@ -33,6 +34,16 @@ pub(crate) enum Party {
     Owner,
     /// The task of a server that has accepted the connection, and each caller that leaves a command.
     Server,
+}
+
+impl Party {
+    /// What notes that it has left.
+    fn left(self) -> Flags {
+        match self {
+            Self::Owner => Flags::OWNER_LEFT,
+            Self::Server => Flags::SERVER_LEFT,
+        }
+    }
 }
 
 /// What a slot asks of a connection's core.
@@ -65,7 +76,7 @@ pub(crate) struct Says {
     /// Whether the connection was closed by this side.
     pub(crate) is_closing: bool,
     /// A number that changes whenever something was received or sent.
-    pub(crate) moves: u32,
+    pub(crate) moves: u16,
 }
 
 /// What a slot asks of a transport.
@@ -103,36 +114,84 @@ const CHANGED: u8 = 2;
 /// The owner has put back output that is due, and not sent it itself since then.
 const DUE: u8 = 4;
 
+/// It is small, since idle connections have one each: see [`Flags`].
 struct Place<C, T> {
     /// Boxed, so that taking it out moves a pointer.
     core: Option<Box<C>>,
     transport: Option<Box<T>>,
+    wakers: [Option<Waker>; 2],
     /// Who has the core, or has leaked it. It is gone if it neither rests nor is out.
     core_out: Option<Party>,
     transport_out: Option<Party>,
-    shuts_down: bool,
-    is_cancelled: bool,
-    /// Whether a command to close was not carried out yet.
-    closes: bool,
+    flags: Flags,
     /// Why the transport was aborted, or is to be.
     aborted: Option<ConnectionError>,
-    /// Whether the core knows.
-    core_knows: bool,
-    wakers: [Option<Waker>; 2],
-    /// Which parties have not left.
-    present: [bool; 2],
-    /// Whether the owner found something out, and is to be woken when it is back.
-    owner_waits: bool,
-    /// Whether the owner's thread is blocked until it is back.
-    owner_blocks: bool,
-    /// Whether the transport has woken since it was last taken out for a poll.
-    has_woken: bool,
-    /// Whether [`DUE`] is set.
-    is_due: bool,
-    /// Whether a command was left while the core was out, of which its party has to hear.
-    is_commanded: bool,
-    /// What the core said when it was last put back.
-    says: Says,
+    /// What the core said when it was last put back, with some of the flags.
+    lost: Option<ConnectionError>,
+    moves: u16,
+}
+
+/// What a place notes, a bit each.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Flags(u16);
+
+impl Flags {
+    /// The server shuts down.
+    const SHUTS_DOWN: Self = Self(1);
+    /// The server ends, and waits for nothing.
+    const CANCELLED: Self = Self(1 << 1);
+    /// A command to close was not carried out yet.
+    const CLOSES: Self = Self(1 << 2);
+    /// The core knows that the transport was aborted.
+    const CORE_KNOWS: Self = Self(1 << 3);
+    const OWNER_LEFT: Self = Self(1 << 4);
+    const SERVER_LEFT: Self = Self(1 << 5);
+    const ALL_LEFT: Self = Self(Self::OWNER_LEFT.0 | Self::SERVER_LEFT.0);
+    /// The owner found something out, and is to be woken when it is back.
+    const OWNER_WAITS: Self = Self(1 << 6);
+    /// The owner's thread is blocked until something is back.
+    const OWNER_BLOCKS: Self = Self(1 << 7);
+    /// The transport has woken since it was last taken out for a poll.
+    const WOKEN: Self = Self(1 << 8);
+    /// [`DUE`] is set.
+    const DUE: Self = Self(1 << 9);
+    /// A command was left while the core was out, of which its party has to hear.
+    const COMMANDED: Self = Self(1 << 10);
+    /// As [`Says::has_output`].
+    const OUTPUT: Self = Self(1 << 11);
+    /// As [`Says::has_unoffered_output`].
+    const UNOFFERED: Self = Self(1 << 12);
+    /// As [`Says::is_closing`].
+    const CLOSING: Self = Self(1 << 13);
+
+    /// Whether any of `flags` is set.
+    fn any(self, flags: Self) -> bool {
+        self.0 & flags.0 != 0
+    }
+
+    fn all(self, flags: Self) -> bool {
+        self.0 & flags.0 == flags.0
+    }
+
+    fn set(&mut self, flag: Self, is_set: bool) {
+        self.0 &= !flag.0;
+        self.0 |= flag.0 * u16::from(is_set);
+    }
+
+    /// Clears a flag, and returns whether it was set.
+    fn take(&mut self, flag: Self) -> bool {
+        let was_set = self.any(flag);
+        self.set(flag, false);
+        was_set
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 }
 
 /// What a party has taken out. Dropping it puts it back; while panicking, aborted.
@@ -163,25 +222,20 @@ pub(crate) enum Look<'a, C: Core, T: Abort> {
 impl<C: Core, T: Abort> Slot<C, T> {
     /// Makes a slot for the owner alone, or for the owner and a server.
     pub(crate) fn new(core: C, transport: T, has_server: bool) -> Arc<Self> {
-        let place = Place {
-            says: core.says(),
-            core: Some(Box::new(core)),
+        let mut place = Place {
+            core: None,
             transport: Some(Box::new(transport)),
+            wakers: [None, None],
             core_out: None,
             transport_out: None,
-            shuts_down: false,
-            is_cancelled: false,
-            closes: false,
+            flags: Flags(0),
             aborted: None,
-            core_knows: false,
-            wakers: [None, None],
-            present: [true, has_server],
-            owner_waits: false,
-            owner_blocks: false,
-            has_woken: false,
-            is_due: false,
-            is_commanded: false,
+            lost: None,
+            moves: 0,
         };
+        place.note(core.says());
+        place.core = Some(Box::new(core));
+        place.flags.set(Flags::SERVER_LEFT, !has_server);
         Arc::new(Self {
             place: Mutex::new(place),
             back: Condvar::new(),
@@ -221,7 +275,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
             place = self.lock();
             if place.is_out(Party::Server) {
                 let former = place.wakers[Party::Owner as usize].replace(waker);
-                place.owner_waits = true;
+                place.flags.set(Flags::OWNER_WAITS, true);
                 drop(place);
                 drop(former);
                 return Poll::Pending;
@@ -237,13 +291,13 @@ impl<C: Core, T: Abort> Slot<C, T> {
     pub(crate) fn take(&self) -> Option<Guard<'_, C, T>> {
         let mut place = self.lock();
         while place.is_out(Party::Server) {
-            place.owner_blocks = true;
+            place.flags.set(Flags::OWNER_BLOCKS, true);
             place = self
                 .back
                 .wait(place)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        place.owner_blocks = false;
+        place.flags.set(Flags::OWNER_BLOCKS, false);
         let taken = place.take(Party::Owner);
         drop(place);
         self.guard(Party::Owner, taken)
@@ -279,10 +333,10 @@ impl<C: Core, T: Abort> Slot<C, T> {
         }
         // Under the lock: a put back that comes later sees that the server has to be woken.
         self.server.store(0, Ordering::Relaxed);
-        place.is_due = false;
-        let has_left = !place.present[Party::Owner as usize] || place.says.is_closing;
+        place.flags.set(Flags::DUE, false);
+        let has_left = place.flags.any(Flags::OWNER_LEFT | Flags::CLOSING);
         let is_gone = place.is_core_gone() || place.aborted.is_some();
-        let is_cancelled = place.is_cancelled;
+        let is_cancelled = place.flags.any(Flags::CANCELLED);
         let is_wanted = !is_gone && !is_cancelled && (has_left || place.is_output_due());
         let taken = match is_wanted {
             true => place.take_to_poll(Party::Server),
@@ -303,14 +357,16 @@ impl<C: Core, T: Abort> Slot<C, T> {
     pub(crate) fn command(&self, command: Command) {
         let mut place = self.lock();
         match command {
-            Command::ShutDown => place.shuts_down = true,
-            Command::Cancel => place.is_cancelled = true,
-            Command::Close => place.closes = true,
+            Command::ShutDown => place.flags.set(Flags::SHUTS_DOWN, true),
+            Command::Cancel => place.flags.set(Flags::CANCELLED, true),
+            Command::Close => place.flags.set(Flags::CLOSES, true),
             Command::Abort(error) => {
                 place.aborted.get_or_insert(error);
             }
         }
-        place.is_commanded |= place.core_out.is_some();
+        if place.core_out.is_some() {
+            place.flags.set(Flags::COMMANDED, true);
+        }
         let core = place.take_core(Party::Server);
         drop(place);
         self.put_back((core, None), Party::Server, false, None);
@@ -353,13 +409,13 @@ impl<C: Core, T: Abort> Slot<C, T> {
     /// Records that a party will not come back. The last one drops the connection.
     pub(crate) fn leave(&self, party: Party) {
         let mut place = self.lock();
-        place.present[party as usize] = false;
+        place.flags.set(party.left(), true);
         // A guard of the owner borrows it: this one was leaked.
         if party == Party::Owner && place.core_out == Some(Party::Owner) {
             place.core_out = None;
             place.aborted.get_or_insert(ConnectionError::Aborted);
         }
-        let is_over = place.present == [false, false] || place.is_core_gone();
+        let is_over = place.flags.all(Flags::ALL_LEFT) || place.is_core_gone();
         let left = match is_over {
             true => place.take_rest(),
             false => (None, None),
@@ -372,13 +428,13 @@ impl<C: Core, T: Abort> Slot<C, T> {
 
     /// Returns `true` if the server shuts down.
     pub(crate) fn is_shutting_down(&self) -> bool {
-        self.lock().shuts_down
+        self.lock().flags.any(Flags::SHUTS_DOWN)
     }
 
     /// Returns a number that changes whenever something was received or sent, as of when the core
     /// was last put back.
-    pub(crate) fn moves(&self) -> usize {
-        self.lock().says.moves as usize
+    pub(crate) fn moves(&self) -> u16 {
+        self.lock().moves
     }
 
     fn guard(&self, party: Party, taken: Option<Taken<C, T>>) -> Option<Guard<'_, C, T>> {
@@ -405,16 +461,13 @@ impl<C: Core, T: Abort> Slot<C, T> {
             drop(place);
             return self.put_back_changed((Some(core), transport), party, notifies, waker);
         }
-        place.says = says;
+        place.note(says);
         place.put_down(Some(core), transport);
         let former = match waker {
             Some(waker) => place.wakers[Party::Owner as usize].replace(waker),
             None => None,
         };
-        let woken = match place.is_due == place.is_output_due() {
-            true => None,
-            false => self.change_due(&mut place),
-        };
+        let woken = self.change_due(&mut place);
         drop(place);
         drop(former);
         if let Some(woken) = woken {
@@ -436,7 +489,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
             let says = core.as_ref().map(|core| core.says());
             let mut place = self.lock();
             if let Some(says) = says {
-                place.says = says;
+                place.note(says);
             }
             if !place.has_orders(core.is_some(), transport.is_some()) {
                 break place;
@@ -445,30 +498,28 @@ impl<C: Core, T: Abort> Slot<C, T> {
             carry_out(place, &mut core, &mut transport);
         };
         // A transport that wakes while it is polled is heard now.
-        let has_woken = place.has_woken && transport.is_some();
-        is_commanded |= core.is_some() && mem::take(&mut place.is_commanded);
+        let has_woken = place.flags.any(Flags::WOKEN) && transport.is_some();
+        is_commanded |= core.is_some() && place.flags.take(Flags::COMMANDED);
         place.put_down(core, transport);
-        let left = match place.present {
-            [false, false] => place.take_rest(),
-            _ => (None, None),
+        let left = match place.flags.all(Flags::ALL_LEFT) {
+            true => place.take_rest(),
+            false => (None, None),
         };
         let former = match waker {
             Some(waker) => place.wakers[party as usize].replace(waker),
             None => None,
         };
-        let owner_waits = mem::take(&mut place.owner_waits);
+        let owner_waits = place.flags.take(Flags::OWNER_WAITS);
         let wakers = match party {
             _ if is_commanded || has_woken => self.take_wakers(&mut place, [true, true]),
-            Party::Owner if notifies || place.says.is_closing => {
+            Party::Owner if notifies || place.flags.any(Flags::CLOSING) => {
                 self.take_wakers(&mut place, [false, true])
             }
-            Party::Owner if place.is_due != place.is_output_due() => {
-                [None, self.change_due(&mut place)]
-            }
+            Party::Owner => [None, self.change_due(&mut place)],
             Party::Server if notifies || owner_waits => self.take_wakers(&mut place, [true, false]),
             _ => [None, None],
         };
-        let is_awaited = place.owner_blocks;
+        let is_awaited = place.flags.any(Flags::OWNER_BLOCKS);
         drop(place);
         drop(former);
         end(left);
@@ -480,8 +531,12 @@ impl<C: Core, T: Abort> Slot<C, T> {
 
     /// Tells the server that the owner has left output that is due, or has sent it after all.
     fn change_due(&self, place: &mut Place<C, T>) -> Option<Waker> {
-        place.is_due = !place.is_due;
-        if !place.is_due {
+        let is_due = place.is_output_due();
+        if place.flags.any(Flags::DUE) == is_due {
+            return None;
+        }
+        place.flags.set(Flags::DUE, is_due);
+        if !is_due {
             self.server.fetch_and(!DUE, Ordering::Relaxed);
             return None;
         }
@@ -531,6 +586,14 @@ impl Orders {
 type Taken<C, T> = (Option<Box<C>>, Option<Box<T>>);
 
 impl<C, T> Place<C, T> {
+    /// Notes what the core says.
+    fn note(&mut self, says: Says) {
+        self.flags.set(Flags::OUTPUT, says.has_output);
+        self.flags.set(Flags::UNOFFERED, says.has_unoffered_output);
+        self.flags.set(Flags::CLOSING, says.is_closing);
+        (self.lost, self.moves) = (says.lost, says.moves);
+    }
+
     fn is_out(&self, party: Party) -> bool {
         self.core_out == Some(party) || self.transport_out == Some(party)
     }
@@ -538,31 +601,36 @@ impl<C, T> Place<C, T> {
     /// Whether there is output that the transport was not offered since it was written, or since the
     /// transport has woken.
     fn is_output_due(&self) -> bool {
-        self.says.has_unoffered_output || self.says.has_output && self.has_woken
+        self.flags.any(Flags::UNOFFERED) || self.flags.all(Flags::OUTPUT | Flags::WOKEN)
     }
 
     /// Whether nothing has happened while the owner had the core that anyone has to be told of.
     fn is_unchanged(&self, says: Says) -> bool {
-        let has_changed = self.closes
-            | self.is_commanded
-            | self.has_woken
-            | self.owner_waits
-            | self.owner_blocks
-            | says.is_closing;
-        !has_changed && self.aborted.is_none() && says.lost.is_none()
+        const CHANGES: Flags = Flags(
+            Flags::CLOSES.0
+                | Flags::COMMANDED.0
+                | Flags::WOKEN.0
+                | Flags::OWNER_WAITS.0
+                | Flags::OWNER_BLOCKS.0,
+        );
+        let is_over = says.is_closing || says.lost.is_some() || self.aborted.is_some();
+        !self.flags.any(CHANGES) && !is_over
     }
 
     /// Whether the server has something to do when the transport is ready.
     fn concerns_server(&self) -> bool {
-        let [has_owner, _] = self.present;
-        self.says.has_output || self.says.is_closing || !has_owner
+        self.flags
+            .any(Flags::OUTPUT | Flags::CLOSING | Flags::OWNER_LEFT)
     }
 
     /// Whether something is to be done, with a core or a transport that is about to be put back.
     fn has_orders(&self, has_core: bool, has_transport: bool) -> bool {
         let is_aborted = self.aborted.is_some();
-        is_aborted && (has_transport || self.transport.is_some() || has_core && !self.core_knows)
-            || has_core && (self.closes || self.says.lost.is_some() && !is_aborted)
+        is_aborted
+            && (has_transport
+                || self.transport.is_some()
+                || has_core && !self.flags.any(Flags::CORE_KNOWS))
+            || has_core && (self.flags.any(Flags::CLOSES) || self.lost.is_some() && !is_aborted)
     }
 
     /// Takes both out, if the core rests, and the transport is not out.
@@ -600,15 +668,16 @@ impl<C, T> Place<C, T> {
     /// Takes both out for a poll, which has to offer the transport all output.
     fn take_to_poll(&mut self, party: Party) -> Option<Taken<C, T>> {
         let taken = self.take(party)?;
-        self.has_woken = false;
+        self.flags.set(Flags::WOKEN, false);
         Some(taken)
     }
 
     /// What is left to be done to the core, by the party that has it.
     fn orders_for_core(&mut self) -> Orders {
-        let knows = mem::replace(&mut self.core_knows, self.aborted.is_some());
+        let knows = self.flags.any(Flags::CORE_KNOWS);
+        self.flags.set(Flags::CORE_KNOWS, self.aborted.is_some());
         Orders {
-            closes: mem::take(&mut self.closes),
+            closes: self.flags.take(Flags::CLOSES),
             aborted: self.aborted.filter(|_| !knows),
         }
     }
@@ -629,10 +698,10 @@ fn carry_out<C: Core, T: Abort>(
 ) {
     let mut orders = Orders::default();
     if core.is_some() {
-        if let Some(lost) = place.says.lost {
+        if let Some(lost) = place.lost {
             // Nothing can move any more, so the transport is of no use.
             place.aborted.get_or_insert(lost);
-            place.core_knows = true;
+            place.flags.set(Flags::CORE_KNOWS, true);
         }
         orders = place.orders_for_core();
     }
@@ -683,7 +752,7 @@ impl<C: Core, T: Abort> Wake for Slot<C, T> {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let mut place = self.lock();
-        place.has_woken = true;
+        place.flags.set(Flags::WOKEN, true);
         if place.transport_out.is_some() {
             return;
         }
@@ -746,8 +815,12 @@ impl<'a, C: Core, T: Abort> Guard<'a, C, T> {
     /// Puts the transport back, and keeps the core, for a turn. It knows of all commands so far.
     pub(crate) fn put_back_transport(&mut self) {
         let mut place = self.slot.lock();
-        let is_plain = place.aborted.is_none() && !place.closes && !place.has_woken;
-        if is_plain && !self.notifies && !place.owner_blocks && place.present != [false, false] {
+        let is_plain = !place
+            .flags
+            .any(Flags::CLOSES | Flags::WOKEN | Flags::OWNER_BLOCKS)
+            && !place.flags.all(Flags::ALL_LEFT)
+            && place.aborted.is_none();
+        if is_plain && !self.notifies {
             place.put_down(None, self.transport.take());
             return;
         }

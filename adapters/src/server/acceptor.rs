@@ -151,8 +151,9 @@ where
         let (state, options) = (&acceptor.state, &acceptor.options);
         let (reader, writer) = stream.split();
         // The handler is also called within the guard: it may panic before its first wait.
-        let handled = NoPanic::new(async { (acceptor.handler.0)(reader, writer).await.failure() });
-        let cancelled = pin!(state.cancelled(registered.id));
+        let handled = async { (acceptor.handler.0)(reader, writer).await.failure() };
+        let handled = NoPanic::new(Box::pin(handled));
+        let cancelled = pin!(state.cancelled(registered.key));
         let mut owes_answer = false;
         match either(handled, cancelled).await {
             // What it aborted itself, it did not mean to be sent.
@@ -172,7 +173,7 @@ where
         match shared.close_within(Party::Server, limit).await {
             Ok(()) => {
                 registered.lingers();
-                let cancelled = pin!(state.cancelled(registered.id));
+                let cancelled = pin!(state.cancelled(registered.key));
                 either(pin!(linger(&*shared)), cancelled).await;
             }
             Err(lost) if owes_answer && shared.has_dropped_output() => {

@@ -3,7 +3,7 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -70,22 +70,24 @@ where
     ) {
         let (state, options) = (&acceptor.state, &acceptor.options);
         let mut registered = Some(registered);
-        let handled = async {
-            let late = pin!(async { T::sleep(OPEN_TIME).await });
-            match either(pin!(connection.open()), late).await {
-                Either::First(opened) => opened?,
-                Either::Second(()) => return Err(Error::TimedOut.into()),
-            }
-            (acceptor.handler.0)(connection)
+        let ended = {
+            let handled = pin!(async {
+                let late = pin!(async { T::sleep(OPEN_TIME).await });
+                match either(pin!(connection.open()), late).await {
+                    Either::First(opened) => opened?,
+                    Either::Second(()) => return Err(Error::TimedOut.into()),
+                }
+                (acceptor.handler.0)(connection)
+                    .await
+                    .failure()
+                    .map_or(Ok(()), Err)
+            });
+            served
+                .send_while(NoPanic::new(handled), &mut registered)
                 .await
-                .failure()
-                .map_or(Ok(()), Err)
         };
         let mut owes_reply = false;
-        match served
-            .send_while(NoPanic::new(handled), &mut registered)
-            .await
-        {
+        match ended {
             Some(Ok(Ok(()))) => owes_reply = true,
             Some(Ok(Err(error))) => {
                 state.change(|inner| inner.statistics.failed += 1);
@@ -121,13 +123,12 @@ impl<T: Transport> Served<T> {
     /// be dropped where it waits. A connection that is no longer the server's gives up its place.
     async fn send_while<A>(
         &mut self,
-        handled: impl Future<Output = A>,
+        mut handled: impl Future<Output = A> + Unpin,
         registered: &mut Option<Registered>,
     ) -> Option<A> {
-        let mut handled = pin!(handled);
         poll_fn(|cx| {
             self.slot.begin_server_poll();
-            if let Poll::Ready(ended) = handled.as_mut().poll(cx) {
+            if let Poll::Ready(ended) = Pin::new(&mut handled).poll(cx) {
                 return Poll::Ready(Some(ended));
             }
             let is_registered = self.registered.as_ref();
@@ -275,7 +276,7 @@ impl<T: Transport> Client for Slot<Driven, Layered<T>> {
         self.command(Command::Cancel);
     }
 
-    fn moves(&self) -> usize {
-        Slot::moves(self)
+    fn moves(&self) -> u32 {
+        Slot::moves(self).into()
     }
 }

@@ -5,18 +5,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A future whose panics are caught. After one it is dropped.
-pub(super) struct NoPanic<F>(Option<Pin<Box<F>>>);
+/// A future whose panics are caught. After one it is dropped, or is to be by its owner.
+pub(super) struct NoPanic<F>(Option<F>);
 
-impl<F> NoPanic<F> {
+impl<F: Future + Unpin> NoPanic<F> {
     pub(super) fn new(future: F) -> Self {
-        Self(Some(Box::pin(future)))
+        Self(Some(future))
     }
 }
 
 pub(super) struct Panicked;
 
-impl<F: Future> Future for NoPanic<F> {
+impl<F: Future + Unpin> Future for NoPanic<F> {
     type Output = Result<F::Output, Panicked>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -24,7 +24,7 @@ impl<F: Future> Future for NoPanic<F> {
             return Poll::Ready(Err(Panicked));
         };
         // What the future has seen half-done is dropped with it; streams keep their state in order.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        match catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(cx))) {
             Ok(poll) => poll.map(Ok),
             Err(_) => {
                 self.0 = None;

@@ -11,15 +11,13 @@ use std::time::Duration;
 use plimsoll::ConnectionError;
 
 use super::Statistics;
+use super::registry::{LOOKS, Registry};
 use crate::either::{Either, either};
 use crate::error::ServerError;
 use crate::options::ServerOptions;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::transport::Transport;
-
-/// In how many parts of the idle timeout connections are looked at.
-const LOOKS: u32 = 4;
 
 /// What the server's tasks share.
 #[derive(Default)]
@@ -32,41 +30,13 @@ pub(super) struct Inner {
     pub(super) phase: Phase,
     /// Listeners that are accepting.
     pub(super) listeners: usize,
-    /// Connections from accept to close.
-    pub(super) clients: HashMap<u64, Accepted>,
-    /// How many of them linger.
-    lingering: usize,
-    next_client: u64,
+    pub(super) clients: Registry,
+    /// The tasks of pairs' handlers, by their connection, which wait for the phase `Cancelled` too.
+    handlers: HashMap<u32, Waker>,
     pub(super) statistics: Statistics,
     /// Tasks that wait for any change. Handlers are not among them: there may be thousands, and every
     /// connection that comes or goes is a change.
     wakers: Vec<Waker>,
-}
-
-/// A connection that is not closed yet.
-pub(super) struct Accepted {
-    client: Arc<dyn Client>,
-    /// The task of its handler, which waits for the phase `Cancelled` too.
-    handler: Option<Waker>,
-    /// Whether the handler has ended and everything is sent.
-    lingers: bool,
-    /// Its moves at the last look for idle connections, if there was one, and how often they were the
-    /// same before.
-    moves: Option<usize>,
-    quiet_looks: u32,
-}
-
-impl Accepted {
-    /// Looks whether something has moved since the last look; the client, if nothing has for too long.
-    fn is_idle(&mut self) -> Option<Arc<dyn Client>> {
-        let moves = Some(self.client.moves());
-        self.quiet_looks = match self.moves == moves {
-            true => self.quiet_looks.saturating_add(1),
-            false => 0,
-        };
-        self.moves = moves;
-        (self.quiet_looks == LOOKS && !self.lingers).then(|| Arc::clone(&self.client))
-    }
 }
 
 /// How far the server has come to its end. Each phase includes those before it.
@@ -89,7 +59,8 @@ pub(super) trait Client: Send + Sync {
     fn abort(&self, loss: ConnectionError);
     /// Drops the handler where it waits, of connections that do so themselves.
     fn cancel(&self) {}
-    fn moves(&self) -> usize;
+    /// A number that changes whenever something was received or sent.
+    fn moves(&self) -> u32;
 }
 
 impl<T: Transport> Client for Shared<T>
@@ -109,8 +80,8 @@ where
         Shared::abort(self, loss);
     }
 
-    fn moves(&self) -> usize {
-        Shared::moves(self)
+    fn moves(&self) -> u32 {
+        Shared::moves(self) as u32
     }
 }
 
@@ -136,15 +107,14 @@ impl State {
     }
 
     pub(super) fn enter(&self, phase: Phase) {
-        let handlers: Vec<Waker> = self.change(|inner| {
+        let handlers = self.change(|inner| {
             inner.phase = inner.phase.max(phase);
-            let handlers = inner.clients.values_mut();
             match inner.phase {
-                Phase::Cancelled => handlers.filter_map(|one| one.handler.take()).collect(),
-                _ => Vec::new(),
+                Phase::Cancelled => std::mem::take(&mut inner.handlers),
+                _ => HashMap::new(),
             }
         });
-        handlers.into_iter().for_each(Waker::wake);
+        handlers.into_values().for_each(Waker::wake);
         if phase == Phase::Cancelled {
             self.each_client(|client| client.cancel());
         }
@@ -165,17 +135,15 @@ impl State {
     }
 
     /// Waits, in the task of a connection's handler, until handlers are dropped where they wait.
-    pub(super) fn cancelled(&self, id: u64) -> impl Future<Output = ()> {
+    pub(super) fn cancelled(&self, key: u32) -> impl Future<Output = ()> {
         poll_fn(move |cx| {
             let mut inner = self.lock();
             if inner.phase == Phase::Cancelled {
                 return Poll::Ready(());
             }
-            if let Some(accepted) = inner.clients.get_mut(&id) {
-                match &mut accepted.handler {
-                    Some(known) => known.clone_from(cx.waker()),
-                    none => *none = Some(cx.waker().clone()),
-                }
+            let known = inner.handlers.get(&key);
+            if !known.is_some_and(|known| known.will_wake(cx.waker())) {
+                inner.handlers.insert(key, cx.waker().clone());
             }
             Poll::Pending
         })
@@ -185,13 +153,12 @@ impl State {
     pub(super) async fn give_up_idle<R: Runtime>(&self, limit: Duration) {
         let is_over = |inner: &Inner| inner.listeners == 0 && inner.clients.is_empty();
         loop {
-            let look = R::sleep((limit / LOOKS).max(Duration::from_millis(1)));
+            let look = R::sleep((limit / u32::from(LOOKS)).max(Duration::from_millis(1)));
             if let Either::First(()) = either(pin!(self.until(is_over)), look).await {
                 return;
             }
             let mut inner = self.lock();
-            let idle = inner.clients.values_mut().filter_map(Accepted::is_idle);
-            let idle: Vec<_> = idle.collect();
+            let idle = inner.clients.look_for_idle();
             drop(inner);
             idle.iter()
                 .for_each(|client| client.abort(ConnectionError::TimedOut));
@@ -204,21 +171,12 @@ impl State {
         client: Arc<dyn Client>,
         has_room: impl Fn(&Inner) -> bool,
     ) -> Option<Registered> {
-        let (id, phase) = self.change(|inner| {
+        let (key, phase) = self.change(|inner| {
             if !has_room(inner) {
                 return None;
             }
             inner.statistics.accepted += 1;
-            inner.next_client += 1;
-            let accepted = Accepted {
-                client: Arc::clone(&client),
-                handler: None,
-                lingers: false,
-                moves: None,
-                quiet_looks: 0,
-            };
-            inner.clients.insert(inner.next_client, accepted);
-            Some((inner.next_client, inner.phase))
+            Some((inner.clients.insert(Arc::clone(&client)), inner.phase))
         })?;
         // What every other connection was told before.
         if phase >= Phase::ShuttingDown {
@@ -229,15 +187,14 @@ impl State {
         }
         Some(Registered {
             state: Arc::clone(self),
-            id,
+            key,
         })
     }
 
     /// Does something to every connection, with nothing locked.
     pub(super) fn each_client(&self, act: impl Fn(&dyn Client)) {
         let inner = self.lock();
-        let clients = inner.clients.values().map(|one| Arc::clone(&one.client));
-        let clients: Vec<_> = clients.collect();
+        let clients = inner.clients.clients();
         drop(inner);
         clients.iter().for_each(|client| act(&**client));
     }
@@ -251,34 +208,23 @@ pub(super) fn lock<A>(mutex: &Mutex<A>) -> MutexGuard<'_, A> {
 /// A connection's place in the server, given up when dropped, however its task ends.
 pub(super) struct Registered {
     state: Arc<State>,
-    pub(super) id: u64,
+    pub(super) key: u32,
 }
 
 impl Registered {
     /// Records that the connection is over but for the peer's input. It still takes its place.
     pub(super) fn lingers(&self) {
-        self.state.change(|inner| {
-            if let Some(accepted) = inner.clients.get_mut(&self.id) {
-                accepted.lingers = true;
-                inner.lingering += 1;
-            }
-        });
+        self.state.change(|inner| inner.clients.lingers(self.key));
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.state.change(|inner| {
-            let accepted = inner.clients.remove(&self.id);
-            inner.lingering -= usize::from(accepted.is_some_and(|accepted| accepted.lingers));
-        });
-    }
-}
-
-impl Inner {
-    /// How many connections are open, without those that only drop what their peers still send.
-    pub(super) fn open(&self) -> usize {
-        self.clients.len() - self.lingering
+        // What they hold is dropped with nothing locked.
+        drop(self.state.change(|inner| {
+            let handler = inner.handlers.remove(&self.key);
+            (inner.clients.remove(self.key), handler)
+        }));
     }
 }
 

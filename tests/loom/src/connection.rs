@@ -112,7 +112,7 @@ impl Core for Connection {
             has_output: self.unsent > 0,
             has_unoffered_output: self.unsent > 0 && !self.is_offered,
             is_closing: self.is_closed,
-            moves: self.unsent as u32,
+            moves: self.unsent as u16,
         }
     }
 
