@@ -221,7 +221,7 @@ async fn connect_transport<R: Runtime>(
     port: u16,
     options: &ConnectOptions,
 ) -> Result<R::Tcp, ConnectError> {
-    let start = Instant::now();
+    let start = R::now();
     let addresses = resolve::<R>(host, port, options).await?;
     if addresses.is_empty() {
         return Err(ConnectError::NoAddress {
@@ -238,6 +238,7 @@ async fn connect_transport<R: Runtime>(
         attempts: Vec::new(),
         connected: None,
         alarm: None,
+        rung: start,
     };
     poll_fn(|cx| race.poll(cx)).await?;
     match race.connected {
@@ -294,17 +295,30 @@ struct Race<'a, R: Runtime> {
     connected: Option<R::Tcp>,
     /// When the scheduler wants to be asked again.
     alarm: Option<(Instant, Sleep)>,
+    /// The time of the last alarm that has rung.
+    ///
+    /// It has come, whatever the clock says: an alarm that is set again for the same time might
+    /// ring again and again.
+    rung: Instant,
 }
 
 impl<R: Runtime> Race<'_, R> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        // Before the time is looked at: what has ended is not too late. tokio's paused clock is
+        // advanced past the next timeout even if the connection was made first.
+        self.poll_attempts(cx);
+        let mut has_started = false;
         loop {
-            match self.scheduler.poll(Instant::now()) {
-                Action::Start { attempt, address } => self.start(attempt, address),
+            match self.scheduler.poll(R::now().max(self.rung)) {
+                Action::Start { attempt, address } => {
+                    self.start(attempt, address);
+                    has_started = true;
+                }
                 Action::Cancel { attempt } => self.attempts.retain(|(other, _)| *other != attempt),
                 Action::Done(result) => return Poll::Ready(result.map(|_| ())),
                 Action::Wait { until } => {
-                    let progress = self.poll_attempts(cx) || self.poll_alarm(cx, until);
+                    let progress = std::mem::take(&mut has_started) && self.poll_attempts(cx)
+                        || self.poll_alarm(cx, until);
                     if !progress {
                         return Poll::Pending;
                     }
@@ -350,12 +364,13 @@ impl<R: Runtime> Race<'_, R> {
         };
         self.alarm.take_if(|(at, _)| *at != until);
         let (_, sleep) = self.alarm.get_or_insert_with(|| {
-            let sleep = R::sleep(until.saturating_duration_since(Instant::now()));
+            let sleep = R::sleep(until.saturating_duration_since(R::now()));
             (until, sleep)
         });
         let rung = sleep.as_mut().poll(cx).is_ready();
         if rung {
             self.alarm = None;
+            self.rung = self.rung.max(until);
         }
         rung
     }

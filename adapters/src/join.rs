@@ -50,7 +50,7 @@ impl<R: ReadHalf, W: WriteHalf, C: Runtime> Transport for Join<R, W, C> {
     }
 
     fn now() -> Instant {
-        C::Tcp::now()
+        C::now()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::transport::{Endpoint, Sleep, Transport};
 
@@ -109,6 +109,11 @@ pub trait Runtime: Send + Sync + 'static {
     /// As for [`spawn`](Self::spawn).
     fn sleep(duration: Duration) -> Sleep {
         Self::Tcp::sleep(duration)
+    }
+
+    /// Returns the time by the clock of [`sleep`](Self::sleep), which a test may have paused.
+    fn now() -> Instant {
+        Self::Tcp::now()
     }
 }
 
