@@ -142,9 +142,9 @@ async fn every_timeout_fires_once<R: Runtime>(unit: Duration) {
 #[tokio::test(start_paused = true)]
 async fn every_timeout_fires_once_by_a_paused_clock() {
     let start = Tokio::now();
-    every_timeout_fires_once::<Tokio>(Duration::from_secs(1000)).await;
+    every_timeout_fires_once::<Tokio>(Duration::from_secs(1)).await;
     let elapsed = Tokio::now() - start;
-    assert!(elapsed <= Duration::from_secs(12_001), "{elapsed:?}");
+    assert!(elapsed <= Duration::from_millis(12_100), "{elapsed:?}");
 }
 
 #[test]
