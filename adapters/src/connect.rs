@@ -304,8 +304,7 @@ struct Race<'a, R: Runtime> {
 
 impl<R: Runtime> Race<'_, R> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        // Before the time is looked at: what has ended is not too late. tokio's paused clock is
-        // advanced past the next timeout even if the connection was made first.
+        // Before the time is looked at: what has ended is in time, however late this is polled.
         self.poll_attempts(cx);
         let mut has_started = false;
         loop {
