@@ -39,25 +39,25 @@
 mod connection;
 mod face;
 
+use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::fd::AsFd as AsSystemSocket;
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::pin::Pin;
+#[cfg(windows)]
+use std::os::windows::io::AsSocket as AsSystemSocket;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
-/// A socket of the standard library, made fit to be waited for: `Async::new(socket)` is a transport.
-pub use async_io::Async;
-use futures_io::AsyncRead;
-use socket2::SockRef;
-
-use crate::join::Join;
-use crate::runtime::{Listener, Runtime};
-use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf, endpoint, reset_when_dropped, send};
+use crate::join::{Join, WriteEnd};
+use crate::runtime::socket::{Address, Socket, poll_call};
+use crate::runtime::{Listener, Runtime, reactor};
+use crate::transport::{ReadHalf, Sleep, WriteHalf};
 
 pub use connection::{Connection, connect, serve_connections};
 pub use face::*;
@@ -98,7 +98,7 @@ pub struct Sink<W>(pub W);
 
 impl<R: Read + Send + 'static> ReadHalf for Source<R> {
     fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.0.read(room))
+        unless_timed_out(self.0.read(room))
     }
 }
 
@@ -108,41 +108,15 @@ impl<W: Write + Send + 'static> WriteHalf for Sink<W> {
         _: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.0.write_vectored(slices))
+        unless_timed_out(self.0.write_vectored(slices))
     }
 
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.flush())
+        unless_timed_out(self.0.flush())
     }
 
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.flush())
-    }
-}
-
-/// Half of a [`Join`]: something to read from. [`join`] makes it.
-#[derive(Debug)]
-pub struct FromRead<R>(R);
-
-impl<R> FromRead<R> {
-    /// Returns what is read from.
-    pub fn into_inner(self) -> R {
-        self.0
-    }
-}
-
-/// Half of a [`Join`]: something to write to, which is dropped when its side has ended. [`join`]
-/// makes it.
-///
-/// It cannot show an abort to its peer. Where SIGPIPE has its default action, a write to a pipe
-/// without a reader ends the process.
-#[derive(Debug)]
-pub struct FromWrite<W>(Option<W>);
-
-impl<W> FromWrite<W> {
-    /// Returns what is written to, unless its side has ended.
-    pub fn into_inner(self) -> Option<W> {
-        self.0
+        unless_timed_out(self.0.flush())
     }
 }
 
@@ -154,41 +128,15 @@ fn unless_timed_out<A>(result: io::Result<A>) -> Poll<io::Result<A>> {
     }))
 }
 
-impl<R: Read + Send + 'static> ReadHalf for FromRead<R> {
-    fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        unless_timed_out(self.0.read(room))
-    }
-}
+/// Half of a [`Join`]: something to read from. [`join`] makes it.
+pub type FromRead<R> = Source<R>;
 
-impl<W: Write + Send + 'static> WriteHalf for FromWrite<W> {
-    fn poll_write(
-        &mut self,
-        _: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.0 {
-            Some(write) => unless_timed_out(write.write_vectored(slices)),
-            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-        }
-    }
-
-    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
-            Some(write) => unless_timed_out(write.flush()),
-            None => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_flush(cx))?;
-        self.0 = None;
-        Poll::Ready(Ok(()))
-    }
-
-    fn abort(&mut self) {
-        self.0 = None;
-    }
-}
+/// Half of a [`Join`]: something to write to, which is dropped when its side has ended. [`join`]
+/// makes it.
+///
+/// It cannot show an abort to its peer. Where SIGPIPE has its default action, a write to a pipe
+/// without a reader ends the process.
+pub type FromWrite<W> = WriteEnd<Sink<W>>;
 
 /// Joins two things to read from and to write to, as one transport: pipes, standard streams, the
 /// two of a child. Calls block in them, and [`Connection::set_timeout`] does not end them; a timeout of
@@ -198,88 +146,128 @@ where
     R: Read + Send + 'static,
     W: Write + Send + 'static,
 {
-    Join::new(FromRead(read), FromWrite(Some(write)))
+    Join::new(Source(read), WriteEnd::new(Sink(write)))
 }
 
-/// Half of a socket whose thread waits for it.
-#[derive(Debug)]
-pub struct Half<S>(Arc<Async<S>>);
-
-/// To ask the socket what it knows, or to set its options.
-impl<S> AsRef<S> for Half<S> {
-    fn as_ref(&self) -> &S {
-        (*self.0).as_ref()
+impl<R> Source<R> {
+    /// Returns what is read from.
+    pub fn into_inner(self) -> R {
+        self.0
     }
 }
 
-/// Implements the transport for a socket type.
-macro_rules! socket {
-    ($socket:ty, $address:ty, $convert:ident) => {
-        endpoint!(Half<$socket>, $address, $convert, |half| Ok(SockRef::from(
-            half.as_ref()
-        )));
-
-        impl Transport for Async<$socket> {
-            type Read = Half<$socket>;
-            type Write = Half<$socket>;
-
-            fn split(self) -> (Half<$socket>, Half<$socket>) {
-                let socket = Arc::new(self);
-                (Half(Arc::clone(&socket)), Half(socket))
-            }
-
-            fn join(read: Half<$socket>, write: Half<$socket>) -> Self {
-                drop(read);
-                Arc::into_inner(write.0).expect("two halves of the same socket")
-            }
-
-            fn sleep(duration: Duration) -> Sleep {
-                Box::pin(async move {
-                    async_io::Timer::after(duration).await;
-                })
-            }
-        }
-
-        impl ReadHalf for Half<$socket> {
-            fn poll_read(
-                &mut self,
-                cx: &mut Context<'_>,
-                room: &mut [u8],
-            ) -> Poll<io::Result<usize>> {
-                Pin::new(&mut &*self.0).poll_read(cx, room)
-            }
-        }
-
-        impl WriteHalf for Half<$socket> {
-            fn poll_write(
-                &mut self,
-                cx: &mut Context<'_>,
-                slices: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                loop {
-                    match send(self.as_ref().into(), slices) {
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            ready!(self.0.poll_writable(cx))?;
-                        }
-                        sent => return Poll::Ready(sent),
-                    }
-                }
-            }
-
-            fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.as_ref().shutdown(Shutdown::Write))
-            }
-
-            fn abort(&mut self) {
-                reset_when_dropped(SockRef::from(self.as_ref()));
-            }
-        }
-    };
+impl<W> WriteEnd<Sink<W>> {
+    /// Returns what is written to, unless its side has ended.
+    pub fn into_inner(self) -> Option<W> {
+        self.into_half().map(|sink| sink.0)
+    }
 }
 
-socket!(TcpStream, SocketAddr, as_socket);
+/// A socket of the standard library that a thread can wait for, within a time if it has to.
+/// `Async::new(socket)` makes a transport of one that is connected, and a [`Listener`] of one that
+/// listens.
+#[derive(Debug)]
+pub struct Async<S>(async_io::Async<S>);
+
+impl<S: AsSystemSocket> Async<S> {
+    /// Takes over a socket, which does not block from now on.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, for instance if the socket cannot be watched. The socket is closed.
+    pub fn new(socket: S) -> io::Result<Self> {
+        async_io::Async::new(socket).map(Self)
+    }
+}
+
+impl Async<TcpStream> {
+    /// Connects to an address, from a socket with the system's options.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system. The socket is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the socket is closed.
+    pub async fn connect(address: impl Into<SocketAddr>) -> io::Result<Self> {
+        async_io::Async::<TcpStream>::connect(address)
+            .await
+            .map(Self)
+    }
+}
+
+impl<S> Async<S> {
+    /// Returns the socket, which still does not block.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, for instance if the socket cannot be unregistered. The socket is closed.
+    pub fn into_inner(self) -> io::Result<S> {
+        self.0.into_inner()
+    }
+
+    /// Returns the socket, to look at it or to set its options. It has to stay one that does not
+    /// block.
+    pub fn get_ref(&self) -> &S {
+        self.0.get_ref()
+    }
+}
+
 #[cfg(unix)]
-socket!(UnixStream, std::os::unix::net::SocketAddr, as_unix);
+impl<S: AsSystemSocket> AsSystemSocket for Async<S> {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.get_ref().as_fd()
+    }
+}
+
+#[cfg(windows)]
+impl<S: AsSystemSocket> AsSystemSocket for Async<S> {
+    fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
+        self.get_ref().as_socket()
+    }
+}
+
+impl<S: StreamSocket> Socket for Async<S> {
+    type Address = S::Address;
+    type Inner = S;
+    type Shared = Arc<Self>;
+
+    fn unshare(shared: Arc<Self>) -> Self {
+        Arc::into_inner(shared).expect("two halves of the same socket")
+    }
+
+    fn inner(&self) -> &S {
+        self.get_ref()
+    }
+
+    fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        poll_call(|| self.try_recv(room), || self.0.poll_readable(cx))
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        poll_call(|| self.try_send(slices), || self.0.poll_writable(cx))
+    }
+
+    fn sleep(duration: Duration) -> Sleep {
+        Blocking::sleep(duration)
+    }
+}
+
+/// A connected stream socket of the standard library: TCP's, or a Unix socket's.
+pub trait StreamSocket: AsSystemSocket + fmt::Debug + Send + Sync + 'static {
+    /// An address of its kind.
+    type Address: Address;
+}
+
+impl StreamSocket for TcpStream {
+    type Address = SocketAddr;
+}
+
+#[cfg(unix)]
+impl StreamSocket for UnixStream {
+    type Address = std::os::unix::net::SocketAddr;
+}
 
 /// Threads as a runtime, for what is generic over runtimes: a task is a thread.
 #[derive(Clone, Copy, Debug)]
@@ -301,15 +289,15 @@ impl Runtime for Blocking {
         blocking::unblock(move || Ok((host, port).to_socket_addrs()?.collect()))
     }
 
-    async fn connect(socket: socket2::Socket, address: SocketAddr) -> io::Result<Async<TcpStream>> {
-        Async::new(crate::reactor::connect(socket, address).await?)
+    async fn connect(socket: TcpStream, address: SocketAddr) -> io::Result<Async<TcpStream>> {
+        Async::new(reactor::connect(socket, address).await?)
     }
 
     #[cfg(unix)]
     fn connect_unix(
         path: &std::path::Path,
     ) -> impl Future<Output = io::Result<Async<UnixStream>>> + Send + 'static {
-        let connected = crate::reactor::connect_unix(path);
+        let connected = reactor::connect_unix(path);
         async { Async::new(connected?) }
     }
 
@@ -325,21 +313,25 @@ impl Runtime for Blocking {
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         thread::Builder::new().spawn(|| block_on(task)).map(drop)
     }
+
+    fn sleep(duration: Duration) -> Sleep {
+        reactor::sleep(duration)
+    }
 }
 
 impl Listener for Async<TcpListener> {
     type Transport = Async<TcpStream>;
 
     async fn accept(&self) -> io::Result<Async<TcpStream>> {
-        Ok(Async::<TcpListener>::accept(self).await?.0)
+        Ok(Async(self.0.accept().await?.0))
     }
 
     fn peer_addr(accepted: &Async<TcpStream>) -> Option<SocketAddr> {
         accepted.get_ref().peer_addr().ok()
     }
 
-    fn socket(&self) -> SockRef<'_> {
-        self.into()
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.get_ref().local_addr().ok()
     }
 }
 
@@ -348,10 +340,6 @@ impl Listener for Async<UnixListener> {
     type Transport = Async<UnixStream>;
 
     async fn accept(&self) -> io::Result<Async<UnixStream>> {
-        Ok(Async::<UnixListener>::accept(self).await?.0)
-    }
-
-    fn socket(&self) -> SockRef<'_> {
-        self.into()
+        Ok(Async(self.0.accept().await?.0))
     }
 }

@@ -330,7 +330,7 @@ impl<R: Runtime> Race<'_, R> {
         match self.options.socket(address) {
             Ok(socket) => self
                 .attempts
-                .push((attempt, Box::pin(R::connect(socket, address)))),
+                .push((attempt, Box::pin(R::connect(socket.into(), address)))),
             Err(error) => self.scheduler.failed(attempt, error),
         }
     }

@@ -1,7 +1,9 @@
 //! Two things to read from and to write to, as one transport: pipes, standard streams, a child's.
 
 use std::fmt;
+use std::io::{self, IoSlice};
 use std::marker::PhantomData;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::runtime::Runtime;
@@ -60,5 +62,59 @@ impl<R: fmt::Debug, W: fmt::Debug, C> fmt::Debug for Join<R, W, C> {
             .field("read", &self.read)
             .field("write", &self.write)
             .finish()
+    }
+}
+
+/// Half of a [`Join`]: a write half that is dropped when its side has ended, as a pipe has to be.
+#[derive(Debug)]
+pub struct WriteEnd<W>(Option<W>);
+
+impl<W> WriteEnd<W> {
+    /// Creates the end that drops `half`.
+    pub fn new(half: W) -> Self {
+        Self(Some(half))
+    }
+
+    /// Returns the half, unless its side has ended.
+    pub fn into_half(self) -> Option<W> {
+        self.0
+    }
+}
+
+impl<W: WriteHalf> WriteHalf for WriteEnd<W> {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Some(half) => half.poll_write(cx, slices),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Some(half) => half.poll_flush(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn holds_back(&self) -> bool {
+        self.0.as_ref().is_some_and(WriteHalf::holds_back)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(half) = &mut self.0 {
+            ready!(half.poll_shutdown(cx))?;
+            self.0 = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn abort(&mut self) {
+        if let Some(mut half) = self.0.take() {
+            half.abort();
+        }
     }
 }

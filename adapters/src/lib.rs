@@ -104,21 +104,10 @@ mod waiters;
 #[cfg(any(feature = "tokio", feature = "async-std", feature = "smol"))]
 mod face;
 
-#[cfg(any(feature = "async-std", feature = "smol"))]
-mod futures;
-#[cfg(any(feature = "async-std", feature = "smol", feature = "blocking"))]
-mod reactor;
-
-#[cfg(feature = "async-std")]
-pub mod async_std;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod happy_eyeballs;
 pub mod memory;
-#[cfg(feature = "smol")]
-pub mod smol;
-#[cfg(feature = "tokio")]
-pub mod tokio;
 
 /// What `handover` and `waiters` are made of. Their models have a module of this name too, with
 /// loom's in their place.
@@ -132,13 +121,20 @@ pub use connect::{ConnectOptions, connect, open_connection};
 pub use connection::{Connection, DEFAULT_CLOSE_TIMEOUT, Turn};
 pub use error::{Error, Lost, ServerError};
 pub use happy_eyeballs::{AttemptError, ConnectError};
-pub use join::Join;
+pub use join::{Join, WriteEnd};
 pub use options::{Options, ServerOptions};
 pub use plimsoll::{
     ConnectionError, Discarding, Event, Frame, LineEnding, Next, Protocol, ReadError, Separator,
     SeparatorError, WaterMarks, WaterMarksError, WriteError,
 };
 pub use run::RunError;
+#[cfg(feature = "async-std")]
+pub use runtime::async_std;
+#[cfg(feature = "smol")]
+pub use runtime::smol;
+pub use runtime::socket::{Address, Socket, SocketRead, SocketWrite};
+#[cfg(feature = "tokio")]
+pub use runtime::tokio;
 pub use runtime::{Listener, Runtime};
 pub use server::{Outcome, Server, Shutdown, Statistics};
 pub use stream::{CLOSE_WITHIN, Lines, NotAPair, Parts, Stream, StreamReader, StreamWriter};

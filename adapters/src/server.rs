@@ -347,9 +347,7 @@ impl<R: Runtime> Server<R> {
         H: Handle<L::Transport>,
     {
         let state = Arc::new(State::default());
-        let local_addrs = listeners
-            .iter()
-            .filter_map(|listener| listener.socket().local_addr().ok()?.as_socket());
+        let local_addrs = listeners.iter().filter_map(Listener::local_addr);
         let server = Self {
             local_addrs: local_addrs.collect(),
             state: Arc::clone(&state),

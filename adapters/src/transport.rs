@@ -274,72 +274,6 @@ pub trait Endpoint {
     fn peer_addr(&self) -> io::Result<Self::Address>;
 }
 
-/// Implements [`Endpoint`] for half of a socket, of which `$socket` makes something to ask.
-#[cfg(any(
-    feature = "tokio",
-    feature = "async-std",
-    feature = "smol",
-    feature = "blocking"
-))]
-macro_rules! endpoint {
-    ($half:ty, $address:ty, $convert:ident, $socket:expr) => {
-        impl $crate::transport::Endpoint for $half {
-            type Address = $address;
-
-            fn local_addr(&self) -> std::io::Result<$address> {
-                let socket: fn(&$half) -> std::io::Result<socket2::SockRef<'_>> = $socket;
-                let address = socket(self)?.local_addr()?;
-                address
-                    .$convert()
-                    .ok_or(std::io::ErrorKind::Unsupported.into())
-            }
-
-            fn peer_addr(&self) -> std::io::Result<$address> {
-                let socket: fn(&$half) -> std::io::Result<socket2::SockRef<'_>> = $socket;
-                let address = socket(self)?.peer_addr()?;
-                address
-                    .$convert()
-                    .ok_or(std::io::ErrorKind::Unsupported.into())
-            }
-        }
-    };
-}
-
-#[cfg(any(
-    feature = "tokio",
-    feature = "async-std",
-    feature = "smol",
-    feature = "blocking"
-))]
-pub(crate) use endpoint;
-
-/// Implements [`WriteHalf`] for the `Sink` of a runtime's `AsyncWrite`, whose write side ends by `$end`.
-#[cfg(any(feature = "tokio", feature = "async-std", feature = "smol"))]
-macro_rules! sink {
-    ($end:ident) => {
-        impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for Sink<W> {
-            fn poll_write(
-                &mut self,
-                cx: &mut Context<'_>,
-                slices: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                Pin::new(&mut self.0).poll_write_vectored(cx, slices)
-            }
-
-            fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Pin::new(&mut self.0).poll_flush(cx)
-            }
-
-            fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Pin::new(&mut self.0).$end(cx)
-            }
-        }
-    };
-}
-
-#[cfg(any(feature = "tokio", feature = "async-std", feature = "smol"))]
-pub(crate) use sink;
-
 /// Two things to read from and to write to, as one transport: pipes, standard streams, a TLS session
 /// that was taken apart. Each runtime's module has a `Source` and a `Sink` for its kind of things.
 /// (asyncio's `connect_read_pipe` and `connect_write_pipe`.)
@@ -361,53 +295,6 @@ impl<R: ReadHalf, W: WriteHalf> Transport for Duplex<R, W> {
 
     fn join(read: R, write: W) -> Self {
         Self { read, write }
-    }
-}
-
-/// Makes a socket that is dropped tell its peer that the connection did not end cleanly.
-#[cfg(any(
-    feature = "tokio",
-    feature = "async-std",
-    feature = "smol",
-    feature = "blocking"
-))]
-pub(crate) fn reset_when_dropped(socket: socket2::SockRef<'_>) {
-    // There is no one left to tell of a failure, and nothing else to do about it.
-    let _ = socket.set_linger(Some(Duration::ZERO));
-}
-
-/// Keeps a send to a peer that is gone from raising SIGPIPE. Apple's sockets have an option instead,
-/// which is set when they are made.
-#[cfg(any(
-    feature = "tokio",
-    feature = "async-std",
-    feature = "smol",
-    feature = "blocking"
-))]
-const NO_SIGNAL: std::ffi::c_int = {
-    #[cfg(all(unix, not(target_vendor = "apple")))]
-    {
-        libc::MSG_NOSIGNAL
-    }
-    #[cfg(not(all(unix, not(target_vendor = "apple"))))]
-    {
-        0
-    }
-};
-
-/// Sends from the front of `slices`, and fails if the peer is gone, whatever the action of SIGPIPE.
-/// (The runtimes' own vectored writes are `writev`, which takes no flags.)
-#[cfg(any(
-    feature = "tokio",
-    feature = "async-std",
-    feature = "smol",
-    feature = "blocking"
-))]
-pub(crate) fn send(socket: socket2::SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    match slices {
-        // A plain send costs the system less.
-        [slice] => socket.send_with_flags(slice, NO_SIGNAL),
-        _ => socket.send_vectored_with_flags(slices, NO_SIGNAL),
     }
 }
 

@@ -77,7 +77,7 @@ impl<R: Runtime> Runtime for Silent<R> {
     }
 
     fn connect(
-        _: socket2::Socket,
+        _: std::net::TcpStream,
         _: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::Tcp>> + Send + 'static {
         std::future::pending()

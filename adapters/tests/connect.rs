@@ -58,7 +58,7 @@ impl Runtime for TwoAddresses {
         std::future::ready(Ok(addresses.map(|ip| (ip, port).into()).into()))
     }
 
-    async fn connect(socket: socket2::Socket, address: SocketAddr) -> io::Result<Self::Tcp> {
+    async fn connect(socket: std::net::TcpStream, address: SocketAddr) -> io::Result<Self::Tcp> {
         ATTEMPTS.set(ATTEMPTS.get() + 1);
         if ATTEMPTS.get() == 1 {
             Silent.await;

@@ -303,7 +303,7 @@ macro_rules! on_each_runtime {
                 let domain = socket2::Domain::for_address(address);
                 let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
                 socket.set_nonblocking(true).unwrap();
-                let socket = <$runtime as Runtime>::connect(socket, address).await;
+                let socket = <$runtime as Runtime>::connect(socket.into(), address).await;
                 Connection::new(socket.unwrap())
             }
 

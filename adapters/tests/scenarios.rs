@@ -512,7 +512,7 @@ fn tcp<R: Runtime>(block_on: impl Fn(PairOf<R::Tcp>) -> (R::Tcp, R::Tcp)) -> (R:
         let socket =
             socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.set_nonblocking(true).unwrap();
-        let here = R::connect(socket, address).await.unwrap();
+        let here = R::connect(socket.into(), address).await.unwrap();
         (here, listener.accept().await.unwrap())
     }))
 }

@@ -47,7 +47,7 @@ fn writes<T: Transport>(writer: &mut StreamWriter<T>) {
 }
 
 #[expect(dead_code, reason = "it is enough that it compiles")]
-fn servers<R: Runtime>(server: &Server<R>, socket: socket2::Socket, address: SocketAddr) {
+fn servers<R: Runtime>(server: &Server<R>, socket: std::net::TcpStream, address: SocketAddr) {
     fn is_shared<A: Send + Sync>(_: &A) {}
     is_shared(server);
     moves(server.wait_closed());

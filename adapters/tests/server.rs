@@ -486,8 +486,8 @@ impl Listener for Failing {
         }
     }
 
-    fn socket(&self) -> socket2::SockRef<'_> {
-        (&self.listener).into()
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
     }
 }
 

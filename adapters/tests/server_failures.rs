@@ -67,7 +67,7 @@ impl Runtime for Refusing {
     }
 
     fn connect(
-        socket: socket2::Socket,
+        socket: std::net::TcpStream,
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::Tcp>> + Send + 'static {
         Tokio::connect(socket, address)
@@ -164,8 +164,8 @@ impl<T: Transport + Send> Listener for Given<T> {
         }
     }
 
-    fn socket(&self) -> socket2::SockRef<'_> {
-        (&self.listener).into()
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
     }
 }
 

@@ -88,7 +88,7 @@ async fn connected<R: Runtime>() -> (Stream<R::Tcp>, TcpStream) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    let here = R::connect(socket, address).await.unwrap();
+    let here = R::connect(socket.into(), address).await.unwrap();
     (Stream::new(here), listener.accept().unwrap().0)
 }
 

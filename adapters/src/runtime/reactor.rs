@@ -1,18 +1,31 @@
-//! Connecting over async-io's reactor, which async-std, smol and the blocking sockets share.
+//! Connecting and sleeping over async-io's reactor, which async-std, smol and the blocking sockets share.
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(any(feature = "smol", feature = "blocking"))]
+use std::time::Duration;
+
+#[cfg(any(feature = "smol", feature = "blocking"))]
+use crate::transport::Sleep;
+
+/// Waits for a time.
+#[cfg(any(feature = "smol", feature = "blocking"))]
+pub(crate) fn sleep(duration: Duration) -> Sleep {
+    Box::pin(async move {
+        async_io::Timer::after(duration).await;
+    })
+}
 
 /// Connects a socket that does not block.
 pub(crate) async fn connect(
-    socket: socket2::Socket,
+    socket: std::net::TcpStream,
     address: SocketAddr,
 ) -> io::Result<std::net::TcpStream> {
-    match socket.connect(&address.into()) {
+    match socket2::SockRef::from(&socket).connect(&address.into()) {
         Err(error) if !is_in_progress(&error) => return Err(error),
         _ => {}
     }
-    let stream = async_io::Async::<std::net::TcpStream>::new(socket.into())?;
+    let stream = async_io::Async::new(socket)?;
     stream.writable().await?;
     match stream.get_ref().take_error()? {
         Some(error) => Err(error),

@@ -1,5 +1,17 @@
 //! What connections and servers need of a runtime. Each runtime's module implements it once.
 
+#[cfg(feature = "async-std")]
+pub mod async_std;
+#[cfg(any(feature = "async-std", feature = "smol"))]
+mod futures;
+#[cfg(any(feature = "async-std", feature = "smol", feature = "blocking"))]
+pub(crate) mod reactor;
+#[cfg(feature = "smol")]
+pub mod smol;
+pub(crate) mod socket;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -40,7 +52,8 @@ pub trait Runtime: Send + Sync + 'static {
         port: u16,
     ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static;
 
-    /// Connects a socket that does not block and whose options are set. (`loop.sock_connect`.)
+    /// Connects a socket that is not connected, does not block, and whose options are set.
+    /// (`loop.sock_connect`.)
     ///
     /// # Errors
     ///
@@ -50,7 +63,7 @@ pub trait Runtime: Send + Sync + 'static {
     ///
     /// Safe: the socket is closed.
     fn connect(
-        socket: socket2::Socket,
+        socket: std::net::TcpStream,
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::Tcp>> + Send + 'static;
 
@@ -141,6 +154,9 @@ pub trait Listener: Send + Sync + 'static {
         None
     }
 
-    /// The socket, to ask it for its address, and for its options.
-    fn socket(&self) -> socket2::SockRef<'_>;
+    /// Returns the address that it listens on, if it has one, for
+    /// [`Server::local_addrs`](crate::Server::local_addrs). A Unix socket has none.
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
 }

@@ -1,0 +1,171 @@
+//! smol: its sockets as transports, and the functions of asyncio's face.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::unix;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_io::Async;
+use futures_io::{AsyncRead, AsyncWrite};
+#[cfg(unix)]
+use smol::net::unix::{UnixListener, UnixStream};
+use smol::net::{TcpListener, TcpStream};
+
+pub use super::futures::{FromAsyncRead, FromAsyncWrite, Sink, Source};
+use super::socket::{Socket, poll_call};
+use super::{Listener, Runtime, futures, reactor};
+use crate::join::Join;
+use crate::transport::Sleep;
+
+/// The smol runtime, for what is generic over runtimes.
+#[derive(Clone, Copy, Debug)]
+pub struct Smol;
+
+impl Runtime for Smol {
+    type Tcp = TcpStream;
+    type TcpListener = TcpListener;
+    #[cfg(unix)]
+    type Unix = UnixStream;
+    #[cfg(unix)]
+    type UnixListener = UnixListener;
+
+    fn resolve(
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static {
+        let host = host.to_owned();
+        async move { smol::net::resolve((host, port)).await }
+    }
+
+    async fn connect(socket: std::net::TcpStream, address: SocketAddr) -> io::Result<TcpStream> {
+        TcpStream::try_from(reactor::connect(socket, address).await?)
+    }
+
+    #[cfg(unix)]
+    fn connect_unix(
+        path: &std::path::Path,
+    ) -> impl Future<Output = io::Result<UnixStream>> + Send + 'static {
+        let connected = reactor::connect_unix(path);
+        async { UnixStream::try_from(connected?) }
+    }
+
+    fn tcp_listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+        TcpListener::try_from(listener)
+    }
+
+    #[cfg(unix)]
+    fn unix_listener(listener: unix::net::UnixListener) -> io::Result<UnixListener> {
+        UnixListener::try_from(listener)
+    }
+
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        smol::spawn(task).detach();
+        Ok(())
+    }
+
+    fn sleep(duration: Duration) -> Sleep {
+        reactor::sleep(duration)
+    }
+}
+
+impl Listener for TcpListener {
+    type Transport = TcpStream;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        Ok(TcpListener::accept(self).await?.0)
+    }
+
+    fn peer_addr(accepted: &TcpStream) -> Option<SocketAddr> {
+        accepted.peer_addr().ok()
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        TcpListener::local_addr(self).ok()
+    }
+}
+
+#[cfg(unix)]
+impl Listener for UnixListener {
+    type Transport = UnixStream;
+
+    async fn accept(&self) -> io::Result<UnixStream> {
+        Ok(UnixListener::accept(self).await?.0)
+    }
+}
+
+impl Socket for TcpStream {
+    type Address = SocketAddr;
+    type Inner = Self;
+    type Shared = Self;
+
+    fn unshare(shared: Self) -> Self {
+        shared
+    }
+
+    fn inner(&self) -> &Self {
+        self
+    }
+
+    fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        poll_call(|| self.try_recv(room), || source(self).poll_readable(cx))
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        poll_call(|| self.try_send(slices), || source(self).poll_writable(cx))
+    }
+
+    fn sleep(duration: Duration) -> Sleep {
+        Smol::sleep(duration)
+    }
+}
+
+#[cfg(unix)]
+impl Socket for UnixStream {
+    type Address = unix::net::SocketAddr;
+    type Inner = Self;
+    type Shared = Self;
+
+    fn unshare(shared: Self) -> Self {
+        shared
+    }
+
+    fn inner(&self) -> &Self {
+        self
+    }
+
+    fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        poll_call(|| self.try_recv(room), || source(self).poll_readable(cx))
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        poll_call(|| self.try_send(slices), || source(self).poll_writable(cx))
+    }
+
+    fn sleep(duration: Duration) -> Sleep {
+        Smol::sleep(duration)
+    }
+}
+
+/// The socket as async-io knows it, which can be waited for without a future of its own.
+fn source<S, T>(socket: &S) -> Arc<Async<T>>
+where
+    S: Clone + Into<Arc<Async<T>>>,
+{
+    socket.clone().into()
+}
+
+crate::face::face!(Smol);
+
+/// Joins two things to read from and to write to, as one transport: pipes, standard streams, the
+/// two of a child.
+pub fn join<R, W>(read: R, write: W) -> Join<FromAsyncRead<R>, FromAsyncWrite<W>, Smol>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    futures::join(read, write)
+}
