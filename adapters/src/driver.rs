@@ -24,6 +24,8 @@ const SLICES: usize = 64;
 /// A core, and what its transport has said.
 pub(crate) struct Driven {
     pub(crate) core: Connection,
+    /// The most that is received at once, in bytes.
+    most_at_once: u32,
     reads: ReadSize,
     pub(crate) budget: Budget,
     /// The transport's error that the core's loss stands for, if it is one of a transport.
@@ -57,7 +59,8 @@ pub(crate) enum Sent {
 impl Driven {
     pub(crate) fn new(core: Connection, options: &Options) -> Self {
         Self {
-            reads: ReadSize::up_to(options.size_of_reads()),
+            most_at_once: u32::try_from(options.size_of_reads()).unwrap_or(u32::MAX),
+            reads: ReadSize::default(),
             budget: Budget::new(),
             cause: None,
             is_offered: false,
@@ -233,12 +236,12 @@ impl Driven {
         if reader.capacity() == 0 {
             spare_block::lend(reader);
         }
-        let room = reader.input(self.reads.next as usize);
+        let room = reader.input(self.reads.room(self.most_at_once));
         let size = room.len();
         match io.poll_read(cx, room) {
             Poll::Ready(Ok(received)) => {
                 self.expects_input = received == size;
-                self.reads.adapt(received, size);
+                self.reads.adapt(received, size, self.most_at_once);
                 Poll::Ready(Ok(received))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -410,30 +413,28 @@ fn offer<T: Transport>(
 
 /// How much room the next receive is given: about what the peer sends at once.
 ///
-/// A block for it is made, and filled with zeros, each time that the peer has something to say again.
+/// It is filled with zeros each time that the peer has something to say again.
+#[derive(Default)]
 struct ReadSize {
-    next: u32,
-    most: u32,
+    doublings: u8,
 }
 
 impl ReadSize {
     /// Room for a first receive, and the least for any, in bytes.
     const LEAST: u32 = 1024;
 
-    fn up_to(most: usize) -> Self {
-        let most = u32::try_from(most).unwrap_or(u32::MAX);
-        Self {
-            next: Self::LEAST.min(most),
-            most,
-        }
+    fn room(&self, most: u32) -> usize {
+        let doubled = Self::LEAST.saturating_mul(1 << self.doublings);
+        doubled.min(most) as usize
     }
 
     /// Takes note of what was received in room for `size` bytes.
-    fn adapt(&mut self, received: usize, size: usize) {
-        if received == size {
-            self.next = self.next.saturating_mul(2).min(self.most);
-        } else if received < self.next as usize / 4 {
-            self.next = (self.next / 2).max(Self::LEAST).min(self.most);
+    fn adapt(&mut self, received: usize, size: usize, most: u32) {
+        let room = self.room(most);
+        if received == size && room < most as usize {
+            self.doublings += 1;
+        } else if received < room / 4 {
+            self.doublings = self.doublings.saturating_sub(1);
         }
     }
 }

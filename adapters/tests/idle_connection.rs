@@ -1,0 +1,165 @@
+//! What the heap holds for a connection with one owner that is idle, counted by the allocator itself.
+
+#![cfg(feature = "tokio")]
+
+use std::future::{Future, poll_fn};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream as TcpClient};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::atomic::{AtomicIsize, Ordering};
+use std::time::Duration;
+
+use plimsoll::Step;
+use plimsoll_io::tokio::Tokio;
+use plimsoll_io::{Connection, Error, Listener, Runtime, Server, ServerOptions, Sleep, Transport};
+use tokio::net::TcpStream;
+
+#[path = "../../tests/common/heap.rs"]
+mod heap;
+
+#[global_allocator]
+static ALLOCATOR: heap::Counting = heap::Counting;
+
+/// What tokio itself holds for connections: their tasks, and its part of their sockets.
+static TOKIOS: AtomicIsize = AtomicIsize::new(0);
+
+/// Tokio, which says what it holds.
+struct Counted;
+
+struct CountedListener(tokio::net::TcpListener);
+
+impl Listener for CountedListener {
+    type Transport = TcpStream;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        let mut accepted = pin!(Listener::accept(&self.0));
+        poll_fn(|cx| as_tokios(|| accepted.as_mut().poll(cx))).await
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        Listener::local_addr(&self.0)
+    }
+}
+
+fn as_tokios<V>(work: impl FnOnce() -> V) -> V {
+    let (value, heap) = heap::measure(work);
+    TOKIOS.fetch_add(heap.held, Ordering::Relaxed);
+    value
+}
+
+impl Runtime for Counted {
+    type Tcp = TcpStream;
+    type TcpListener = CountedListener;
+    #[cfg(unix)]
+    type Unix = <Tokio as Runtime>::Unix;
+    #[cfg(unix)]
+    type UnixListener = <Tokio as Runtime>::UnixListener;
+
+    fn resolve(
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static {
+        Tokio::resolve(host, port)
+    }
+
+    fn connect(
+        socket: std::net::TcpStream,
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<TcpStream>> + Send + 'static {
+        Tokio::connect(socket, address)
+    }
+
+    #[cfg(unix)]
+    fn connect_unix(path: &Path) -> impl Future<Output = io::Result<Self::Unix>> + Send + 'static {
+        Tokio::connect_unix(path)
+    }
+
+    fn tcp_listener(listener: std::net::TcpListener) -> io::Result<CountedListener> {
+        Tokio::tcp_listener(listener).map(CountedListener)
+    }
+
+    #[cfg(unix)]
+    fn unix_listener(listener: std::os::unix::net::UnixListener) -> io::Result<Self::UnixListener> {
+        Tokio::unix_listener(listener)
+    }
+
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        as_tokios(|| Tokio::spawn(task))
+    }
+
+    fn sleep(duration: Duration) -> Sleep {
+        Tokio::sleep(duration)
+    }
+}
+
+async fn echo<T: Transport>(mut connection: Connection<T>) -> Result<(), Error> {
+    while let Some(mut turn) = connection.turn().await {
+        let core = &mut *turn;
+        while let Step::Ready(line) = core.reader.read_line()? {
+            if line.is_empty() {
+                core.close();
+                break;
+            }
+            core.writer.write(&line)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sends a line, and waits for its reply, in other tasks' time.
+async fn exchange(client: &mut TcpClient) {
+    const LEN: usize = 3000;
+    let mut line = [b'x'; LEN];
+    line[LEN - 1] = b'\n';
+    client.write_all(&line).unwrap();
+    let (mut reply, mut received) = ([0; LEN], 0);
+    while received < LEN {
+        match client.read(&mut reply[received..]) {
+            Ok(count) => received += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::sleep(Duration::from_micros(100)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(reply == line);
+}
+
+/// A server's connection, its slot and its place in the registry, after it has carried a line in
+/// either direction: none of it is a buffer.
+#[tokio::test]
+async fn an_idle_connection_takes_at_most_512_bytes() {
+    const CONNECTIONS: usize = 400;
+    let options = ServerOptions::new();
+    let server = Server::<Counted>::start_connections(echo, &["127.0.0.1"], 0, &options).await;
+    let server = server.unwrap();
+    let address = server.local_addrs()[0];
+    let connect = || {
+        // Its heap is the system's.
+        let client = TcpClient::connect(address).unwrap();
+        client.set_nonblocking(true).unwrap();
+        client
+    };
+    // What a thread keeps for all its connections, and tokio for its tasks, is there from then on.
+    exchange(&mut connect()).await;
+    while server.connections() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (before, tokios) = (heap::held(), TOKIOS.load(Ordering::Relaxed));
+    let mut clients = Vec::with_capacity(CONNECTIONS);
+    let of_test = heap::held() - before;
+    for _ in 0..CONNECTIONS {
+        clients.push(connect());
+        exchange(clients.last_mut().unwrap()).await;
+    }
+    assert_eq!(server.connections(), CONNECTIONS);
+    let tokios = TOKIOS.load(Ordering::Relaxed) - tokios;
+    let held = heap::held() - before - of_test;
+    let each = (held - tokios) / CONNECTIONS as isize;
+    println!(
+        "an idle connection: {each} bytes, and {} of tokio's",
+        tokios / CONNECTIONS as isize
+    );
+    assert!(0 < each && each <= 512, "{each} bytes");
+}
