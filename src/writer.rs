@@ -660,7 +660,8 @@ impl Writer {
             count = count.saturating_sub(part.len());
             self.parts.pop_front();
         }
-        if count > 0 {
+        // A block that has left as a whole is freed below.
+        if count > 0 && self.pending > 0 {
             self.block.advance(count);
         }
         if self.parts.len() < self.parts.capacity() / SPARSE {
@@ -677,7 +678,9 @@ impl Writer {
     /// Takes note that less is pending. Frees memory when nothing is.
     fn note_removal(&mut self) {
         if self.pending == 0 {
-            self.parts = VecDeque::new();
+            if self.parts.capacity() > 0 {
+                self.parts = VecDeque::new();
+            }
             if self.is_lent {
                 empty(&mut self.block);
             } else {

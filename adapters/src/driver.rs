@@ -199,7 +199,11 @@ impl Driven {
         let on_wire = io.moves();
         let received = self.poll_read(io, &mut Context::from_waker(waker));
         self.note_wire(on_wire, io);
-        let result = ready!(received);
+        let Poll::Ready(result) = received else {
+            // The task waits, so others run anyway.
+            self.budget.renew();
+            return Poll::Pending;
+        };
         let was_lost = self.core.reader.connection_error();
         let was_flushed = self.core.writer.is_flushed();
         let (result, cause) = kinds(result);

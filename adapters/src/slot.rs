@@ -5,13 +5,15 @@
 //!
 //! | event | wakes |
 //! | --- | --- |
-//! | the transport is ready (the slot is its waker); after the poll, if it is out in one | owner, server |
+//! | the transport is ready (the slot is its waker); after the poll, if it is out in one | owner; server, if it has something to do |
 //! | a command was left, or carried out | owner, server |
 //! | the owner puts back, and output is left that the transport was not offered | server |
 //! | the server puts back, and the owner found something out | owner |
 //! | a party puts back, after a change that it [notifies](Guard::notify) of | the other |
 //! | the owner has closed the connection in a turn | server |
 //! | a party leaves, or takes the connection over | the other |
+//!
+//! A server that is in its poll is not woken: it looks after the poll, if there is something to see.
 //!
 //! The mutex guards moves of pointers and flags. Nothing else happens under it: no transport is
 //! polled, no waker is cloned, dropped or woken, no user's value is dropped. `tests/loom` runs this
