@@ -13,8 +13,9 @@ use crate::connection::Connection;
 /// In between it sends the pending output, and receives while the connection
 /// [wants to read](Connection::wants_read). A closure of the same shape is a protocol, too.
 ///
-/// `advance` should do all that it can: a driver calls it again only once something has moved. A
-/// read that returns `NeedInput` is the usual reason to return.
+/// `advance` should do all that it can, and not stop after one message: a driver calls it again only
+/// once something [has happened](Event::Moved). A read that returns `NeedInput` is the usual reason
+/// to return, and output that is full another.
 ///
 /// # Examples
 ///
@@ -77,9 +78,10 @@ where
 pub enum Event {
     /// The connection is established. The first event of each, and only once.
     Started,
-    /// Something has moved: bytes in either direction, or the end of one, in order or not.
+    /// Input has arrived, a direction has ended or was lost, or output that was full no longer is.
     ///
-    /// It may also come when nothing has.
+    /// It may also come when nothing has happened. It need not come when output has left: a protocol
+    /// that stops reading to let output leave waits until it was [full](crate::Writer::is_full).
     Moved,
     /// The time of the last [`Next::TurnWithin`] has passed, and nothing was received.
     TimedOut,
@@ -94,9 +96,9 @@ pub enum Event {
 #[non_exhaustive]
 #[must_use = "a driver does what it says"]
 pub enum Next {
-    /// For anything to move.
+    /// For anything [to happen](Event::Moved).
     Turn,
-    /// For anything to move, or for so long without a byte received: then
+    /// For anything to happen, or for so long without a byte received: then
     /// [`TimedOut`](Event::TimedOut) comes.
     TurnWithin(Duration),
     /// For TLS, after pending output is sent: then [`Secured`](Event::Secured) comes. Bytes that

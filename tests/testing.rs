@@ -12,7 +12,7 @@ use plimsoll::testing::{
 };
 use plimsoll::{
     Connection, ConnectionError, ConnectionState, Event, Next, Protocol, ReadError, Reader, Step,
-    TransportError, WriteError, WriterState,
+    TransportError, WaterMarks, WriteError, WriterState,
 };
 
 const ALL: [Call; 4] = [Call::Read, Call::Write, Call::Flush, Call::Shutdown];
@@ -1046,4 +1046,42 @@ fn a_run_in_which_only_time_can_pass_comes_to_its_end() {
     let mut peer = ScriptedPeer::new();
     drive(&mut Connection::new(), &mut peer, &mut protocol).unwrap();
     assert_eq!(events, [Event::Started, Event::Moved, Event::TimedOut]);
+}
+
+/// Replies to one line each time that it is called, though more may be there.
+fn one_reply(connection: &mut Connection, _: Event) -> Result<Next, ReadError> {
+    if let Step::Ready(line) = connection.reader.read_line()? {
+        if line.is_empty() {
+            return Ok(Next::Close);
+        }
+        let _ = connection.writer.write(&line);
+    }
+    Ok(Next::Turn)
+}
+
+/// In a server it would wait with a line unread, so the driver must show that.
+#[test]
+fn output_that_has_left_is_no_event() {
+    let mut peer = ScriptedPeer::new().sends(b"one\ntwo\nthree\n");
+    let mut connection = Connection::new();
+    let driven = Driver::default()
+        .run(&mut connection, &mut peer, &mut one_reply)
+        .unwrap();
+    assert_eq!(peer.received(), b"one\ntwo\n", "the input, and its end");
+    assert_ne!(driven.state, ConnectionState::Closed);
+    assert_eq!(connection.reader.buffered(), b"three\n");
+}
+
+#[test]
+fn room_in_output_that_was_full_is_an_event() {
+    let mut peer = ScriptedPeer::new().sends(b"one\ntwo\nthree\n");
+    let mut connection = Connection::new();
+    connection
+        .writer
+        .set_water_marks(WaterMarks::new(1, 0).unwrap());
+    let driven = Driver::default()
+        .run(&mut connection, &mut peer, &mut one_reply)
+        .unwrap();
+    assert_eq!(peer.received(), b"one\ntwo\nthree\n");
+    assert_eq!(driven.state, ConnectionState::Closed);
 }

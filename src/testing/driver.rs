@@ -108,7 +108,8 @@ impl Driver {
     /// decrypted; bytes that were received and not read would be an invalid handshake, so that the
     /// connection is [lost](ConnectionError::Transport).
     ///
-    /// A protocol that writes at every event never waits, and so is never done.
+    /// As in a server, output that has left is no event, unless the output was full. A protocol that
+    /// fills it at every event never waits, and so is never done.
     ///
     /// # Errors
     ///
@@ -128,7 +129,7 @@ impl Driver {
             if next == Next::Close {
                 connection.close();
             }
-            let has_sent = send(connection, peer);
+            let has_news = sends_news(connection, peer);
             event = match next {
                 Next::Close => {
                     // What is left to send is retried as long as the script holds it up.
@@ -151,8 +152,7 @@ impl Driver {
                         Event::Moved
                     }
                 }
-                // There is room now for more output.
-                _ if has_sent => Event::Moved,
+                _ if has_news => Event::Moved,
                 _ => {
                     let number = waits;
                     waits = waits.saturating_add(1);
@@ -200,7 +200,7 @@ impl Driver {
             if peer.end_silence() {
                 return Some(timed_out);
             }
-            if send(connection, peer) {
+            if sends_news(connection, peer) {
                 return Some(Event::Moved);
             }
         }
@@ -215,6 +215,19 @@ impl Default for Driver {
             shuts_down_at: None,
         }
     }
+}
+
+/// Sends, and returns whether the protocol has to be called for it: there is room in output that was
+/// full, or the write side has ended or was lost. That output has left is no reason.
+fn sends_news(connection: &mut Connection, peer: &mut ScriptedPeer) -> bool {
+    let stage = |connection: &Connection| {
+        let writer = &connection.writer;
+        (writer.state(), writer.connection_error())
+    };
+    let (was_full, before) = (connection.writer.is_full(), stage(connection));
+    send(connection, peer);
+    let has_room = was_full && !connection.writer.is_full();
+    has_room || before != stage(connection)
 }
 
 /// Makes calls to send, until nothing is left or one would block. Returns whether anything moved.
