@@ -128,38 +128,44 @@ async fn exchange(client: &mut TcpClient) {
 
 /// A server's connection, its slot and its place in the registry, after it has carried a line in
 /// either direction: none of it is a buffer.
-#[tokio::test]
-async fn an_idle_connection_takes_at_most_512_bytes() {
+#[test]
+fn an_idle_connection_takes_at_most_512_bytes() {
     const CONNECTIONS: usize = 400;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut clients = Vec::with_capacity(CONNECTIONS);
     let options = ServerOptions::new();
-    let server = Server::<Counted>::start_connections(echo, &["127.0.0.1"], 0, &options).await;
-    let server = server.unwrap();
-    let address = server.local_addrs()[0];
+    let server = Server::<Counted>::start_connections(echo, &["127.0.0.1"], 0, &options);
+    let server = runtime.block_on(server).unwrap();
     let connect = || {
         // Its heap is the system's.
-        let client = TcpClient::connect(address).unwrap();
+        let client = TcpClient::connect(server.local_addrs()[0]).unwrap();
         client.set_nonblocking(true).unwrap();
         client
     };
     // What a thread keeps for all its connections, and tokio for its tasks, is there from then on.
-    exchange(&mut connect()).await;
-    while server.connections() > 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    let (before, tokios) = (heap::held(), TOKIOS.load(Ordering::Relaxed));
-    let mut clients = Vec::with_capacity(CONNECTIONS);
-    let of_test = heap::held() - before;
-    for _ in 0..CONNECTIONS {
-        clients.push(connect());
-        exchange(clients.last_mut().unwrap()).await;
-    }
+    runtime.block_on(async {
+        exchange(&mut connect()).await;
+        while server.connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let tokios = TOKIOS.load(Ordering::Relaxed);
+    let ((), heap) = heap::measure(|| {
+        runtime.block_on(async {
+            for _ in 0..CONNECTIONS {
+                let mut client = connect();
+                exchange(&mut client).await;
+                clients.push(client);
+            }
+        });
+    });
     assert_eq!(server.connections(), CONNECTIONS);
     let tokios = TOKIOS.load(Ordering::Relaxed) - tokios;
-    let held = heap::held() - before - of_test;
-    let each = (held - tokios) / CONNECTIONS as isize;
-    println!(
-        "an idle connection: {each} bytes, and {} of tokio's",
-        tokios / CONNECTIONS as isize
-    );
+    let each = (heap.held - tokios) / CONNECTIONS as isize;
+    let of_tokio = tokios / CONNECTIONS as isize;
+    println!("an idle connection: {each} bytes, and {of_tokio} of tokio's");
     assert!(0 < each && each <= 512, "{each} bytes");
 }

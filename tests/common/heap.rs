@@ -47,11 +47,6 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// How many bytes this thread holds.
-pub fn held() -> isize {
-    HEAP.get().held
-}
-
 /// What `work` did to the heap: what it left there, the peak above the start, and how often it asked.
 pub fn measure<T>(work: impl FnOnce() -> T) -> (T, Heap) {
     let before = HEAP.get();
