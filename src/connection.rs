@@ -214,8 +214,8 @@ impl Connection {
     ///
     /// What zero means after a failed send, the [table](Self#ends-and-losses) says. A failure is a
     /// loss of the connection: buffered bytes can still be read, and pending output is discarded.
-    /// Each half keeps its first loss, and after `Closed` there is none. More bytes than there was room for
-    /// are a failure of the transport.
+    /// Each half keeps its first loss, and after `Closed` there is none. More bytes than there was
+    /// room for are a failure of the transport.
     ///
     /// # Panics
     ///
@@ -255,8 +255,8 @@ impl Connection {
     ///
     /// What is buffered can still be read, after it reads fail, and so do writes. The first loss
     /// counts, also if only one half was told of it, unless that was
-    /// [`NotConnected`](ConnectionError::NotConnected), which is no cause; after a clean end of both
-    /// streams there is none.
+    /// [`NotConnected`](ConnectionError::NotConnected), which is no cause; after a clean end of
+    /// both streams there is none.
     #[doc(alias = "connection_lost")]
     pub fn lost(&mut self, error: ConnectionError) {
         if self.state() == ConnectionState::Closed {

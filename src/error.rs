@@ -38,8 +38,8 @@ pub enum ReadError {
         ///
         /// These may be taken, and the separator is still found after them. (Of several separators
         /// that is true of the shortest. With [`STRICT_CRLF`](crate::Separator::STRICT_CRLF) a line
-        /// break that stands alone counts as one. From [`read_with`](crate::Reader::read_with) it is
-        /// all that is buffered.) The one number in a result that depends on packet boundaries,
+        /// break that stands alone counts as one. From [`read_with`](crate::Reader::read_with) it
+        /// is all that is buffered.) The one number in a result that depends on packet boundaries,
         /// because the error does not wait for more.
         consumed: usize,
     },
@@ -119,16 +119,16 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Returns `true` if the stream ended in order, and no byte of what was to be read or skipped had
-    /// arrived.
+    /// Returns `true` if the stream ended in order, and no byte of what was to be read or skipped
+    /// had arrived.
     ///
     /// A frame that is read in two steps, its head and then its body, can end between the two,
     /// where this is `true` as well. Read it in one: by
     /// [`read_length_prefixed`](crate::Reader::read_length_prefixed), or by a function for
     /// [`read_with`](crate::Reader::read_with) that looks at the head by
     /// [`peek`](crate::Reader::peek) or [`peek_until`](crate::Reader::peek_until) before it takes
-    /// the whole. Of a frame that was too long, and that a cancelled [skip](crate::Reader::skip_until)
-    /// discards, nothing counts as arrived.
+    /// the whole. Of a frame that was too long, and that a cancelled
+    /// [skip](crate::Reader::skip_until) discards, nothing counts as arrived.
     pub const fn is_clean_end(&self) -> bool {
         matches!(
             self,

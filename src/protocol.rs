@@ -13,9 +13,9 @@ use crate::connection::Connection;
 /// In between it sends the pending output, and receives while the connection
 /// [wants to read](Connection::wants_read). A closure of the same shape is a protocol, too.
 ///
-/// `advance` should do all that it can, and not stop after one message: a driver calls it again only
-/// once something [has happened](Event::Moved). A read that returns `NeedInput` is the usual reason
-/// to return, and output that is full another.
+/// `advance` should do all that it can, and not stop after one message: a driver calls it again
+/// only once something [has happened](Event::Moved). A read that returns `NeedInput` is the usual
+/// reason to return, and output that is full another.
 ///
 /// # Examples
 ///
@@ -80,8 +80,9 @@ pub enum Event {
     Started,
     /// Input has arrived, a direction has ended or was lost, or output that was full no longer is.
     ///
-    /// It may also come when nothing has happened. It need not come when output has left: a protocol
-    /// that stops reading to let output leave waits until it was [full](crate::Writer::is_full).
+    /// It may also come when nothing has happened. It need not come when output has left: a
+    /// protocol that stops reading to let output leave waits until it was
+    /// [full](crate::Writer::is_full).
     Moved,
     /// The time of the last [`Next::TurnWithin`] has passed, and nothing was received.
     TimedOut,

@@ -7,9 +7,9 @@
 //!
 //! What a read returns, errors included, depends on the bytes alone, never on packet boundaries.
 //! Four things do depend on them: how much [`Reader::read`] takes, which is what is there, the
-//! number of bytes that an overrun reports, when a `\r` at the end of what is there turns out to be a
-//! [universal newline](Separator::UNIVERSAL_NEWLINE), and what a function of the caller's makes of
-//! more than twice the limit that it [sees buffered](Reader::read_with).
+//! number of bytes that an overrun reports, when a `\r` at the end of what is there turns out to be
+//! a [universal newline](Separator::UNIVERSAL_NEWLINE), and what a function of the caller's makes
+//! of more than twice the limit that it [sees buffered](Reader::read_with).
 //!
 //! Semantics follow `asyncio.StreamReader` of CPython 3.13; each method says where it departs.
 
@@ -75,9 +75,9 @@ use crate::step::{Progress, Step};
 ///
 /// Reading pauses above twice the limit. A driver that reads only while
 /// [`wants_read`](Self::wants_read) holds, at most R bytes at once, makes the reader hold at most M
-/// plus R bytes, capacity counted, where M is twice the limit, or the limit and the longest separator
-/// if that is more, and R counts as an eighth of M if it is less: with less room than that, the
-/// reader would be busy making room. A read by count that
+/// plus R bytes, capacity counted, where M is twice the limit, or the limit and the longest
+/// separator if that is more, and R counts as an eighth of M if it is less: with less room than
+/// that, the reader would be busy making room. A read by count that
 /// waits, or one [to the end](Self::read_to_end), raises M to what it asks for, and only as these
 /// bytes arrive; [`set_max_read_exact`](Self::set_max_read_exact) bounds what may be asked for by
 /// count. If such a read is cancelled, the memory is held until as much was read as is left. While
@@ -373,8 +373,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// The block, if bytes are held, or another block is on loan. The reader then goes on in its own
-    /// memory: a driver receives into the block itself and [feeds](Self::feed) what came.
+    /// The block, if bytes are held, or another block is on loan. The reader then goes on in its
+    /// own memory: a driver receives into the block itself and [feeds](Self::feed) what came.
     ///
     /// # Examples
     ///
@@ -710,17 +710,18 @@ impl Reader {
     /// It is called again, from its beginning, each time that more input has arrived, so it should
     /// look at what it needs and take it all at the end: what it has taken before it needs more
     /// input is gone if the read is cancelled. With the feature `testing` that panics. A skip that
-    /// waits is no such thing, but it has to come last: what follows it, in the same function, finds
-    /// it finished or not as packets have it. A `T` that borrows from the reader cannot be returned;
-    /// for frames there is [`read_frame_with`](Self::read_frame_with).
+    /// waits is no such thing, but it has to come last: what follows it, in the same function,
+    /// finds it finished or not as packets have it. A `T` that borrows from the reader cannot be
+    /// returned; for frames there is [`read_frame_with`](Self::read_frame_with).
     ///
     /// # Errors
     ///
     /// Those of `read`. If it needs input where none can come, so that waiting would never end:
     ///
-    /// - [`ReadError::LimitOverrun`] while more than twice the limit is buffered, and `read` made no
-    ///   read of this reader wait for more. So a function that looks at [`buffered`](Self::buffered)
-    ///   alone can rely on seeing that much, and sees more only where more came at once.
+    /// - [`ReadError::LimitOverrun`] while more than twice the limit is buffered, and `read` made
+    ///   no read of this reader wait for more. So a function that looks at
+    ///   [`buffered`](Self::buffered) alone can rely on seeing that much, and sees more only where
+    ///   more came at once.
     /// - [`ReadError::Incomplete`], [`ReadError::ConnectionLost`], after the end of the stream.
     ///
     /// # Panics

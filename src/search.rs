@@ -136,7 +136,8 @@ impl Searches {
             } else if ends_at > end || len == separator_len {
                 continue;
             }
-            // Where two end together, the longer names the separator, and it comes later in the set.
+            // Where two end together, the longer names the separator, and it comes later in the
+            // set.
             (separator_len, index) = (len, member.index);
         }
         (end != usize::MAX).then_some(Match {

@@ -386,9 +386,9 @@ impl Writer {
 
     /// Records the result of a call that [`next_send`](Self::next_send) asked for, of a driver that
     /// keeps the halves of a connection in two places.
-    /// [`Connection::on_send`](crate::Connection::on_send) has the rules. Only one needs both halves: a
-    /// shutdown that is [not connected](ConnectionError::NotConnected), after the peer's stream has
-    /// ended, is done, and to be recorded as `Ok`.
+    /// [`Connection::on_send`](crate::Connection::on_send) has the rules. Only one needs both
+    /// halves: a shutdown that is [not connected](ConnectionError::NotConnected), after the peer's
+    /// stream has ended, is done, and to be recorded as `Ok`.
     pub fn on_send(
         &mut self,
         action: SendAction,
@@ -471,7 +471,8 @@ impl Writer {
     /// Shows the pending bytes, as a [`Buf`] to send from; advancing it says what was sent.
     ///
     /// What it was advanced by, as by a `write_buf` of the transport, is sent, and
-    /// [`on_send`](Self::on_send) of that write removes nothing more. With the feature `std`, its `chunks_vectored` shows as many of them as there are slices for.
+    /// [`on_send`](Self::on_send) of that write removes nothing more. With the feature `std`, its
+    /// `chunks_vectored` shows as many of them as there are slices for.
     pub fn output(&mut self) -> Output<'_> {
         self.is_advanced = false;
         Output { writer: self }

@@ -28,8 +28,8 @@ pub const DEFAULT_CLOSE_TIMEOUT: Duration = crate::stream::CLOSE_WITHIN;
 /// A [connection of the core](plimsoll::Connection), and the transport that moves its bytes.
 ///
 /// [`turn`](Self::turn) is the loop of a protocol: it sends pending output, receives, and lends the
-/// core. [`read_with`](Self::read_with) and [`write_with`](Self::write_with) run a function over one
-/// half. Sizes are in bytes.
+/// core. [`read_with`](Self::read_with) and [`write_with`](Self::write_with) run a function over
+/// one half. Sizes are in bytes.
 ///
 /// Bytes move in [`turn`](Self::turn), [`read_with`](Self::read_with), [`drain`](Self::drain),
 /// [`flush`](Self::flush), [`ready`](Self::ready), [`finish`](Self::finish) and
@@ -41,8 +41,8 @@ pub const DEFAULT_CLOSE_TIMEOUT: Duration = crate::stream::CLOSE_WITHIN;
 /// # Cancel safety
 ///
 /// Every future may be dropped while it waits. Nothing received or written is lost, and an end that
-/// was asked for stays asked for. Of a `read_with`, this holds as far as its function takes nothing before it needs
-/// more input. Two reads in a row are not one read: dropped between a head and its
+/// was asked for stays asked for. Of a `read_with`, this holds as far as its function takes nothing
+/// before it needs more input. Two reads in a row are not one read: dropped between a head and its
 /// body, both in one function are.
 ///
 /// # Examples
@@ -83,7 +83,8 @@ pub const DEFAULT_CLOSE_TIMEOUT: Duration = crate::stream::CLOSE_WITHIN;
 /// ```
 pub struct Connection<T: Transport> {
     slot: Arc<Slot<Driven, Layered<T>>>,
-    /// The transport's, which is the slot. Made once, so that a transport can tell that it is the same.
+    /// The transport's, which is the slot. Made once, so that a transport can tell that it is the
+    /// same.
     waker: Waker,
     pub(crate) make_layer: Option<MakeLayer>,
 }
@@ -162,11 +163,11 @@ impl<T: Transport> Connection<T> {
 
     /// Sends pending output, waits until something has happened, and lends the core.
     ///
-    /// What happens is input, the end or the loss of a direction, output that is no longer full after a
-    /// turn that left it full, and a shutdown of the server. That output has left is no such thing.
-    /// A turn should read all that it can: input that it leaves unread does not make the next one
-    /// ready. `None` once nothing can happen any more: both directions have ended, or the connection
-    /// was lost, and a turn has shown it.
+    /// What happens is input, the end or the loss of a direction, output that is no longer full
+    /// after a turn that left it full, and a shutdown of the server. That output has left is no
+    /// such thing. A turn should read all that it can: input that it leaves unread does not make
+    /// the next one ready. `None` once nothing can happen any more: both directions have ended, or
+    /// the connection was lost, and a turn has shown it.
     ///
     /// Cancel-safe.
     pub async fn turn(&mut self) -> Option<Turn<'_, T>> {
@@ -237,8 +238,8 @@ impl<T: Transport> Connection<T> {
     /// Writes by a function over the writer. What it queues is sent by the next call that moves
     /// bytes.
     ///
-    /// It does not wait. While a server sends for the connection in another thread, it blocks for as
-    /// long as that call of the system lasts.
+    /// It does not wait. While a server sends for the connection in another thread, it blocks for
+    /// as long as that call of the system lasts.
     ///
     /// # Errors
     ///
@@ -258,8 +259,8 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Sends pending output until no more is pending than the low water mark, which is zero by
-    /// default. Receives meanwhile, as long as the limits allow: two peers that both only drain come
-    /// to their ends.
+    /// default. Receives meanwhile, as long as the limits allow: two peers that both only drain
+    /// come to their ends.
     ///
     /// Cancel-safe.
     ///
@@ -391,14 +392,14 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Aborts the connection immediately: pending output is discarded, and the peer sees that the
-    /// connection did not end cleanly, where the transport can show that. Buffered input can still be
-    /// read.
+    /// connection did not end cleanly, where the transport can show that. Buffered input can still
+    /// be read.
     pub fn abort(&mut self) {
         self.slot.command(Command::Abort(ConnectionError::Aborted));
     }
 
-    /// Puts a layer over the transport, after all pending output was sent. It gets the input that is
-    /// unread. [`open`](Self::open) waits for its handshake.
+    /// Puts a layer over the transport, after all pending output was sent. It gets the input that
+    /// is unread. [`open`](Self::open) waits for its handshake.
     ///
     /// Cancel-safe.
     ///
@@ -440,8 +441,8 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`] if the transport is gone: the connection was aborted, lost, or closed. Buffered
-    /// input is gone with it; read it before.
+    /// [`Error::Lost`] if the transport is gone: the connection was aborted, lost, or closed.
+    /// Buffered input is gone with it; read it before.
     pub fn into_parts(mut self) -> Result<Parts<T>, Error> {
         let lost = self.lost();
         let Some((driven, io)) = self.slot.take_over() else {
@@ -587,7 +588,8 @@ fn poll_move<T: Transport>(
             Poll::Ready(true) if is_done(driven) => return Poll::Ready(Moved::Done),
             Poll::Ready(true) => {}
             Poll::Ready(false) => return Poll::Ready(Moved::TimedOut),
-            // A layer may have to reply to what it has received; otherwise there is nothing new to send.
+            // A layer may have to reply to what it has received; otherwise there is nothing new to
+            // send.
             Poll::Pending if io.holds_back() => {
                 return match driven.poll_send(io, waker, cx) {
                     _ if is_done(driven) => Poll::Ready(Moved::Done),
@@ -600,7 +602,8 @@ fn poll_move<T: Transport>(
     }
 }
 
-/// Sends everything, and discards input while it waits: the peer may have to be read before it reads.
+/// Sends everything, and discards input while it waits: the peer may have to be read before it
+/// reads.
 pub(crate) fn poll_send_and_discard<T: Transport>(
     guard: &mut Guard<'_, Driven, Layered<T>>,
     waker: &Waker,

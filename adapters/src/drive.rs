@@ -10,9 +10,11 @@ use crate::options::Options;
 use crate::shared::{BeforeRead, Shared};
 use crate::transport::{ReadHalf, Transport};
 
-/// How much a stream does without waiting before it lets other tasks have their turn: an answer counts one.
+/// How much a stream does without waiting before it lets other tasks have their turn: an answer
+/// counts one.
 ///
-/// Where several streams have input, each keeps a block of it until it is through: a turn should last for a block.
+/// Where several streams have input, each keeps a block of it until it is through: a turn should
+/// last for a block.
 pub(crate) const TURN: u16 = 1024;
 
 /// What a call of the system counts.
@@ -33,7 +35,8 @@ pub(crate) struct Receiver<R> {
 
 /// How much room the next receive is given: about what the peer sends at once.
 ///
-/// A block for it is made, and filled with zeros, each time that the peer has something to say again.
+/// A block for it is made, and filled with zeros, each time that the peer has something to say
+/// again.
 struct ReadSize {
     next: usize,
     most: usize,
@@ -72,7 +75,8 @@ impl<R: ReadHalf> Receiver<R> {
         }
     }
 
-    /// Asks the reader for an answer that needs no input, as long as other tasks need not have their turn.
+    /// Asks the reader for an answer that needs no input, as long as other tasks need not have
+    /// their turn.
     #[inline]
     pub(crate) fn answer_at_hand<A>(
         &mut self,
@@ -148,7 +152,8 @@ impl<R: ReadHalf> Receiver<R> {
             },
             received => (received, None),
         };
-        // Another thread may have given the connection up meanwhile, and that may be why this has ended.
+        // Another thread may have given the connection up meanwhile, and that may be why this has
+        // ended.
         if let (Poll::Ready(Ok(0) | Err(_)), Some(given_up)) = (&received, shared.given_up()) {
             self.lose(given_up);
             return Poll::Ready(());

@@ -1,4 +1,5 @@
-//! What can go wrong over a transport: what the core reports, and the operating system's cause of a loss.
+//! What can go wrong over a transport: what the core reports, and the operating system's cause of a
+//! loss.
 
 use std::fmt;
 use std::io;
@@ -9,11 +10,11 @@ use plimsoll::{ConnectionError, ReadError, TransportError, WriteError};
 
 /// Why an operation of a stream failed. (asyncio has an exception for each.)
 ///
-/// Errors are sticky where the connection is gone: asked again, an operation fails again. None holds a
-/// byte of what the peer sent. As an [`io::Error`] it keeps the kind of the system's error, or has the
-/// kind that fits best, and holds this one. Of the two with the kind `TimedOut`, [`TimedOut`](Self::TimedOut)
-/// may be asked again, and a [`Lost`](Self::Lost) is for good: `io::Error::get_ref` and a downcast to this type
-/// tell them apart.
+/// Errors are sticky where the connection is gone: asked again, an operation fails again. None
+/// holds a byte of what the peer sent. As an [`io::Error`] it keeps the kind of the system's error,
+/// or has the kind that fits best, and holds this one. Of the two with the kind `TimedOut`,
+/// [`TimedOut`](Self::TimedOut) may be asked again, and a [`Lost`](Self::Lost) is for good:
+/// `io::Error::get_ref` and a downcast to this type tell them apart.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -21,16 +22,16 @@ pub enum Error {
     /// (asyncio's `IncompleteReadError`, `LimitOverrunError`, and `readline`'s `ValueError`.)
     #[error(transparent)]
     Read(ReadError),
-    /// A write was refused, and nothing of it was queued. What was pending stays pending. (asyncio's
-    /// `RuntimeError` after `write_eof`; otherwise it drops or queues such a write.)
+    /// A write was refused, and nothing of it was queued. What was pending stays pending.
+    /// (asyncio's `RuntimeError` after `write_eof`; otherwise it drops or queues such a write.)
     #[error(transparent)]
     Write(WriteError),
     /// The connection was lost: what was pending is gone, and what is buffered can still be read.
     /// (asyncio's `ConnectionResetError`, and other errors of the system.)
     #[error(transparent)]
     Lost(#[from] Lost),
-    /// A call of a blocking stream took longer than its timeout. The connection goes on, and no byte is
-    /// lost: the call may be made again.
+    /// A call of a blocking stream took longer than its timeout. The connection goes on, and no
+    /// byte is lost: the call may be made again.
     #[error("timed out")]
     TimedOut,
 }
@@ -62,8 +63,8 @@ impl From<WriteError> for Error {
 pub struct Lost {
     /// What kind of loss it was.
     pub loss: ConnectionError,
-    /// The transport's error. `None` where this side gave the connection up: it aborted, or a close took
-    /// too long.
+    /// The transport's error. `None` where this side gave the connection up: it aborted, or a close
+    /// took too long.
     pub cause: Option<Arc<io::Error>>,
 }
 
@@ -83,7 +84,8 @@ impl std::error::Error for Lost {
     }
 }
 
-/// What went wrong in a server, which goes on. See [`ServerOptions::on_error`](crate::ServerOptions::on_error).
+/// What went wrong in a server, which goes on. See
+/// [`ServerOptions::on_error`](crate::ServerOptions::on_error).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
@@ -98,7 +100,8 @@ pub enum ServerError {
     #[error("the handler{} failed: {error}", For(.peer))]
     #[non_exhaustive]
     Failed {
-        /// The peer's address when it was accepted. `None` where it has none, as over a Unix socket.
+        /// The peer's address when it was accepted. `None` where it has none, as over a Unix
+        /// socket.
         peer: Option<SocketAddr>,
         /// What the handler returned.
         error: Box<dyn std::error::Error + Send + Sync>,
@@ -110,8 +113,8 @@ pub enum ServerError {
         /// As in [`Failed`](Self::Failed).
         peer: Option<SocketAddr>,
     },
-    /// A handler returned no error, but something that it had written could not be sent: the peer was gone,
-    /// or took too long, or the connection was aborted before everything had left.
+    /// A handler returned no error, but something that it had written could not be sent: the peer
+    /// was gone, or took too long, or the connection was aborted before everything had left.
     #[error("what the handler{} wrote was not sent: {lost}", For(.peer))]
     #[non_exhaustive]
     Unsent {
@@ -169,7 +172,8 @@ struct Cannot {
     error: io::Error,
 }
 
-/// Adds to an error of the system what could not be done. It keeps its kind, and is the new one's source.
+/// Adds to an error of the system what could not be done. It keeps its kind, and is the new one's
+/// source.
 pub(crate) fn cannot(what: fmt::Arguments<'_>, error: io::Error) -> io::Error {
     let what = what.to_string();
     io::Error::new(error.kind(), Cannot { what, error })

@@ -17,15 +17,15 @@ macro_rules! face {
         pub type UnixWriter = crate::StreamWriter<<$runtime as Runtime>::Unix>;
 
         /// Opens a connection to the first address of `host` that accepts one, with the default
-        /// [`ConnectOptions`](crate::ConnectOptions). See [`open_connection`](crate::open_connection), also
-        /// for panics.
+        /// [`ConnectOptions`](crate::ConnectOptions). See
+        /// [`open_connection`](crate::open_connection), also for panics.
         ///
         /// (As asyncio's, with Happy Eyeballs.)
         ///
         /// # Errors
         ///
-        /// [`ConnectError`](crate::ConnectError), which names every address that was tried. No socket is
-        /// left.
+        /// [`ConnectError`](crate::ConnectError), which names every address that was tried. No
+        /// socket is left.
         ///
         /// # Cancel safety
         ///
@@ -37,14 +37,14 @@ macro_rules! face {
             open_connection_with(host, port, &crate::ConnectOptions::new()).await
         }
 
-        /// Opens a connection to the first address of `host` that accepts one, as `options` say. See
-        /// [`open_connection`](crate::open_connection), also for panics. (asyncio's has them as
+        /// Opens a connection to the first address of `host` that accepts one, as `options` say.
+        /// See [`open_connection`](crate::open_connection), also for panics. (asyncio's has them as
         /// arguments.)
         ///
         /// # Errors
         ///
-        /// [`ConnectError`](crate::ConnectError), which names every address that was tried. No socket is
-        /// left.
+        /// [`ConnectError`](crate::ConnectError), which names every address that was tried. No
+        /// socket is left.
         ///
         /// # Cancel safety
         ///
@@ -58,16 +58,16 @@ macro_rules! face {
         }
 
         /// Starts a server on every address of `host`, with the default
-        /// [`ServerOptions`](crate::ServerOptions). An empty host stands for all interfaces, a `port` of
-        /// zero for one that the system chooses. See [`Server::start`](crate::Server::start), also for
-        /// panics.
+        /// [`ServerOptions`](crate::ServerOptions). An empty host stands for all interfaces, a
+        /// `port` of zero for one that the system chooses. See
+        /// [`Server::start`](crate::Server::start), also for panics.
         ///
         /// (As asyncio's, but that the end of a handler closes its connection.)
         ///
         /// # Errors
         ///
-        /// Where the host does not resolve, or an address cannot be listened on; the error names it. Where
-        /// no task can be started to accept. Nothing is listened on then.
+        /// Where the host does not resolve, or an address cannot be listened on; the error names
+        /// it. Where no task can be started to accept. Nothing is listened on then.
         ///
         /// # Cancel safety
         ///
@@ -85,7 +85,8 @@ macro_rules! face {
         }
 
         /// Starts a server on every address of several hosts, as `options` say. See
-        /// [`Server::start`](crate::Server::start), also for panics. (asyncio's has them as arguments.)
+        /// [`Server::start`](crate::Server::start), also for panics. (asyncio's has them as
+        /// arguments.)
         ///
         /// # Errors
         ///
@@ -107,13 +108,14 @@ macro_rules! face {
             Server::start(handler, hosts, port, options).await
         }
 
-        /// Opens a connection to a Unix socket, with the default [`Options`](crate::Options). (As asyncio's.)
+        /// Opens a connection to a Unix socket, with the default [`Options`](crate::Options). (As
+        /// asyncio's.)
         ///
         /// # Errors
         ///
-        /// Those of the system, with the path; the system's own is the source. No socket is left. Where too
-        /// many connections wait to be accepted it fails at once: on Linux with the kind `WouldBlock`, as
-        /// asyncio's `BlockingIOError`, elsewhere with `ConnectionRefused`.
+        /// Those of the system, with the path; the system's own is the source. No socket is left.
+        /// Where too many connections wait to be accepted it fails at once: on Linux with the kind
+        /// `WouldBlock`, as asyncio's `BlockingIOError`, elsewhere with `ConnectionRefused`.
         ///
         /// # Cancel safety
         ///
@@ -125,7 +127,8 @@ macro_rules! face {
             open_unix_connection_with(path, &crate::Options::new()).await
         }
 
-        /// Opens a connection to a Unix socket, with the limits in `options`. (asyncio's has `limit`.)
+        /// Opens a connection to a Unix socket, with the limits in `options`. (asyncio's has
+        /// `limit`.)
         ///
         /// # Errors
         ///
@@ -142,8 +145,8 @@ macro_rules! face {
             crate::connect::open_unix_connection::<$runtime>(path.as_ref(), options).await
         }
 
-        /// Starts a server on a Unix socket, whose file it makes, and removes when it is closed, with the
-        /// default [`ServerOptions`](crate::ServerOptions). See
+        /// Starts a server on a Unix socket, whose file it makes, and removes when it is closed,
+        /// with the default [`ServerOptions`](crate::ServerOptions). See
         /// [`Server::start_unix`](crate::Server::start_unix), also for panics.
         ///
         /// (As asyncio's, but that it removes no socket that is there already.)

@@ -1,7 +1,9 @@
-//! A value that is changed in a moment under a mutex, and taken away by whoever needs it for longer.
+//! A value that is changed in a moment under a mutex, and taken away by whoever needs it for
+//! longer.
 //!
-//! So nobody holds the mutex for long, and the one side that must not wait for whoever has taken the
-//! value locks it all the same: it leaves word, and is told when the value is worth another look.
+//! So nobody holds the mutex for long, and the one side that must not wait for whoever has taken
+//! the value locks it all the same: it leaves word, and is told when the value is worth another
+//! look.
 //!
 //! `tests/loom` runs it through the interleavings of its threads.
 

@@ -1,11 +1,12 @@
 //! asyncio's face over plimsoll: streams and servers, the same on every runtime.
 //!
-//! [`StreamReader`] and [`StreamWriter`] work over any [`Transport`]. The modules `tokio`, `async_std`,
-//! `smol` and `blocking`, each behind the feature of its name, none of which is on by default, bring the
-//! sockets of a runtime. async-std is discontinued (RUSTSEC-2025-0052); smol is its successor.
+//! [`StreamReader`] and [`StreamWriter`] work over any [`Transport`]. The modules `tokio`,
+//! `async_std`, `smol` and `blocking`, each behind the feature of its name, none of which is on by
+//! default, bring the sockets of a runtime. async-std is discontinued (RUSTSEC-2025-0052); smol is
+//! its successor.
 //!
-//! Bytes move in `drain`, `flush`, `finish`, `close`, in reads that have to wait, which first send what
-//! was written, and when a server's handler ends. Nothing else runs behind the caller's back.
+//! Bytes move in `drain`, `flush`, `finish`, `close`, in reads that have to wait, which first send
+//! what was written, and when a server's handler ends. Nothing else runs behind the caller's back.
 //!
 //! There are three ways to write a connection:
 //!
@@ -52,8 +53,8 @@
 //! # #[cfg(not(feature = "tokio"))] fn main() {}
 //! ```
 //!
-//! The modules bear the names of crates, so `use plimsoll_io::*` makes `tokio` and `smol` ambiguous: name what
-//! you use, or import a runtime's module by `use plimsoll_io::tokio::*`.
+//! The modules bear the names of crates, so `use plimsoll_io::*` makes `tokio` and `smol`
+//! ambiguous: name what you use, or import a runtime's module by `use plimsoll_io::tokio::*`.
 //!
 //! # asyncio's names
 //!

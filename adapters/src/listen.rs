@@ -1,4 +1,5 @@
-//! Listening by name: resolves, binds every address, and knows the file of a Unix socket as its own.
+//! Listening by name: resolves, binds every address, and knows the file of a Unix socket as its
+//! own.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,7 +1,7 @@
 //! A connection within the process: two pipes of bounded size, for tests, on any runtime or none.
 //!
-//! It behaves as a socket does: a full pipe makes the writer wait, the end of the stream goes one way,
-//! a half that is dropped shows on the other side, and only the last waker is remembered.
+//! It behaves as a socket does: a full pipe makes the writer wait, the end of the stream goes one
+//! way, a half that is dropped shows on the other side, and only the last waker is remembered.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -11,20 +11,21 @@ use std::task::{Context, Poll, Waker};
 use crate::stream::Stream;
 use crate::transport::{ReadHalf, Transport, WriteHalf};
 
-/// One end of a connection in memory. Dropping it ends it: the other end reads what is on its way, then the
-/// end of the stream, and its writes fail. (asyncio has none.)
+/// One end of a connection in memory. Dropping it ends it: the other end reads what is on its way,
+/// then the end of the stream, and its writes fail. (asyncio has none.)
 #[derive(Debug)]
 pub struct Memory {
     read: MemoryRead,
     write: MemoryWrite,
 }
 
-/// The side of a [`Memory`] that bytes come out of. Once it is dropped, the other end's writes fail.
+/// The side of a [`Memory`] that bytes come out of. Once it is dropped, the other end's writes
+/// fail.
 #[derive(Debug)]
 pub struct MemoryRead(Arc<Mutex<Pipe>>);
 
-/// The side of a [`Memory`] that bytes go into. Once it is dropped, the other end's reads come to the end of
-/// the stream, behind what is on its way; after an abort to a reset, at once.
+/// The side of a [`Memory`] that bytes go into. Once it is dropped, the other end's reads come to
+/// the end of the stream, behind what is on its way; after an abort to a reset, at once.
 #[derive(Debug)]
 pub struct MemoryWrite(Arc<Mutex<Pipe>>);
 
@@ -49,8 +50,8 @@ enum End {
 
 /// Makes two streams that are connected to each other, with the default limits.
 ///
-/// At most `capacity` bytes are on their way in each direction; a writer waits while there are as many.
-/// (asyncio has none.)
+/// At most `capacity` bytes are on their way in each direction; a writer waits while there are as
+/// many. (asyncio has none.)
 ///
 /// ```
 /// # use plimsoll_io::memory;
@@ -72,8 +73,8 @@ pub fn pair(capacity: usize) -> (Stream<Memory>, Stream<Memory>) {
 }
 
 impl Memory {
-    /// Makes two transports that are connected to each other, with at most `capacity` bytes on their way in
-    /// each direction. For streams with limits of one's own, see
+    /// Makes two transports that are connected to each other, with at most `capacity` bytes on
+    /// their way in each direction. For streams with limits of one's own, see
     /// [`Stream::with_options`].
     ///
     /// # Panics

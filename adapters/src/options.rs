@@ -13,8 +13,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::error::ServerError;
 use crate::stream::CLOSE_WITHIN;
 
-/// The limits that a stream is made with. All are in bytes. (Of these asyncio has `limit` and the water
-/// marks.)
+/// The limits that a stream is made with. All are in bytes. (Of these asyncio has `limit` and the
+/// water marks.)
 ///
 /// # Examples
 ///
@@ -42,11 +42,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// Chooses the defaults: lines of 64 KiB, reads of 16 KiB, water marks of 64 KiB and zero, and caps
-    /// of 16 MiB.
+    /// Chooses the defaults: lines of 64 KiB, reads of 16 KiB, water marks of 64 KiB and zero, and
+    /// caps of 16 MiB.
     ///
-    /// The low mark is zero, other than in asyncio, so that [`drain`](crate::StreamWriter::drain) leaves
-    /// nothing stranded: no background task would send it.
+    /// The low mark is zero, other than in asyncio, so that [`drain`](crate::StreamWriter::drain)
+    /// leaves nothing stranded: no background task would send it.
     pub fn new() -> Self {
         Self {
             limit: Reader::DEFAULT_LIMIT,
@@ -58,8 +58,8 @@ impl Options {
         }
     }
 
-    /// Sets the most bytes before a separator: lines and frames that are longer are errors. Reading pauses
-    /// above twice as much. See [`Reader::set_limit`]. (asyncio's `limit`.)
+    /// Sets the most bytes before a separator: lines and frames that are longer are errors. Reading
+    /// pauses above twice as much. See [`Reader::set_limit`]. (asyncio's `limit`.)
     ///
     /// # Panics
     ///
@@ -70,16 +70,17 @@ impl Options {
     }
 
     /// Sets the most bytes that [`read_exact`](crate::StreamReader::read_exact) and
-    /// [`peek`](crate::StreamReader::peek) may ask for. See [`Reader::set_max_read_exact`]. (asyncio
-    /// has no counterpart.)
+    /// [`peek`](crate::StreamReader::peek) may ask for. See [`Reader::set_max_read_exact`].
+    /// (asyncio has no counterpart.)
     pub fn read_cap(self, read_cap: usize) -> Self {
         Self { read_cap, ..self }
     }
 
-    /// Sets the most bytes that are received at once, 16 KiB at first. (asyncio receives up to 256 KiB.)
+    /// Sets the most bytes that are received at once, 16 KiB at first. (asyncio receives up to 256
+    /// KiB.)
     ///
-    /// A stream begins with reads of 1 KiB, and adapts them to what its peer sends at once. A read may hold
-    /// as much.
+    /// A stream begins with reads of 1 KiB, and adapts them to what its peer sends at once. A read
+    /// may hold as much.
     ///
     /// # Panics
     ///
@@ -109,20 +110,20 @@ impl Options {
     /// Sets whether reads leave the peer's bytes with the system while the output is full: while
     /// [`is_writable`](crate::StreamWriter::is_writable) is false because too much is pending.
     ///
-    /// A read that has to wait then first waits until the output has moved. What is buffered can still
-    /// be read. So a peer that asks and does not take the answers is not listened to either, and no more
-    /// is pending than the high water mark and the answers to what was received at once. While reading
-    /// pauses, the end of the peer's stream is not seen. Marks that are raised meanwhile take effect with
-    /// the next write, or when something is sent.
+    /// A read that has to wait then first waits until the output has moved. What is buffered can
+    /// still be read. So a peer that asks and does not take the answers is not listened to either,
+    /// and no more is pending than the high water mark and the answers to what was received at
+    /// once. While reading pauses, the end of the peer's stream is not seen. Marks that are raised
+    /// meanwhile take effect with the next write, or when something is sent.
     ///
-    /// Unless this is set, it is on for the streams of a server, and off for others. (asyncio has none: it
-    /// is the `pause_reading` and `resume_reading` that a protocol calls from `pause_writing` and
-    /// `resume_writing`.)
+    /// Unless this is set, it is on for the streams of a server, and off for others. (asyncio has
+    /// none: it is the `pause_reading` and `resume_reading` that a protocol calls from
+    /// `pause_writing` and `resume_writing`.)
     ///
     /// # Deadlock
     ///
-    /// Where both ends pause, and both write more than the other will buffer, both wait for ever. Leave
-    /// it off at the end that asks.
+    /// Where both ends pause, and both write more than the other will buffer, both wait for ever.
+    /// Leave it off at the end that asks.
     pub fn pause_reading_when_full(self, pause: bool) -> Self {
         Self {
             pause_reading_when_full: Some(pause),
@@ -166,7 +167,8 @@ impl Default for Options {
     }
 }
 
-/// How a server listens, and the limits of its streams. (The arguments of asyncio's `start_server`.)
+/// How a server listens, and the limits of its streams. (The arguments of asyncio's
+/// `start_server`.)
 ///
 /// # Examples
 ///
@@ -206,8 +208,9 @@ impl fmt::Debug for OnError {
 }
 
 impl ServerOptions {
-    /// Chooses asyncio's defaults: a backlog of 100, addresses reused, ports not, no keep-alive, no delay
-    /// of small segments. Connections are not capped, may be idle, and are closed within 30 seconds.
+    /// Chooses asyncio's defaults: a backlog of 100, addresses reused, ports not, no keep-alive, no
+    /// delay of small segments. Connections are not capped, may be idle, and are closed within 30
+    /// seconds.
     pub fn new() -> Self {
         Self {
             streams: Options::new().of_a_server(),
@@ -223,8 +226,8 @@ impl ServerOptions {
         }
     }
 
-    /// Sets the limits of the streams. (asyncio's `limit`, and more.) Reading pauses while output is full
-    /// unless they say otherwise: see [`Options::pause_reading_when_full`].
+    /// Sets the limits of the streams. (asyncio's `limit`, and more.) Reading pauses while output
+    /// is full unless they say otherwise: see [`Options::pause_reading_when_full`].
     pub fn streams(self, streams: Options) -> Self {
         Self {
             streams: streams.of_a_server(),
@@ -232,8 +235,8 @@ impl ServerOptions {
         }
     }
 
-    /// Sets how many connections may wait to be accepted, on each address; the system may have a bound of
-    /// its own. (asyncio's `backlog`.)
+    /// Sets how many connections may wait to be accepted, on each address; the system may have a
+    /// bound of its own. (asyncio's `backlog`.)
     pub fn backlog(self, backlog: u16) -> Self {
         Self {
             backlog: backlog.into(),
@@ -250,31 +253,31 @@ impl ServerOptions {
         }
     }
 
-    /// Sets whether several sockets may listen on the same address (`SO_REUSEPORT`); they may not at
-    /// first. TCP on Unix only; ignored elsewhere. (asyncio's `reuse_port`.)
+    /// Sets whether several sockets may listen on the same address (`SO_REUSEPORT`); they may not
+    /// at first. TCP on Unix only; ignored elsewhere. (asyncio's `reuse_port`.)
     pub fn reuse_port(self, reuse_port: bool) -> Self {
         Self { reuse_port, ..self }
     }
 
-    /// Sets whether TCP probes peers that are silent for long (`SO_KEEPALIVE`); it does not at first.
-    /// (asyncio's `keep_alive`.)
+    /// Sets whether TCP probes peers that are silent for long (`SO_KEEPALIVE`); it does not at
+    /// first. (asyncio's `keep_alive`.)
     pub fn keep_alive(self, keep_alive: bool) -> Self {
         Self { keep_alive, ..self }
     }
 
-    /// Sets whether TCP sends small segments at once (`TCP_NODELAY`); it does at first. (asyncio always
-    /// has it so.)
+    /// Sets whether TCP sends small segments at once (`TCP_NODELAY`); it does at first. (asyncio
+    /// always has it so.)
     pub fn nodelay(self, nodelay: bool) -> Self {
         Self { nodelay, ..self }
     }
 
-    /// Sets how many connections may be open at once, on all addresses together; at first there is no
-    /// bound. Further ones wait to be accepted. (asyncio has none.)
+    /// Sets how many connections may be open at once, on all addresses together; at first there is
+    /// no bound. Further ones wait to be accepted. (asyncio has none.)
     ///
-    /// It bounds descriptors and memory, and a connection that has sent everything and still drops what its
-    /// peer sends, for two seconds at most, has both: it keeps its place until it is closed, though
-    /// [`connections`](crate::Server::connections) no longer counts it. Beside them, each listening address
-    /// may hold one connection that is accepted and waits for a place.
+    /// It bounds descriptors and memory, and a connection that has sent everything and still drops
+    /// what its peer sends, for two seconds at most, has both: it keeps its place until it is
+    /// closed, though [`connections`](crate::Server::connections) no longer counts it. Beside them,
+    /// each listening address may hold one connection that is accepted and waits for a place.
     ///
     /// # Panics
     ///
@@ -287,8 +290,8 @@ impl ServerOptions {
         }
     }
 
-    /// Sets how long a connection whose handler has ended tries to send what is pending, before it is
-    /// aborted; 30 seconds at first. (asyncio has none.)
+    /// Sets how long a connection whose handler has ended tries to send what is pending, before it
+    /// is aborted; 30 seconds at first. (asyncio has none.)
     pub fn close_within(self, close_within: Duration) -> Self {
         Self {
             close_within,
@@ -296,13 +299,15 @@ impl ServerOptions {
         }
     }
 
-    /// Sets after what time a connection is given up on which nothing is received and nothing sent; it
-    /// may take a quarter longer. Its reads and writes then fail with [`ConnectionError::TimedOut`](crate::ConnectionError), what
-    /// is pending is dropped, and the peer sees a reset, over TCP.
+    /// Sets after what time a connection is given up on which nothing is received and nothing sent;
+    /// it may take a quarter longer. Its reads and writes then fail with
+    /// [`ConnectionError::TimedOut`](crate::ConnectionError), what is pending is dropped, and the
+    /// peer sees a reset, over TCP.
     ///
-    /// It lets go of peers that are gone without a word, and of those that neither ask nor take answers.
-    /// A handler that works for so long before it answers is cut off, too. A peer that sends a byte now
-    /// and then is not idle: bound each read, as [`StreamReader`](crate::StreamReader) shows.
+    /// It lets go of peers that are gone without a word, and of those that neither ask nor take
+    /// answers. A handler that works for so long before it answers is cut off, too. A peer that
+    /// sends a byte now and then is not idle: bound each read, as
+    /// [`StreamReader`](crate::StreamReader) shows.
     ///
     /// Unless this is set, connections may be idle for ever, as in asyncio.
     ///
@@ -317,12 +322,12 @@ impl ServerOptions {
         }
     }
 
-    /// Sets whom to tell of handlers that fail or panic, of answers that are lost after their handler has
-    /// returned, and of connections that cannot be accepted.
+    /// Sets whom to tell of handlers that fail or panic, of answers that are lost after their
+    /// handler has returned, and of connections that cannot be accepted.
     ///
-    /// Unless it is set they are only counted, in [`Statistics`](crate::Statistics). It is called in the
-    /// connection's task, or the listener's, and should return soon. A panic in it is caught. (asyncio's
-    /// `loop.set_exception_handler`.)
+    /// Unless it is set they are only counted, in [`Statistics`](crate::Statistics). It is called
+    /// in the connection's task, or the listener's, and should return soon. A panic in it is
+    /// caught. (asyncio's `loop.set_exception_handler`.)
     ///
     /// A peer that goes away in the middle is among the errors: as what the handler made of
     /// [`Error::Lost`](crate::Error::Lost), or as [`ServerError::Unsent`].

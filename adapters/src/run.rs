@@ -26,7 +26,8 @@ pub enum RunError {
 }
 
 impl<T: Transport> Connection<T> {
-    /// Runs a protocol until it closes the connection or fails, or until nothing can happen any more.
+    /// Runs a protocol until it closes the connection or fails, or until nothing can happen any
+    /// more.
     ///
     /// The same value runs under `plimsoll::testing`, without a network. Its
     /// [`Moved`](Event::Moved) comes with every [turn](Self::turn), its
@@ -86,8 +87,8 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Sets what makes the layer that a protocol starts by [`Next::StartTls`]. Without it, that is a
-    /// loss of the connection.
+    /// Sets what makes the layer that a protocol starts by [`Next::StartTls`]. Without it, that is
+    /// a loss of the connection.
     pub fn on_start_tls<L: Layer>(&mut self, make: impl Fn() -> L + Send + Sync + 'static) {
         self.make_layer = Some(Box::new(move || Box::new(make())));
     }

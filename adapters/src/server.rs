@@ -1,9 +1,10 @@
-//! A server, once for all runtimes: it accepts, runs a handler for each connection, and ends in time.
+//! A server, once for all runtimes: it accepts, runs a handler for each connection, and ends in
+//! time.
 //!
-//! A handler's end, by return, error or panic, closes its connection: what it wrote is sent, then the
-//! end of the stream, and what the peer still sends is dropped for a while, so that a last answer is not
-//! lost to a reset. (In asyncio the connection stays open until the writer is garbage-collected.)
-//! No error of a connection ends the listener.
+//! A handler's end, by return, error or panic, closes its connection: what it wrote is sent, then
+//! the end of the stream, and what the peer still sends is dropped for a while, so that a last
+//! answer is not lost to a reset. (In asyncio the connection stays open until the writer is
+//! garbage-collected.) No error of a connection ends the listener.
 
 mod acceptor;
 mod connection;
@@ -39,13 +40,13 @@ use crate::transport::Transport;
 
 /// A server that accepts connections until it is closed or dropped. (asyncio's `Server`.)
 ///
-/// It runs a handler for each connection, with the connection's two halves. When the handler has ended,
-/// by return, error or panic, what it wrote is sent within [`ServerOptions::close_within`], then the end
-/// of the stream. (asyncio leaves the connection open until the writer is garbage-collected.) No error of
-/// a connection ends the server.
+/// It runs a handler for each connection, with the connection's two halves. When the handler has
+/// ended, by return, error or panic, what it wrote is sent within [`ServerOptions::close_within`],
+/// then the end of the stream. (asyncio leaves the connection open until the writer is
+/// garbage-collected.) No error of a connection ends the server.
 ///
-/// Dropping it closes it: it stops accepting, and the handlers go on. [`shutdown`](Self::shutdown) ends
-/// them too, and in time.
+/// Dropping it closes it: it stops accepting, and the handlers go on. [`shutdown`](Self::shutdown)
+/// ends them too, and in time.
 ///
 /// # Examples
 ///
@@ -86,7 +87,8 @@ pub struct Server<R: Runtime> {
 }
 
 /// What a handler may return: nothing, or a result, whose errors are counted in
-/// [`Statistics::failed`], and passed to [`ServerOptions::on_error`]. (asyncio logs a handler's exception.)
+/// [`Statistics::failed`], and passed to [`ServerOptions::on_error`]. (asyncio logs a handler's
+/// exception.)
 pub trait Outcome: Send {
     /// Returns how the handler failed, if it did.
     fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>>;
@@ -128,11 +130,12 @@ pub struct Statistics {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// How many connections were aborted at the deadline: handlers that had not ended, and those whose
-    /// output was not sent yet. Zero if every handler has ended in time.
+    /// How many connections were aborted at the deadline: handlers that had not ended, and those
+    /// whose output was not sent yet. Zero if every handler has ended in time.
     ///
-    /// Connections that were lost before the deadline are not among them: what handlers had written and
-    /// was not sent counts in [`Statistics::unsent`], theirs that failed in [`Statistics::failed`].
+    /// Connections that were lost before the deadline are not among them: what handlers had written
+    /// and was not sent counts in [`Statistics::unsent`], theirs that failed in
+    /// [`Statistics::failed`].
     pub aborted: usize,
 }
 
@@ -140,13 +143,14 @@ impl<R: Runtime> Server<R> {
     /// Starts a server on every address of several hosts. An empty host stands for all interfaces.
     ///
     /// With a `port` of zero the system chooses one for each address, which
-    /// [`local_addrs`](Self::local_addrs) tells. Addresses that this machine does not have are left out,
-    /// as long as one is left. (asyncio's `start_server`.)
+    /// [`local_addrs`](Self::local_addrs) tells. Addresses that this machine does not have are left
+    /// out, as long as one is left. (asyncio's `start_server`.)
     ///
     /// # Errors
     ///
-    /// Where a host does not resolve, or an address cannot be listened on; the error names it. Where there
-    /// is no host, or no task or thread can be started to accept. Nothing is listened on then.
+    /// Where a host does not resolve, or an address cannot be listened on; the error names it.
+    /// Where there is no host, or no task or thread can be started to accept. Nothing is listened
+    /// on then.
     ///
     /// # Cancel safety
     ///
@@ -173,15 +177,15 @@ impl<R: Runtime> Server<R> {
 
     /// Starts a server on a Unix socket, whose file it makes, and removes when it is closed.
     ///
-    /// No other file is ever removed: one that is there already, even a socket that nobody listens on
-    /// any more, is an error. Who may connect is decided by the file's mode, and so by the process's
-    /// umask at this moment. Of the options, those of TCP do not apply. (asyncio's `start_unix_server`,
-    /// which removes a socket that it finds there.)
+    /// No other file is ever removed: one that is there already, even a socket that nobody listens
+    /// on any more, is an error. Who may connect is decided by the file's mode, and so by the
+    /// process's umask at this moment. Of the options, those of TCP do not apply. (asyncio's
+    /// `start_unix_server`, which removes a socket that it finds there.)
     ///
     /// # Errors
     ///
-    /// Where the path cannot be listened on; the error names it. Where no task or thread can be started to
-    /// accept. No server is left, and no file.
+    /// Where the path cannot be listened on; the error names it. Where no task or thread can be
+    /// started to accept. No server is left, and no file.
     ///
     /// # Cancel safety
     ///
@@ -207,8 +211,9 @@ impl<R: Runtime> Server<R> {
         server.unless_failed(started).await
     }
 
-    /// Starts a server on sockets that listen already, of any kind. They are closed when the server is.
-    /// Of the options, those of the listening socket do not apply. (asyncio's `start_server(sock=…)`.)
+    /// Starts a server on sockets that listen already, of any kind. They are closed when the server
+    /// is. Of the options, those of the listening socket do not apply. (asyncio's
+    /// `start_server(sock=…)`.)
     ///
     /// Where no task or thread can be started to accept, the server is closed at once, and
     /// [`ServerOptions::on_error`] is told.
@@ -360,8 +365,8 @@ impl<R: Runtime> Server<R> {
             handler,
             options: options.clone(),
         });
-        // Each takes its part before a task runs, or the idle task would find nothing to look after. What
-        // is not started is dropped, and with it its part.
+        // Each takes its part before a task runs, or the idle task would find nothing to look
+        // after. What is not started is dropped, and with it its part.
         let listeners: Vec<_> = listeners
             .into_iter()
             .map(|listener| (listener, Listening::new(&acceptor.state)))
@@ -389,8 +394,8 @@ impl<R: Runtime> Server<R> {
         started.map(|()| self)
     }
 
-    /// Returns the addresses that the server listens on, also after it was closed; Unix sockets have none.
-    /// (asyncio's `sockets`, which is empty then.)
+    /// Returns the addresses that the server listens on, also after it was closed; Unix sockets
+    /// have none. (asyncio's `sockets`, which is empty then.)
     #[doc(alias = "sockets")]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
@@ -402,8 +407,9 @@ impl<R: Runtime> Server<R> {
     }
 
     /// Returns how many connections are open: from being accepted until the handler has ended and
-    /// everything is sent. Those that then still drop what their peers send are not counted, though they
-    /// keep their place among [`max_connections`](ServerOptions::max_connections). (asyncio has none.)
+    /// everything is sent. Those that then still drop what their peers send are not counted, though
+    /// they keep their place among [`max_connections`](ServerOptions::max_connections). (asyncio
+    /// has none.)
     pub fn connections(&self) -> usize {
         self.state.lock().clients.open()
     }
@@ -413,8 +419,8 @@ impl<R: Runtime> Server<R> {
         self.state.lock().statistics
     }
 
-    /// Stops accepting, and removes the file of a Unix socket. Open connections go on. It does not wait,
-    /// and calling it again changes nothing. (As asyncio's.)
+    /// Stops accepting, and removes the file of a Unix socket. Open connections go on. It does not
+    /// wait, and calling it again changes nothing. (As asyncio's.)
     pub fn close(&self) {
         self.state.enter(Phase::Closed);
         #[cfg(unix)]
@@ -445,16 +451,16 @@ impl<R: Runtime> Server<R> {
         self.state.until(|inner| inner.phase > Phase::Serving).await;
     }
 
-    /// Closes all connections: what is pending will be sent, writes fail, and reads see the end of the
-    /// stream once nothing is buffered. Call [`close`](Self::close) first: connections that are accepted
-    /// later are not closed. It does not wait. (As asyncio's.)
+    /// Closes all connections: what is pending will be sent, writes fail, and reads see the end of
+    /// the stream once nothing is buffered. Call [`close`](Self::close) first: connections that are
+    /// accepted later are not closed. It does not wait. (As asyncio's.)
     pub fn close_clients(&self) {
         self.state.each_client(|client| client.close());
     }
 
-    /// Aborts all connections, as by [`StreamWriter::abort`]: what is pending is dropped, writes fail, and
-    /// so do reads once nothing is buffered. Call [`close`](Self::close) first: connections that are
-    /// accepted later are not aborted. It does not wait. (As asyncio's.)
+    /// Aborts all connections, as by [`StreamWriter::abort`]: what is pending is dropped, writes
+    /// fail, and so do reads once nothing is buffered. Call [`close`](Self::close) first:
+    /// connections that are accepted later are not aborted. It does not wait. (As asyncio's.)
     pub fn abort_clients(&self) {
         self.state
             .each_client(|client| client.abort(ConnectionError::Aborted));
@@ -463,9 +469,10 @@ impl<R: Runtime> Server<R> {
     /// Ends the server within `limit`: stops accepting, lets handlers finish, and aborts the
     /// connections that are left at the deadline, and their handlers where they wait.
     ///
-    /// Reads that find nothing buffered see the end of the stream from now on, so that idle handlers end
-    /// at once, and busy ones after what they have read. A handler that never waits cannot be stopped.
-    /// Calling it again is another deadline for those that are left. (asyncio has no such bound.)
+    /// Reads that find nothing buffered see the end of the stream from now on, so that idle
+    /// handlers end at once, and busy ones after what they have read. A handler that never waits
+    /// cannot be stopped. Calling it again is another deadline for those that are left. (asyncio
+    /// has no such bound.)
     ///
     /// # Cancel safety
     ///

@@ -1,9 +1,10 @@
 //! What the parties of a connection share: the output, the transport's write side, their wakers.
 //!
-//! A plain mutex guards it, held for the moment in which bytes are queued. Whoever offers them to the
-//! transport takes the output away meanwhile, and who would queue waits until it is back. The reader's half takes
-//! it only when it has to wait for input, and does not wait for it: it leaves word, and is woken when there is more
-//! to send, or the output is back. Only to say that the transport failed does it wait.
+//! A plain mutex guards it, held for the moment in which bytes are queued. Whoever offers them to
+//! the transport takes the output away meanwhile, and who would queue waits until it is back. The
+//! reader's half takes it only when it has to wait for input, and does not wait for it: it leaves
+//! word, and is woken when there is more to send, or the output is back. Only to say that the
+//! transport failed does it wait.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -35,7 +36,8 @@ pub(crate) struct Shared<T: Transport> {
     sending: Handover<Sending<T::Write>, Arc<Waiters>>,
     /// The transport's read side, once the reader is gone.
     left: Mutex<Option<T::Read>>,
-    /// How this side gave the connection up, if it did, however the output had come to its end before.
+    /// How this side gave the connection up, if it did, however the output had come to its end
+    /// before.
     given_up: OnceLock<ConnectionError>,
     /// How often something was received or sent; only that it changes means something.
     moves: AtomicUsize,
@@ -98,12 +100,14 @@ impl<T: Transport> Shared<T> {
         self.sending.lock()
     }
 
-    /// Takes the output away for longer than a moment, so that the reader's half need not wait for it.
+    /// Takes the output away for longer than a moment, so that the reader's half need not wait for
+    /// it.
     pub(crate) fn take(&self) -> Outgoing<'_, T> {
         self.sending.take()
     }
 
-    /// Queues output by `write`, and wakes a read that waits, to send it; unless nothing was queued.
+    /// Queues output by `write`, and wakes a read that waits, to send it; unless nothing was
+    /// queued.
     #[inline]
     pub(crate) fn queue<A>(&self, write: impl FnOnce(&mut Writer) -> A) -> A {
         let mut sending = self.sending.lock();
@@ -118,11 +122,11 @@ impl<T: Transport> Shared<T> {
 
     /// Sends as far as the transport takes it, for a read that has to wait.
     ///
-    /// When this returns, `cx` is woken once there is more to send, the transport takes more, or the
-    /// output is no longer [`Full`](BeforeRead::Full) or [`Gone`](BeforeRead::Gone).
+    /// When this returns, `cx` is woken once there is more to send, the transport takes more, or
+    /// the output is no longer [`Full`](BeforeRead::Full) or [`Gone`](BeforeRead::Gone).
     ///
-    /// A failed write does not fail the read, as there may still be input. What it makes of the end of
-    /// that input, [`poll_end_of_input`](Self::poll_end_of_input) returns.
+    /// A failed write does not fail the read, as there may still be input. What it makes of the end
+    /// of that input, [`poll_end_of_input`](Self::poll_end_of_input) returns.
     pub(crate) fn send_before_read(&self, cx: &Context<'_>) -> BeforeRead {
         self.waiters.register(Party::Reader, cx.waker());
         let found = match self.sending.leave_word(Sending::has_to_send) {
@@ -218,7 +222,8 @@ impl<T: Transport> Shared<T> {
         !self.waiters.unwritable.load(Ordering::Relaxed)
     }
 
-    /// Takes back the word of a read that has its answer: output that is queued from now on need not wake it.
+    /// Takes back the word of a read that has its answer: output that is queued from now on need
+    /// not wake it.
     pub(crate) fn stop_waiting(&self) {
         self.sending.take_word_back();
     }
@@ -243,7 +248,8 @@ impl<T: Transport> Shared<T> {
         if let Some(transport) = &mut sending.transport {
             transport.abort();
         }
-        // Whoever finds the connection given up must find the writer lost, and so not end its stream.
+        // Whoever finds the connection given up must find the writer lost, and so not end its
+        // stream.
         let loss = *self.given_up.get_or_init(|| loss);
         drop(sending);
         self.waker.wake_by_ref();
@@ -296,8 +302,8 @@ impl<T: Transport> Shared<T> {
     }
 }
 
-/// What was written and not sent is lost with the last half, or was with the connection: the peer must not
-/// take that for a clean end.
+/// What was written and not sent is lost with the last half, or was with the connection: the peer
+/// must not take that for a clean end.
 impl<T: Transport> Drop for Shared<T> {
     fn drop(&mut self) {
         let mut sending = self.lock();
@@ -391,7 +397,8 @@ impl<W: WriteHalf> Sending<W> {
         sent
     }
 
-    /// Does what the writer says, as long as there is something to do. A writer that is lost has nothing.
+    /// Does what the writer says, as long as there is something to do. A writer that is lost has
+    /// nothing.
     fn poll_steps(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut interruptions = 0;
         while let (Some(transport), Some(action)) = (&mut self.transport, self.writer.next_send()) {

@@ -13,7 +13,8 @@
 //! | the owner has closed the connection in a turn | server |
 //! | a party leaves, or takes the connection over | the other |
 //!
-//! A server that is in its poll is not woken: it looks after the poll, if there is something to see.
+//! A server that is in its poll is not woken: it looks after the poll, if there is something to
+//! see.
 //!
 //! The mutex guards moves of pointers and flags. Nothing else happens under it: no transport is
 //! polled, no waker is cloned, dropped or woken, no user's value is dropped. `tests/loom` runs this
@@ -34,7 +35,8 @@ use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
 pub(crate) enum Party {
     /// The one with the `Connection`.
     Owner,
-    /// The task of a server that has accepted the connection, and each caller that leaves a command.
+    /// The task of a server that has accepted the connection, and each caller that leaves a
+    /// command.
     Server,
 }
 
@@ -111,7 +113,8 @@ pub(crate) struct Slot<C: Core, T: Abort> {
 
 /// The server's task is in its poll, after which it looks without being woken.
 const POLLS: u8 = 1;
-/// Something has changed since the server's last look that it has to look at, or its waker was taken.
+/// Something has changed since the server's last look that it has to look at, or its waker was
+/// taken.
 const CHANGED: u8 = 2;
 /// The owner has put back output that is due, and not sent it itself since then.
 const DUE: u8 = 4;
@@ -355,7 +358,8 @@ impl<C: Core, T: Abort> Slot<C, T> {
         }
     }
 
-    /// Leaves a command. It is carried out here on what rests, and on the rest when that is put back.
+    /// Leaves a command. It is carried out here on what rests, and on the rest when that is put
+    /// back.
     pub(crate) fn command(&self, command: Command) {
         let mut place = self.lock();
         match command {
@@ -600,8 +604,8 @@ impl<C, T> Place<C, T> {
         self.core_out == Some(party) || self.transport_out == Some(party)
     }
 
-    /// Whether there is output that the transport was not offered since it was written, or since the
-    /// transport has woken.
+    /// Whether there is output that the transport was not offered since it was written, or since
+    /// the transport has woken.
     fn is_output_due(&self) -> bool {
         self.flags.any(Flags::UNOFFERED) || self.flags.all(Flags::OUTPUT | Flags::WOKEN)
     }

@@ -1,8 +1,8 @@
 //! A connection as its user sees it: a reader and a writer, as in asyncio, over any transport.
 //!
 //! Bytes move in [`drain`](StreamWriter::drain), [`flush`](StreamWriter::flush),
-//! [`finish`](StreamWriter::finish), [`close`](StreamWriter::close), and in reads that have to wait,
-//! which first send what was written. Nothing else runs behind the caller's back.
+//! [`finish`](StreamWriter::finish), [`close`](StreamWriter::close), and in reads that have to
+//! wait, which first send what was written. Nothing else runs behind the caller's back.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -26,8 +26,8 @@ use crate::shared::Shared;
 use crate::transport::{Endpoint, Transport};
 use crate::waiters::Party;
 
-/// How long [`StreamWriter::close`] tries to send what is pending: 30 seconds. (asyncio's `wait_closed`
-/// waits as long as the peer likes.)
+/// How long [`StreamWriter::close`] tries to send what is pending: 30 seconds. (asyncio's
+/// `wait_closed` waits as long as the peer likes.)
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(30);
 
 /// The two halves of a connection, together. (asyncio hands out a pair, and has no type for it.)
@@ -61,17 +61,18 @@ pub struct Stream<T: Transport> {
 
 /// The half of a connection to read from. (asyncio's `StreamReader`.)
 ///
-/// Sizes are in bytes. A read that has to wait first sends what was written; that this fails does not
-/// fail the read, which may still find the peer's last words. After them, the end of the stream is a
-/// loss with the write's error, unless that was `BrokenPipe` or `NotConnected`. Reading may go on
-/// after the writer has finished or closed. Dropping the reader leaves the connection to the writer.
+/// Sizes are in bytes. A read that has to wait first sends what was written; that this fails does
+/// not fail the read, which may still find the peer's last words. After them, the end of the stream
+/// is a loss with the write's error, unless that was `BrokenPipe` or `NotConnected`. Reading may go
+/// on after the writer has finished or closed. Dropping the reader leaves the connection to the
+/// writer.
 ///
 /// # Cancel safety
 ///
-/// Every read may be dropped while it waits, and loses no byte: what was received stays buffered, for
-/// this read or another to take. Only [`skip_until`](Self::skip_until) discards while it waits: the
-/// same call again goes on, and any other read first finishes what it has begun. (asyncio's reads are
-/// safe too, but for `read(-1)`.)
+/// Every read may be dropped while it waits, and loses no byte: what was received stays buffered,
+/// for this read or another to take. Only [`skip_until`](Self::skip_until) discards while it waits:
+/// the same call again goes on, and any other read first finishes what it has begun. (asyncio's
+/// reads are safe too, but for `read(-1)`.)
 ///
 /// Two reads in a row are not one read: dropped between a head and its body, a function that reads
 /// both has lost the head. [`peek`](Self::peek) looks at a head and leaves it, so that
@@ -100,9 +101,10 @@ pub struct Stream<T: Transport> {
 ///
 /// # Timeouts
 ///
-/// So any timeout of the runtime bounds a read: `tokio::time::timeout`, `async_std::future::timeout`,
-/// `smol::future::or` with a timer; over blocking sockets, `set_timeout`. It bounds the whole line,
-/// however slowly its bytes come. What is there when it has passed stays buffered.
+/// So any timeout of the runtime bounds a read: `tokio::time::timeout`,
+/// `async_std::future::timeout`, `smol::future::or` with a timer; over blocking sockets,
+/// `set_timeout`. It bounds the whole line, however slowly its bytes come. What is there when it
+/// has passed stays buffered.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")] fn main() {
@@ -128,14 +130,15 @@ pub struct StreamReader<T: Transport> {
 
 /// The half of a connection to write to. (asyncio's `StreamWriter`.)
 ///
-/// Sizes are in bytes. Writes queue, and never wait for the peer. Dropping the writer does not send what is pending:
-/// [`close`](Self::close) does. If something is pending when the last half is dropped, or the connection was
-/// lost before its stream was ended, it ends as if [aborted](Self::abort).
+/// Sizes are in bytes. Writes queue, and never wait for the peer. Dropping the writer does not send
+/// what is pending: [`close`](Self::close) does. If something is pending when the last half is
+/// dropped, or the connection was lost before its stream was ended, it ends as if
+/// [aborted](Self::abort).
 ///
 /// # Cancel safety
 ///
-/// Every method may be dropped while it waits, and loses no byte: what was not sent stays pending, and
-/// an end of the stream that was asked for stays asked for.
+/// Every method may be dropped while it waits, and loses no byte: what was not sent stays pending,
+/// and an end of the stream that was asked for stays asked for.
 ///
 /// # Examples
 ///
@@ -160,8 +163,8 @@ pub struct StreamWriter<T: Transport> {
     turn: u16,
 }
 
-/// What a connection leaves behind: the transport, and every byte that it holds in either direction.
-/// See [`Stream::into_parts`]. (asyncio has none.)
+/// What a connection leaves behind: the transport, and every byte that it holds in either
+/// direction. See [`Stream::into_parts`]. (asyncio has none.)
 #[must_use = "nobody else has these bytes"]
 #[non_exhaustive]
 pub struct Parts<T> {
@@ -171,13 +174,13 @@ pub struct Parts<T> {
     pub unread: Bytes,
     /// Bytes written and not sent, in order.
     pub unsent: Vec<Bytes>,
-    /// What is discarded of the bytes that come next, `unread` first: the rest of a line that was too
-    /// long, or of a skip that was cancelled.
+    /// What is discarded of the bytes that come next, `unread` first: the rest of a line that was
+    /// too long, or of a skip that was cancelled.
     pub discarding: Option<Discarding>,
 }
 
-/// Two halves that were to be joined belong to different connections. Both are in it, as they were. (asyncio
-/// has none: it does not join halves.)
+/// Two halves that were to be joined belong to different connections. Both are in it, as they were.
+/// (asyncio has none: it does not join halves.)
 #[derive(thiserror::Error)]
 #[error("the two halves belong to different connections")]
 pub struct NotAPair<T: Transport>(pub StreamReader<T>, pub StreamWriter<T>);
@@ -189,8 +192,8 @@ impl<T: Transport> Stream<T> {
         Self::with_options(transport, &Options::new())
     }
 
-    /// Makes a stream of a connected transport, with the limits in `options`. (As [`new`](Self::new), with
-    /// `limit=…` and more.)
+    /// Makes a stream of a connected transport, with the limits in `options`. (As
+    /// [`new`](Self::new), with `limit=…` and more.)
     pub fn with_options(transport: T, options: &Options) -> Self {
         let connection = options.connection();
         let (read, write) = transport.split();
@@ -208,8 +211,8 @@ impl<T: Transport> Stream<T> {
         Arc::clone(&self.writer.shared)
     }
 
-    /// Takes the two halves apart, for two tasks or threads. They share the connection, which is gone
-    /// when both are dropped. (asyncio hands out the pair.)
+    /// Takes the two halves apart, for two tasks or threads. They share the connection, which is
+    /// gone when both are dropped. (asyncio hands out the pair.)
     pub fn split(self) -> (StreamReader<T>, StreamWriter<T>) {
         (self.reader, self.writer)
     }
@@ -229,11 +232,12 @@ impl<T: Transport> Stream<T> {
         }
     }
 
-    /// Gives up the stream for its transport and every byte that it holds, at once and without a copy.
+    /// Gives up the stream for its transport and every byte that it holds, at once and without a
+    /// copy.
     ///
-    /// Nothing is sent. An end of the stream that was asked for and not sent is forgotten, and after a
-    /// loss nothing is left to send. A server's handler that does this takes the connection out of the
-    /// server, which neither closes nor aborts it any more. (asyncio has none.)
+    /// Nothing is sent. An end of the stream that was asked for and not sent is forgotten, and
+    /// after a loss nothing is left to send. A server's handler that does this takes the connection
+    /// out of the server, which neither closes nor aborts it any more. (asyncio has none.)
     ///
     /// # Panics
     ///
@@ -280,14 +284,14 @@ impl<T: Transport> StreamReader<T> {
 
     /// Takes one line, with its `\n`.
     ///
-    /// The last line may lack its newline. At the end of the stream every call gives an empty frame,
-    /// which no earlier call does. See [`Reader::read_line`]. (asyncio's `readline`, which may give out
-    /// the rest of a line that was too long as a line.)
+    /// The last line may lack its newline. At the end of the stream every call gives an empty
+    /// frame, which no earlier call does. See [`Reader::read_line`]. (asyncio's `readline`, which
+    /// may give out the rest of a line that was too long as a line.)
     ///
     /// # Errors
     ///
-    /// - [`ReadError::LineTooLong`], once for each such line, which is dropped through its newline; the
-    ///   next call gives the line after it.
+    /// - [`ReadError::LineTooLong`], once for each such line, which is dropped through its newline;
+    ///   the next call gives the line after it.
     /// - [`Error::Lost`]; an unfinished line stays buffered.
     ///
     /// # Cancel safety
@@ -299,14 +303,15 @@ impl<T: Transport> StreamReader<T> {
     }
 
     /// Takes everything through the separator that ends first, at most the limit before it. See
-    /// [`Reader::read_until`]. (asyncio's `readuntil`, which does not tell the separator that matched.)
+    /// [`Reader::read_until`]. (asyncio's `readuntil`, which does not tell the separator that
+    /// matched.)
     ///
     /// # Errors
     ///
     /// - [`ReadError::LimitOverrun`]; nothing is consumed.
     /// - [`ReadError::BareLineBreak`], with [`Separator::STRICT_CRLF`] only; nothing is consumed.
-    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered. (asyncio takes
-    ///   it out, into the exception.)
+    /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered.
+    ///   (asyncio takes it out, into the exception.)
     /// - [`Error::Lost`]; what there is stays buffered.
     ///
     /// # Cancel safety
@@ -339,7 +344,8 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// - [`ReadError::StreamTooLong`], as soon as more than `max` bytes are there; nothing is consumed.
+    /// - [`ReadError::StreamTooLong`], as soon as more than `max` bytes are there; nothing is
+    ///   consumed.
     /// - [`Error::Lost`]; what there is stays buffered.
     ///
     /// # Cancel safety
@@ -383,8 +389,8 @@ impl<T: Transport> StreamReader<T> {
 
     /// Returns the lines as a [`futures_core::Stream`], each copied, with its newline.
     ///
-    /// It ends at the end of the stream, and after a loss. A line that is too long is an item, an error,
-    /// and the next item is the line after it. (`async for` in asyncio.)
+    /// It ends at the end of the stream, and after a loss. A line that is too long is an item, an
+    /// error, and the next item is the line after it. (`async for` in asyncio.)
     ///
     /// # Cancel safety
     ///
@@ -440,7 +446,8 @@ impl<T: Transport> StreamReader<T> {
         self.receiver().reader.buffered()
     }
 
-    /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have come.
+    /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have
+    /// come.
     ///
     /// It asks nobody: the end shows once a read has met it. False after a loss. (As asyncio's.)
     pub fn at_eof(&self) -> bool {
@@ -454,8 +461,8 @@ impl<T: Transport> StreamReader<T> {
         &self.receiver().transport
     }
 
-    /// Returns the address on this side. (asyncio's `get_extra_info('sockname')`, which is remembered; this
-    /// asks the socket.)
+    /// Returns the address on this side. (asyncio's `get_extra_info('sockname')`, which is
+    /// remembered; this asks the socket.)
     ///
     /// # Errors
     ///
@@ -468,8 +475,8 @@ impl<T: Transport> StreamReader<T> {
         self.transport().local_addr()
     }
 
-    /// Returns the peer's address. (asyncio's `get_extra_info('peername')`, which is remembered; this asks
-    /// the socket.)
+    /// Returns the peer's address. (asyncio's `get_extra_info('peername')`, which is remembered;
+    /// this asks the socket.)
     ///
     /// # Errors
     ///
@@ -537,21 +544,21 @@ impl<T: Transport> Drop for StreamReader<T> {
 impl<T: Transport> StreamWriter<T> {
     /// Queues a copy of `data`, all of it or, on an error, nothing. It is not sent yet.
     ///
-    /// A read that waits in another task is woken, and sends it. (asyncio sends at once what it can, and
-    /// the rest in the background.)
+    /// A read that waits in another task is woken, and sends it. (asyncio sends at once what it
+    /// can, and the rest in the background.)
     ///
     /// # Errors
     ///
     /// - [`WriteError::Finished`] after [`finish`](Self::finish), [`WriteError::Closed`] after
-    ///   [`close`](Self::close), [`WriteError::Full`] if more than the [cap](Self::set_cap) would be
-    ///   pending; what was pending before stays pending.
+    ///   [`close`](Self::close), [`WriteError::Full`] if more than the [cap](Self::set_cap) would
+    ///   be pending; what was pending before stays pending.
     /// - [`Error::Lost`]; what was pending is gone. (asyncio drops the write.)
     pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         self.queue(|writer| writer.write(data))
     }
 
-    /// Queues `data` without a copy, all of it or, on an error, nothing. It is not sent yet. Fewer than
-    /// 512 bytes are copied, which costs less. (asyncio's `write` of `bytes`.)
+    /// Queues `data` without a copy, all of it or, on an error, nothing. It is not sent yet. Fewer
+    /// than 512 bytes are copied, which costs less. (asyncio's `write` of `bytes`.)
     ///
     /// # Errors
     ///
@@ -560,7 +567,8 @@ impl<T: Transport> StreamWriter<T> {
         self.queue(|writer| writer.write_bytes(data))
     }
 
-    /// Queues a copy of all `parts`; on an error, nothing. It is not sent yet. (asyncio's `writelines`.)
+    /// Queues a copy of all `parts`; on an error, nothing. It is not sent yet. (asyncio's
+    /// `writelines`.)
     ///
     /// # Errors
     ///
@@ -570,8 +578,8 @@ impl<T: Transport> StreamWriter<T> {
         self.queue(|writer| writer.write_all_vectored(parts))
     }
 
-    /// Queues a copy of `line` and what ends it; on an error, nothing. It is not sent yet. What reaches
-    /// the peer is one line; [`write`](Self::write) takes any bytes. (asyncio has none.)
+    /// Queues a copy of `line` and what ends it; on an error, nothing. It is not sent yet. What
+    /// reaches the peer is one line; [`write`](Self::write) takes any bytes. (asyncio has none.)
     ///
     /// # Errors
     ///
@@ -581,8 +589,8 @@ impl<T: Transport> StreamWriter<T> {
         self.queue(|writer| writer.write_line(line, end))
     }
 
-    /// Queues formatted text; on an error, nothing. It is not sent yet. It makes `write!` work. (asyncio
-    /// has none.)
+    /// Queues formatted text; on an error, nothing. It is not sent yet. It makes `write!` work.
+    /// (asyncio has none.)
     ///
     /// # Errors
     ///
@@ -599,16 +607,17 @@ impl<T: Transport> StreamWriter<T> {
         }
     }
 
-    /// Offers everything that is pending to the transport, and waits until no more than the low water
-    /// mark is. That is zero unless [`Options::water_marks`] or
+    /// Offers everything that is pending to the transport, and waits until no more than the low
+    /// water mark is. That is zero unless [`Options::water_marks`] or
     /// [`set_water_marks`](Self::set_water_marks) has changed it.
     ///
-    /// (asyncio's waits only if more than the high mark is pending. Here [`is_writable`](Self::is_writable)
-    /// tells that, for whoever would rather not wait.)
+    /// (asyncio's waits only if more than the high mark is pending. Here
+    /// [`is_writable`](Self::is_writable) tells that, for whoever would rather not wait.)
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; what was pending is gone. (asyncio's succeeds if the abort comes while it waits.)
+    /// - [`Error::Lost`]; what was pending is gone. (asyncio's succeeds if the abort comes while it
+    ///   waits.)
     ///
     /// # Cancel safety
     ///
@@ -616,15 +625,15 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Deadlock
     ///
-    /// Two peers that both send more than the other will buffer, and neither reads, wait for ever. No
-    /// buffer of fixed size prevents it: read in another task, or send less before reading.
+    /// Two peers that both send more than the other will buffer, and neither reads, wait for ever.
+    /// No buffer of fixed size prevents it: read in another task, or send less before reading.
     pub async fn drain(&mut self) -> Result<(), Error> {
         self.send_until(|writer| writer.pending() <= writer.water_marks().low())
             .await
     }
 
-    /// Sends everything that is pending, whatever the water marks, and waits until the transport has
-    /// passed it on. (asyncio has none.)
+    /// Sends everything that is pending, whatever the water marks, and waits until the transport
+    /// has passed it on. (asyncio has none.)
     ///
     /// # Errors
     ///
@@ -641,8 +650,9 @@ impl<T: Transport> StreamWriter<T> {
         self.send_until(|_| false).await
     }
 
-    /// Sends what is pending, then the end of the stream, and waits for both. Reading goes on; writes fail
-    /// from now on. Calling it again waits for the same. (asyncio's `write_eof`, which does not wait.)
+    /// Sends what is pending, then the end of the stream, and waits for both. Reading goes on;
+    /// writes fail from now on. Calling it again waits for the same. (asyncio's `write_eof`, which
+    /// does not wait.)
     ///
     /// # Errors
     ///
@@ -672,7 +682,8 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Cancel safety
     ///
-    /// Safe: the stream stays closed, and any method that moves bytes goes on with it, without the bound.
+    /// Safe: the stream stays closed, and any method that moves bytes goes on with it, without the
+    /// bound.
     ///
     /// # Panics
     ///
@@ -682,24 +693,27 @@ impl<T: Transport> StreamWriter<T> {
         self.close_within(CLOSE_WITHIN).await
     }
 
-    /// Sends what is pending, then the end of the stream; if that takes longer than `limit`, gives the
-    /// connection up.
+    /// Sends what is pending, then the end of the stream; if that takes longer than `limit`, gives
+    /// the connection up.
     ///
-    /// Writes fail from now on. The reader may go on; the connection is gone when both halves are dropped.
-    /// Calling it again after it has succeeded succeeds at once. (asyncio has no such bound.)
+    /// Writes fail from now on. The reader may go on; the connection is gone when both halves are
+    /// dropped. Calling it again after it has succeeded succeeds at once. (asyncio has no such
+    /// bound.)
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; what was pending is gone. With [`ConnectionError::TimedOut`] it was given up, as by
-    ///   [`abort`](Self::abort).
+    /// - [`Error::Lost`]; what was pending is gone. With [`ConnectionError::TimedOut`] it was given
+    ///   up, as by [`abort`](Self::abort).
     ///
     /// # Cancel safety
     ///
-    /// Safe: the stream stays closed, and any method that moves bytes goes on with it, without the bound.
+    /// Safe: the stream stays closed, and any method that moves bytes goes on with it, without the
+    /// bound.
     ///
     /// # Panics
     ///
-    /// Where [`Transport::sleep`] does, if it has to wait: over tokio's sockets, outside of its runtime.
+    /// Where [`Transport::sleep`] does, if it has to wait: over tokio's sockets, outside of its
+    /// runtime.
     pub async fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
         Ok(self.shared.close_within(Party::Writer, limit).await?)
     }
@@ -707,28 +721,28 @@ impl<T: Transport> StreamWriter<T> {
     /// Ends the connection at once, and drops what is pending.
     ///
     /// What the reader has buffered can still be read; behind it reads fail. When both halves are
-    /// dropped the peer sees a reset over TCP; a Unix socket knows none, and shows it a clean end. It
-    /// never waits for the peer, and wakes whoever does. (asyncio's `transport.abort`, after which reads see a clean
-    /// end.)
+    /// dropped the peer sees a reset over TCP; a Unix socket knows none, and shows it a clean end.
+    /// It never waits for the peer, and wakes whoever does. (asyncio's `transport.abort`, after
+    /// which reads see a clean end.)
     pub fn abort(&mut self) {
         self.shared.abort(ConnectionError::Aborted);
     }
 
-    /// Tells whether writes fail for good: after `finish`, `close`, `abort`, or a loss that a method has
-    /// met. It asks nobody. (asyncio's leaves `write_eof` out.)
+    /// Tells whether writes fail for good: after `finish`, `close`, `abort`, or a loss that a
+    /// method has met. It asks nobody. (asyncio's leaves `write_eof` out.)
     pub fn is_closing(&self) -> bool {
         self.shared.lock().writer.state() != plimsoll::WriterState::Open
     }
 
-    /// Tells whether the user should write more now: false once more than the high water mark is pending,
-    /// until no more than the low one is, and where writes fail for good. See
+    /// Tells whether the user should write more now: false once more than the high water mark is
+    /// pending, until no more than the low one is, and where writes fail for good. See
     /// [`plimsoll::Writer::is_writable`]. (asyncio has none: `drain` asks it.)
     pub fn is_writable(&self) -> bool {
         self.shared.is_writable()
     }
 
-    /// Returns how many bytes are pending: written, and not taken by the transport. Zero after a loss.
-    /// (asyncio's `transport.get_write_buffer_size`.)
+    /// Returns how many bytes are pending: written, and not taken by the transport. Zero after a
+    /// loss. (asyncio's `transport.get_write_buffer_size`.)
     #[doc(alias = "get_write_buffer_size")]
     pub fn pending(&self) -> usize {
         self.shared.lock().writer.pending()
@@ -737,22 +751,22 @@ impl<T: Transport> StreamWriter<T> {
     /// Changes the water marks, in bytes; at first [`Options::water_marks`]. See
     /// [`plimsoll::Writer::set_water_marks`]. (asyncio's `transport.set_write_buffer_limits`.)
     ///
-    /// With a low mark above zero, [`drain`](Self::drain) leaves up to that much for later to send. A read
-    /// that [pauses](Options::pause_reading_when_full) is not woken: marks that are raised help it with the
-    /// next write, or when something is sent.
+    /// With a low mark above zero, [`drain`](Self::drain) leaves up to that much for later to send.
+    /// A read that [pauses](Options::pause_reading_when_full) is not woken: marks that are raised
+    /// help it with the next write, or when something is sent.
     #[doc(alias = "set_write_buffer_limits")]
     pub fn set_water_marks(&mut self, marks: WaterMarks) {
         self.shared.lock().writer.set_water_marks(marks);
     }
 
-    /// Changes the cap: the most bytes that may be pending, 16 MiB unless [`Options::write_cap`] says
-    /// otherwise. Pending output stays. See [`plimsoll::Writer::set_max_pending`].
+    /// Changes the cap: the most bytes that may be pending, 16 MiB unless [`Options::write_cap`]
+    /// says otherwise. Pending output stays. See [`plimsoll::Writer::set_max_pending`].
     pub fn set_cap(&mut self, cap: usize) {
         self.shared.lock().writer.set_max_pending(cap);
     }
 
-    /// Lets `look` see the transport's write side, and returns its answer. Writing to it mixes up the
-    /// output. (asyncio's `get_extra_info('socket')`.)
+    /// Lets `look` see the transport's write side, and returns its answer. Writing to it mixes up
+    /// the output. (asyncio's `get_extra_info('socket')`.)
     ///
     /// # Deadlock
     ///
@@ -763,8 +777,8 @@ impl<T: Transport> StreamWriter<T> {
         look(sending.transport().expect("a writer that is in use"))
     }
 
-    /// Returns the address on this side. (asyncio's `get_extra_info('sockname')`, which is remembered; this
-    /// asks the socket.)
+    /// Returns the address on this side. (asyncio's `get_extra_info('sockname')`, which is
+    /// remembered; this asks the socket.)
     ///
     /// # Errors
     ///
@@ -777,8 +791,8 @@ impl<T: Transport> StreamWriter<T> {
         self.with_transport(Endpoint::local_addr)
     }
 
-    /// Returns the peer's address. (asyncio's `get_extra_info('peername')`, which is remembered; this asks
-    /// the socket.)
+    /// Returns the peer's address. (asyncio's `get_extra_info('peername')`, which is remembered;
+    /// this asks the socket.)
     ///
     /// # Errors
     ///
@@ -791,8 +805,8 @@ impl<T: Transport> StreamWriter<T> {
         self.with_transport(Endpoint::peer_addr)
     }
 
-    /// Sends until `enough` says so, or nothing is left to do. Where that need not wait, it lets other tasks have
-    /// their turn now and then.
+    /// Sends until `enough` says so, or nothing is left to do. Where that need not wait, it lets
+    /// other tasks have their turn now and then.
     async fn send_until(
         &mut self,
         enough: impl Fn(&plimsoll::Writer) -> bool,
@@ -829,7 +843,8 @@ impl<T: Transport> StreamWriter<T> {
     }
 }
 
-/// The lines of a [`StreamReader`], one by one. Dropping it loses none. See [`StreamReader::lines`].
+/// The lines of a [`StreamReader`], one by one. Dropping it loses none. See
+/// [`StreamReader::lines`].
 #[must_use = "lines are read when they are asked for"]
 pub struct Lines<'a, T: Transport> {
     reader: &'a mut StreamReader<T>,

@@ -1,7 +1,8 @@
 //! What a transport must be able to do, to be driven: read, write, flush, end its write side.
 //!
-//! Sockets, pipes, standard streams, pairs in memory, TLS: anything that can be polled for these four.
-//! No policy lives here. When to read, what to send, and what an error means is the drive loop's.
+//! Sockets, pipes, standard streams, pairs in memory, TLS: anything that can be polled for these
+//! four. No policy lives here. When to read, what to send, and what an error means is the drive
+//! loop's.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -18,8 +19,8 @@ pub use crate::layered::Wire;
 ///
 /// A half is polled by one task at a time. The write half is polled with a waker that reaches every
 /// task that waits for it, so it need keep no more than the last one, as sockets do. A poll that is
-/// pending has read or taken nothing: the task that waited may be dropped, and another ask for something
-/// else. (asyncio's `Transport`, without a protocol that is called back.)
+/// pending has read or taken nothing: the task that waited may be dropped, and another ask for
+/// something else. (asyncio's `Transport`, without a protocol that is called back.)
 ///
 /// # Examples
 ///
@@ -74,8 +75,9 @@ pub trait Transport: Sized + Send + 'static {
     /// Puts two halves of the same transport together again.
     fn join(read: Self::Read, write: Self::Write) -> Self;
 
-    /// Waits for `duration`, by the runtime's clock; by a thread of its own where there is none, which
-    /// ends when the wait is dropped. If the system has no thread for it, the wait is over at once.
+    /// Waits for `duration`, by the runtime's clock; by a thread of its own where there is none,
+    /// which ends when the wait is dropped. If the system has no thread for it, the wait is over at
+    /// once.
     ///
     /// # Panics
     ///
@@ -109,8 +111,8 @@ pub trait Transport: Sized + Send + 'static {
 /// A wait for a time. Dropping it ends it.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The half of a transport that bytes come out of. (asyncio's `ReadTransport`: not polling it is its
-/// `pause_reading`.)
+/// The half of a transport that bytes come out of. (asyncio's `ReadTransport`: not polling it is
+/// its `pause_reading`.)
 pub trait ReadHalf: Send + 'static {
     /// Reads into the front of `room`, which is not empty, and returns how many bytes it read.
     ///
@@ -119,12 +121,13 @@ pub trait ReadHalf: Send + 'static {
     ///
     /// # Errors
     ///
-    /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again; every other error is a loss, and so is
-    /// a number beyond the room.
+    /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again; every other error is a loss, and
+    /// so is a number beyond the room.
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Waits until a read is worth trying, where that can be known without a buffer to read into; ready at
-    /// once where it cannot. It keeps memory from being held for connections that are idle.
+    /// Waits until a read is worth trying, where that can be known without a buffer to read into;
+    /// ready at once where it cannot. It keeps memory from being held for connections that are
+    /// idle.
     ///
     /// # Errors
     ///
@@ -135,20 +138,20 @@ pub trait ReadHalf: Send + 'static {
     }
 }
 
-/// The half of a transport that bytes go into. (asyncio's `WriteTransport`, which keeps a queue of its own;
-/// here the [writer](crate::StreamWriter) has it.)
+/// The half of a transport that bytes go into. (asyncio's `WriteTransport`, which keeps a queue of
+/// its own; here the [writer](crate::StreamWriter) has it.)
 pub trait WriteHalf: Send + 'static {
-    /// Writes from the front of `slices`, none of which is empty, and returns how many bytes it took.
-    /// Pending, it has taken none.
+    /// Writes from the front of `slices`, none of which is empty, and returns how many bytes it
+    /// took. Pending, it has taken none.
     ///
     /// # Errors
     ///
-    /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again; every other error is a loss, and so
-    /// is a write that takes nothing, or more than there was. What is pending is dropped then.
+    /// [`Interrupted`](io::ErrorKind::Interrupted) is tried again; every other error is a loss, and
+    /// so is a write that takes nothing, or more than there was. What is pending is dropped then.
     ///
-    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) and [`NotConnected`](io::ErrorKind::NotConnected) end
-    /// this direction only. After any other error, zero bytes from [`ReadHalf::poll_read`] are the
-    /// same loss.
+    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) and [`NotConnected`](io::ErrorKind::NotConnected)
+    /// end this direction only. After any other error, zero bytes from [`ReadHalf::poll_read`] are
+    /// the same loss.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -165,34 +168,35 @@ pub trait WriteHalf: Send + 'static {
         Poll::Ready(Ok(()))
     }
 
-    /// Returns `true` if the transport holds back bytes that a [flush](Self::poll_flush) would send,
-    /// other than those of a write, after which it is flushed anyway: the reply of a protocol
+    /// Returns `true` if the transport holds back bytes that a [flush](Self::poll_flush) would
+    /// send, other than those of a write, after which it is flushed anyway: the reply of a protocol
     /// beneath to what was received.
     fn holds_back(&self) -> bool {
         false
     }
 
-    /// Ends the write side, so that the peer sees the end of the stream. Reading goes on. It is asked once
-    /// everything is written and flushed. What ends only by being dropped, as a pipe does, is
-    /// dropped here. (`write_eof`.)
+    /// Ends the write side, so that the peer sees the end of the stream. Reading goes on. It is
+    /// asked once everything is written and flushed. What ends only by being dropped, as a pipe
+    /// does, is dropped here. (`write_eof`.)
     ///
     /// # Errors
     ///
     /// As for [`poll_write`](Self::poll_write).
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Gives the connection up: when both halves are dropped, the peer should see that it did not end
-    /// cleanly. It does not wait. As provided it does nothing, for what cannot tell. (`abort`, which
-    /// promises no reset.)
+    /// Gives the connection up: when both halves are dropped, the peer should see that it did not
+    /// end cleanly. It does not wait. As provided it does nothing, for what cannot tell. (`abort`,
+    /// which promises no reset.)
     fn abort(&mut self) {}
 }
 
-/// Something that stands between a transport and its connection, and turns the bytes of one into those
-/// of the other: TLS, compression, a checksum. It can be put in place while the connection is in use.
+/// Something that stands between a transport and its connection, and turns the bytes of one into
+/// those of the other: TLS, compression, a checksum. It can be put in place while the connection is
+/// in use.
 ///
 /// A call may read and write, whichever direction it is about: the wire wakes every task that waits
-/// for the connection. A call that is pending has waited for the wire. What the layer has to send of
-/// its own it keeps, reports by [`holds_back`](Self::holds_back), and sends in the next call.
+/// for the connection. A call that is pending has waited for the wire. What the layer has to send
+/// of its own it keeps, reports by [`holds_back`](Self::holds_back), and sends in the next call.
 pub trait Layer: Send + 'static {
     /// Takes the bytes that were received, and not read, before the layer was put in place.
     fn feed(&mut self, unread: &[u8]);
@@ -253,8 +257,8 @@ impl<L: Layer> From<L> for Box<dyn Layer> {
     }
 }
 
-/// Half of a transport that has an address at either end. (asyncio's `get_extra_info`, for `'sockname'` and
-/// `'peername'`.)
+/// Half of a transport that has an address at either end. (asyncio's `get_extra_info`, for
+/// `'sockname'` and `'peername'`.)
 pub trait Endpoint {
     /// An address of that kind.
     type Address;
@@ -274,9 +278,9 @@ pub trait Endpoint {
     fn peer_addr(&self) -> io::Result<Self::Address>;
 }
 
-/// Two things to read from and to write to, as one transport: pipes, standard streams, a TLS session
-/// that was taken apart. Each runtime's module has a `Source` and a `Sink` for its kind of things.
-/// (asyncio's `connect_read_pipe` and `connect_write_pipe`.)
+/// Two things to read from and to write to, as one transport: pipes, standard streams, a TLS
+/// session that was taken apart. Each runtime's module has a `Source` and a `Sink` for its kind of
+/// things. (asyncio's `connect_read_pipe` and `connect_write_pipe`.)
 #[derive(Debug)]
 pub struct Duplex<R, W> {
     /// What is read from.

@@ -108,8 +108,8 @@ impl Driver {
     /// decrypted; bytes that were received and not read would be an invalid handshake, so that the
     /// connection is [lost](ConnectionError::Transport).
     ///
-    /// As in a server, output that has left is no event, unless the output was full. A protocol that
-    /// fills it at every event never waits, and so is never done.
+    /// As in a server, output that has left is no event, unless the output was full. A protocol
+    /// that fills it at every event never waits, and so is never done.
     ///
     /// # Errors
     ///
@@ -217,8 +217,8 @@ impl Default for Driver {
     }
 }
 
-/// Sends, and returns whether the protocol has to be called for it: there is room in output that was
-/// full, or the write side has ended or was lost. That output has left is no reason.
+/// Sends, and returns whether the protocol has to be called for it: there is room in output that
+/// was full, or the write side has ended or was lost. That output has left is no reason.
 fn sends_news(connection: &mut Connection, peer: &mut ScriptedPeer) -> bool {
     let stage = |connection: &Connection| {
         let writer = &connection.writer;

@@ -199,7 +199,8 @@ async fn let_others_run() {
     .await;
 }
 
-/// Whether a failed accept says something of one connection only, and the next may be tried at once.
+/// Whether a failed accept says something of one connection only, and the next may be tried at
+/// once.
 fn concerns_one_connection(error: &io::Error) -> bool {
     // Linux passes on what has happened to the connection in the network; see accept(2).
     #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -119,8 +119,9 @@ where
 }
 
 impl<T: Transport> Served<T> {
-    /// Waits for the end of a handler, and sends whenever that is pending. `None` if the handler is to
-    /// be dropped where it waits. A connection that is no longer the server's gives up its place.
+    /// Waits for the end of a handler, and sends whenever that is pending. `None` if the handler is
+    /// to be dropped where it waits. A connection that is no longer the server's gives up its
+    /// place.
     async fn send_while<A>(
         &mut self,
         mut handled: impl Future<Output = A> + Unpin,

@@ -1,4 +1,5 @@
-//! The end of a connection that has sent everything: it drops what its peer still sends, for a while.
+//! The end of a connection that has sent everything: it drops what its peer still sends, for a
+//! while.
 
 use std::future::poll_fn;
 use std::io;
@@ -10,8 +11,8 @@ use crate::either::either;
 use crate::shared::Shared;
 use crate::transport::{ReadHalf, Transport};
 
-/// How much input, and for how long, a closing connection takes and drops, so that its peer is not reset
-/// before it has read the last answer.
+/// How much input, and for how long, a closing connection takes and drops, so that its peer is not
+/// reset before it has read the last answer.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 

@@ -92,8 +92,8 @@ impl Registry {
         self.len == 0
     }
 
-    /// Returns how many connections are open, without those that only discard what their peers still
-    /// send.
+    /// Returns how many connections are open, without those that only discard what their peers
+    /// still send.
     pub(super) fn open(&self) -> usize {
         self.len - self.lingering
     }

@@ -1,4 +1,5 @@
-//! What a server's tasks share: how far it has come to its end, its connections, and who waits for a change.
+//! What a server's tasks share: how far it has come to its end, its connections, and who waits for
+//! a change.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -34,8 +35,8 @@ pub(super) struct Inner {
     /// The tasks of pairs' handlers, by their connection, which wait for the phase `Cancelled` too.
     handlers: HashMap<u32, Waker>,
     pub(super) statistics: Statistics,
-    /// Tasks that wait for any change. Handlers are not among them: there may be thousands, and every
-    /// connection that comes or goes is a change.
+    /// Tasks that wait for any change. Handlers are not among them: there may be thousands, and
+    /// every connection that comes or goes is a change.
     wakers: Vec<Waker>,
 }
 
