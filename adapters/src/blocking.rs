@@ -1,15 +1,16 @@
 //! Blocking sockets: threads instead of tasks, and the functions of asyncio's face.
 //!
-//! A thread that has to wait blocks, in the same loop in which a task of the other runtimes would be
-//! suspended: its socket is non-blocking underneath, and async-io tells when it is ready. A system call
-//! that blocked could neither see what another thread writes meanwhile, nor end at a deadline, and two
-//! threads that share a connection would wait for each other.
+//! A thread that has to wait blocks, in the same loop in which a task of the other runtimes would
+//! be suspended: its socket is non-blocking underneath, and async-io tells when it is ready. A
+//! system call that blocked could neither see what another thread writes meanwhile, nor end at a
+//! deadline, and two threads that share a connection would wait for each other.
 //!
 //! Anything else that blocks, as standard input does, can be a [`Source`] or a [`Sink`].
 //!
-//! A call that blocks cannot be dropped. What ends it before its time is a loss: an abort by whoever has
-//! the other half or the server, or the deadline of [`StreamWriter::close_within`]. It then leaves behind
-//! what every loss does. [`Server::shutdown`] ends reads that wait, as at the end of the stream.
+//! A call that blocks cannot be dropped. What ends it before its time is a loss: an abort by
+//! the other half or the server, or the deadline of [`StreamWriter::close_within`]. It
+//! then leaves behind what every loss does. [`Server::shutdown`] ends reads that wait, as at the
+//! end of the stream.
 //!
 //! # Examples
 //!
@@ -62,15 +63,16 @@ use crate::transport::{ReadHalf, Sleep, WriteHalf};
 pub use connection::{Connection, connect, serve_connections};
 pub use face::*;
 
-/// Runs a future to its end in this thread, which sleeps while the future waits. (`asyncio.run`, without a
-/// loop of its own.)
+/// Runs a future to its end in this thread, which sleeps while the future waits. (`asyncio.run`,
+/// without a loop of its own.)
 pub fn block_on<F: Future>(future: F) -> F::Output {
     async_io::block_on(future)
 }
 
 /// Anything that can be read from, as half of a [`Duplex`](crate::Duplex): standard input, a pipe.
 ///
-/// A read that blocks in it is ended by nobody, and holds up whatever shares its thread.
+/// Nothing ends a read that blocks in it, and it holds up all that shares its thread. One that times
+/// out by itself ends the call with [`Error::TimedOut`](crate::Error::TimedOut), and loses nothing.
 /// (asyncio's `loop.connect_read_pipe`.)
 ///
 /// ```
@@ -86,12 +88,14 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 #[derive(Debug)]
 pub struct Source<R>(pub R);
 
-/// Anything that can be written to, as half of a [`Duplex`](crate::Duplex): standard output, a pipe.
+/// Anything that can be written to, as half of a [`Duplex`](crate::Duplex): standard output, a
+/// pipe.
 ///
-/// Its write side ends by a flush, and when it is dropped. A write that blocks in it is ended by nobody,
-/// not even by the deadline of a close. Meanwhile other threads' writes and aborts wait for it, and so
-/// do reads that reach the end of the stream or fail. It cannot show an abort to its peer.
-/// Where SIGPIPE has its default action, a write to a pipe without a reader ends the process.
+/// Its write side ends by a flush, and when it is dropped. Nothing ends a write that blocks in it,
+/// not even the deadline of a close; one that times out by itself ends the call with
+/// [`Error::TimedOut`](crate::Error::TimedOut). Meanwhile other threads' writes and aborts wait for
+/// it, and so do reads that reach the end of the stream or fail. It cannot show an abort to its
+/// peer. Where SIGPIPE has its default action, a write to a pipe without a reader ends the process.
 /// (asyncio's `loop.connect_write_pipe`.)
 #[derive(Debug)]
 pub struct Sink<W>(pub W);
@@ -139,8 +143,8 @@ pub type FromRead<R> = Source<R>;
 pub type FromWrite<W> = WriteEnd<Sink<W>>;
 
 /// Joins two things to read from and to write to, as one transport: pipes, standard streams, the
-/// two of a child. Calls block in them, and [`Connection::set_timeout`] does not end them; a timeout of
-/// their own does.
+/// two of a child. Calls block in them, and [`Connection::set_timeout`] does not end them; a
+/// timeout of their own does.
 pub fn join<R, W>(read: R, write: W) -> Join<FromRead<R>, FromWrite<W>, Blocking>
 where
     R: Read + Send + 'static,
@@ -202,7 +206,8 @@ impl<S> Async<S> {
     ///
     /// # Errors
     ///
-    /// Those of the system, for instance if the socket cannot be unregistered. The socket is closed.
+    /// Those of the system, for instance if the socket cannot be unregistered. The socket is
+    /// closed.
     pub fn into_inner(self) -> io::Result<S> {
         self.0.into_inner()
     }

@@ -76,8 +76,8 @@ pub trait Transport: Sized + Send + 'static {
     fn join(read: Self::Read, write: Self::Write) -> Self;
 
     /// Waits for `duration`, by the runtime's clock; by a thread of its own where there is none,
-    /// which ends when the wait is dropped. If the system has no thread for it, the wait is over at
-    /// once.
+    /// which ends when the wait is dropped. If the system has no thread for it, the wait is over
+    /// immediately.
     ///
     /// # Panics
     ///
@@ -126,7 +126,7 @@ pub trait ReadHalf: Send + 'static {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
 
     /// Waits until a read is worth trying, where that can be known without a buffer to read into;
-    /// ready at once where it cannot. It keeps memory from being held for connections that are
+    /// ready immediately where it cannot. It keeps memory from being held for connections that are
     /// idle.
     ///
     /// # Errors
@@ -305,7 +305,7 @@ impl<R: ReadHalf, W: WriteHalf> Transport for Duplex<R, W> {
 /// A sleep for transports whose runtime has no clock: a thread that wakes its task.
 struct ThreadSleep {
     duration: Duration,
-    /// The alarm, and what ends its thread at once when it is dropped.
+    /// The alarm, and what ends its thread when it is dropped.
     alarm: Option<(Arc<Mutex<Alarm>>, mpsc::Sender<Infallible>)>,
 }
 

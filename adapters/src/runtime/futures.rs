@@ -51,8 +51,8 @@ impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for Sink<W> {
 /// Half of a [`Join`]: something to read from. The `join` of a runtime's module makes it.
 pub type FromAsyncRead<R> = Source<R>;
 
-/// Half of a [`Join`]: something to write to, which is dropped when its side has ended. The `join` of
-/// a runtime's module makes it.
+/// Half of a [`Join`]: something to write to, which is dropped when its side has ended. The `join`
+/// of a runtime's module makes it.
 ///
 /// It cannot show an abort to its peer. Where SIGPIPE has its default action, a write to a pipe
 /// without a reader ends the process.

@@ -21,8 +21,8 @@ use crate::transport::{Endpoint, Sleep, Transport};
 
 /// A runtime: its sockets, its tasks, its clock. (asyncio's event loop.)
 ///
-/// Each runtime's module has a type that implements it, to be named in what is generic over runtimes:
-/// [`Server`](crate::Server) and [`open_connection`](crate::open_connection).
+/// Each runtime's module has a type that implements it, to be named in what is generic over
+/// runtimes: [`Server`](crate::Server) and [`open_connection`](crate::open_connection).
 pub trait Runtime: Send + Sync + 'static {
     /// A connected TCP socket.
     type Tcp: Transport<Read: Endpoint<Address = SocketAddr>, Write: Endpoint<Address = SocketAddr>>;
@@ -71,7 +71,8 @@ pub trait Runtime: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of the system, at once where too many connections wait to be accepted. The socket is closed.
+    /// Those of the system, immediately if too many connections wait to be accepted. The socket
+    /// is closed.
     ///
     /// # Cancel safety
     ///
@@ -104,7 +105,7 @@ pub trait Runtime: Send + Sync + 'static {
     #[cfg(unix)]
     fn unix_listener(listener: std::os::unix::net::UnixListener) -> io::Result<Self::UnixListener>;
 
-    /// Starts a task that nobody waits for. (`loop.create_task`.)
+    /// Starts a task, and does not wait for it. (`loop.create_task`.)
     ///
     /// # Errors
     ///
@@ -115,7 +116,8 @@ pub trait Runtime: Send + Sync + 'static {
     /// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()>;
 
-    /// Waits for `duration`, by the runtime's clock. It may be dropped at any time. (`asyncio.sleep`.)
+    /// Waits for `duration`, by the runtime's clock. It may be dropped at any time.
+    /// (`asyncio.sleep`.)
     ///
     /// # Panics
     ///
@@ -139,8 +141,8 @@ pub trait Listener: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of the system. The server goes on after every one, at once if it concerns one connection,
-    /// otherwise after a tenth of a second.
+    /// Those of the system. The server goes on after every one, immediately if it concerns one
+    /// connection, otherwise after a tenth of a second.
     ///
     /// # Cancel safety
     ///

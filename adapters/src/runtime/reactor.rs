@@ -1,4 +1,5 @@
-//! Connecting and sleeping over async-io's reactor, which async-std, smol and the blocking sockets share.
+//! Connecting and sleeping over async-io's reactor, which async-std, smol and the blocking sockets
+//! share.
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,8 +34,9 @@ pub(crate) async fn connect(
     }
 }
 
-/// Connects a Unix socket that does not block, which does not wait: it is connected, or it has failed. (That
-/// of async-io takes a peer with no room for another connection for one that is about to accept it.)
+/// Connects a Unix socket that does not block, which does not wait: it is connected, or it has
+/// failed. (That of async-io takes a peer with no room for another connection for one that is about
+/// to accept it.)
 #[cfg(unix)]
 pub(crate) fn connect_unix(path: &std::path::Path) -> io::Result<std::os::unix::net::UnixStream> {
     use socket2::{Domain, SockAddr, Socket, Type};

@@ -1,6 +1,6 @@
 //! The one socket of all runtimes: as a transport, as two halves, and what it knows of addresses.
 //!
-//! What differs between runtimes is [`Socket`]: how to wait, and the clock.
+//! What differs between runtimes is what [`Socket`] requires: how to wait, and the clock.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -10,7 +10,9 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd as AsSystemSocket, AsFd, BorrowedFd};
 #[cfg(windows)]
 use std::os::windows::io::{AsSocket as AsSystemSocket, AsSocket, BorrowedSocket};
-use std::task::{Context, Poll, ready};
+#[cfg(any(feature = "tokio", feature = "smol", feature = "blocking"))]
+use std::task::ready;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, SockRef};
@@ -46,24 +48,24 @@ pub trait Socket: AsSystemSocket + Sized + Send + 'static {
     /// Returns the runtime's own socket.
     fn inner(&self) -> &Self::Inner;
 
-    /// Receives into the front of `room`, which is not empty, and returns the number of bytes; waits
-    /// while there are none. See [`ReadHalf::poll_read`].
+    /// Receives into the front of `room`, which is not empty, and returns the number of bytes;
+    /// waits while there are none. See [`ReadHalf::poll_read`].
     ///
     /// # Errors
     ///
     /// Those of the system.
     fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Sends from the front of `slices`, none of which is empty, and returns the number of bytes; waits
-    /// while the system takes none. See [`WriteHalf::poll_write`].
+    /// Sends from the front of `slices`, none of which is empty, and returns the number of bytes;
+    /// waits while the system takes none. See [`WriteHalf::poll_write`].
     ///
     /// # Errors
     ///
     /// Those of the system.
     fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
-    /// Waits until receiving is worth trying, if the runtime knows that without trying; by default it is
-    /// ready immediately. See [`ReadHalf::poll_readable`].
+    /// Waits until receiving is worth trying, if the runtime knows that without trying; by default
+    /// it is ready immediately. See [`ReadHalf::poll_readable`].
     ///
     /// # Errors
     ///
@@ -112,8 +114,8 @@ pub trait Socket: AsSystemSocket + Sized + Send + 'static {
     }
 }
 
-/// Keeps a send to a peer that is gone from raising SIGPIPE. Apple's sockets have an option instead,
-/// which is set when they are made.
+/// Keeps a send to a peer that is gone from raising SIGPIPE. Apple's sockets have an option
+/// instead, which is set when they are made.
 const NO_SIGNAL: std::ffi::c_int = {
     #[cfg(all(unix, not(target_vendor = "apple")))]
     {
@@ -125,7 +127,8 @@ const NO_SIGNAL: std::ffi::c_int = {
     }
 };
 
-/// Makes a call of the system, which does not wait, until it succeeds or fails.
+/// Makes a call of the system that does not wait, and waits if it would have to.
+#[cfg(any(feature = "tokio", feature = "smol", feature = "blocking"))]
 pub(crate) fn poll_call(
     mut call: impl FnMut() -> io::Result<usize>,
     mut wait: impl FnMut() -> Poll<io::Result<()>>,
@@ -317,6 +320,7 @@ mod sealed {
 
     use socket2::SockAddr;
 
+    /// What makes an address of the system's.
     pub trait Address: Sized {
         fn from_system(address: SockAddr) -> io::Result<Self>;
     }
@@ -332,7 +336,11 @@ impl sealed::Address for std::net::SocketAddr {
 #[cfg(unix)]
 impl sealed::Address for std::os::unix::net::SocketAddr {
     fn from_system(address: SockAddr) -> io::Result<Self> {
-        let address = address.as_unix();
-        address.ok_or_else(|| io::ErrorKind::Unsupported.into())
+        match address.as_unix() {
+            Some(address) => Ok(address),
+            // The address of a socket that was not bound, as those of clients are.
+            None if address.is_unnamed() => Self::from_pathname(""),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! tokio: its sockets as transports, and the functions of asyncio's face.
 //!
-//! All of it has to be used within a tokio runtime that has I/O and time enabled; what needs it panics
-//! elsewhere.
+//! All of it has to be used within a tokio runtime that has I/O and time enabled; what needs it
+//! panics elsewhere.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -21,14 +21,13 @@ use super::{Listener, Runtime};
 use crate::join::{Join, WriteEnd};
 use crate::transport::{ReadHalf, Sleep, WriteHalf};
 
-/// Anything that tokio can read from, as half of a [`Duplex`](crate::Duplex): standard input, a pipe,
-/// half of a TLS session.
-/// (asyncio's `loop.connect_read_pipe`.)
+/// Anything that tokio can read from, as half of a [`Duplex`](crate::Duplex): standard input, a
+/// pipe, half of a TLS session. (asyncio's `loop.connect_read_pipe`.)
 #[derive(Debug)]
 pub struct Source<R>(pub R);
 
-/// Anything that tokio can write to, as half of a [`Duplex`](crate::Duplex): standard output, a pipe,
-/// half of a TLS session.
+/// Anything that tokio can write to, as half of a [`Duplex`](crate::Duplex): standard output, a
+/// pipe, half of a TLS session.
 ///
 /// Its write side ends by `poll_shutdown`. It cannot show an abort to its peer.
 /// Where SIGPIPE has its default action, a write to a pipe without a reader ends the process.
@@ -117,29 +116,19 @@ impl Socket for TcpStream {
     }
 
     fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        let asked = room.len();
-        poll_call(
-            || {
-                try_call(
-                    asked,
-                    || self.try_recv(room),
-                    |call| self.try_io(Interest::READABLE, call),
-                )
-            },
+        poll_move(
+            room.len(),
+            || self.try_recv(room),
+            |call| self.try_io(Interest::READABLE, call),
             || self.poll_read_ready(cx),
         )
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let asked = slices.iter().map(|slice| slice.len()).sum();
-        poll_call(
-            || {
-                try_call(
-                    asked,
-                    || self.try_send(slices),
-                    |call| self.try_io(Interest::WRITABLE, call),
-                )
-            },
+        poll_move(
+            slices.iter().map(|slice| slice.len()).sum(),
+            || self.try_send(slices),
+            |call| self.try_io(Interest::WRITABLE, call),
             || self.poll_write_ready(cx),
         )
     }
@@ -174,29 +163,19 @@ impl Socket for UnixStream {
     }
 
     fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        let asked = room.len();
-        poll_call(
-            || {
-                try_call(
-                    asked,
-                    || self.try_recv(room),
-                    |call| self.try_io(Interest::READABLE, call),
-                )
-            },
+        poll_move(
+            room.len(),
+            || self.try_recv(room),
+            |call| self.try_io(Interest::READABLE, call),
             || self.poll_read_ready(cx),
         )
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let asked = slices.iter().map(|slice| slice.len()).sum();
-        poll_call(
-            || {
-                try_call(
-                    asked,
-                    || self.try_send(slices),
-                    |call| self.try_io(Interest::WRITABLE, call),
-                )
-            },
+        poll_move(
+            slices.iter().map(|slice| slice.len()).sum(),
+            || self.try_send(slices),
+            |call| self.try_io(Interest::WRITABLE, call),
             || self.poll_write_ready(cx),
         )
     }
@@ -210,31 +189,35 @@ impl Socket for UnixStream {
     }
 }
 
-/// Makes a call of the system that moves bytes, within the socket's `try_io`: not at all if the socket
-/// is known not to be ready, which a call that fails with `WouldBlock` makes known.
+/// Moves at most `size` bytes by `call`, as soon as that needs no wait.
 ///
-/// So does one that moves fewer bytes than asked, as in tokio's own reads and writes: the system's
-/// buffer is empty or full now, and the call that would find out is saved.
-fn try_call(
-    asked: usize,
-    call: impl FnOnce() -> io::Result<usize>,
-    try_io: impl FnOnce(&mut dyn FnMut() -> io::Result<usize>) -> io::Result<usize>,
-) -> io::Result<usize> {
-    let (mut call, mut moved) = (Some(call), 0);
-    let result = try_io(&mut || {
-        let call = call.take().expect("a call that is made once");
-        let count = call()?;
-        if 0 < count && count < asked {
-            moved = count;
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(count)
-    });
-    if moved > 0 { Ok(moved) } else { result }
+/// `try_io` makes no call while the socket is known not to be ready, and takes it for not ready
+/// after a call that would block. So a call that moves fewer bytes than it could is shown to it as
+/// one that would: the system's buffer is empty or full now, and the call that would find out is
+/// saved. tokio's own reads and writes do the same.
+fn poll_move(
+    size: usize,
+    mut call: impl FnMut() -> io::Result<usize>,
+    mut try_io: impl FnMut(&mut dyn FnMut() -> io::Result<usize>) -> io::Result<usize>,
+    wait: impl FnMut() -> Poll<io::Result<()>>,
+) -> Poll<io::Result<usize>> {
+    let attempt = || {
+        let mut moved = 0;
+        let result = try_io(&mut || {
+            let count = call()?;
+            if 0 < count && count < size {
+                moved = count;
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(count)
+        });
+        if moved > 0 { Ok(moved) } else { result }
+    };
+    poll_call(attempt, wait)
 }
 
 fn unshare<S>(shared: Arc<S>) -> S {
-    Arc::into_inner(shared).expect("two halves of the same socket, which no one else has")
+    Arc::into_inner(shared).expect("two halves of the same socket")
 }
 
 /// The tokio runtime, for what is generic over runtimes.
