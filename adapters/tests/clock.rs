@@ -4,14 +4,17 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
 use plimsoll_io::blocking::{Blocking, block_on};
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
-use plimsoll_io::{ConnectError, ConnectOptions, Runtime, Sleep, open_connection};
+use plimsoll_io::{
+    ConnectError, ConnectOptions, Error, Runtime, Server, ServerOptions, Sleep, Stream,
+    StreamReader, StreamWriter, open_connection,
+};
 
 const TOTAL: Duration = Duration::from_secs(3);
 
@@ -77,7 +80,7 @@ impl<R: Runtime> Runtime for Silent<R> {
     }
 
     fn connect(
-        _: std::net::TcpStream,
+        _: TcpStream,
         _: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::Tcp>> + Send + 'static {
         std::future::pending()
@@ -157,4 +160,49 @@ fn every_timeout_fires_once_by_other_clocks() {
     let unit = Duration::from_millis(30);
     smol::block_on(every_timeout_fires_once::<Smol>(unit));
     block_on(every_timeout_fires_once::<Blocking>(unit));
+}
+
+/// How much later than its limit something may end by a paused clock: tokio's has milliseconds.
+const LATE: Duration = Duration::from_millis(10);
+
+/// A connection of a server whose handler neither ends nor reads.
+async fn served(options: &ServerOptions) -> (Server<Tokio>, TcpStream) {
+    let handler = async |_: StreamReader<_>, mut writer: StreamWriter<_>| {
+        writer.write(b"+")?;
+        writer.flush().await?;
+        std::future::pending::<()>().await;
+        Ok::<(), Error>(())
+    };
+    let server = Server::<Tokio>::start(handler, &["127.0.0.1"], 0, options);
+    let server = server.await.unwrap();
+    let mut peer = TcpStream::connect(server.local_addrs()[0]).unwrap();
+    peer.set_nonblocking(true).unwrap();
+    while io::Read::read(&mut peer, &mut [0]).is_err() {
+        tokio::task::yield_now().await;
+    }
+    (server, peer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_takes_its_limit_by_a_paused_clock() {
+    let (server, _peer) = served(&ServerOptions::new()).await;
+    let start = Tokio::now();
+    assert_eq!(server.shutdown(TOTAL).await.aborted, 1);
+    let elapsed = Tokio::now() - start;
+    assert!(elapsed >= TOTAL && elapsed <= TOTAL + LATE, "{elapsed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_takes_its_limit_by_a_paused_clock() {
+    let (listener, _) = listen();
+    let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut stream = Stream::new(tokio::net::TcpStream::from_std(socket).unwrap());
+    stream.writer.set_cap(usize::MAX);
+    // More than any socket's buffers take.
+    stream.writer.write(&vec![b'x'; 32 << 20]).unwrap();
+    let start = Tokio::now();
+    assert!(stream.writer.close_within(TOTAL).await.is_err());
+    let elapsed = Tokio::now() - start;
+    assert!(elapsed >= TOTAL && elapsed <= TOTAL + LATE, "{elapsed:?}");
 }

@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream as _;
@@ -247,13 +247,13 @@ fn at_once<A>(operation: impl Future<Output = A>) -> Option<A> {
     let mut operation = pin!(operation);
     let goes_on = Arc::new(GoesOn(AtomicBool::new(false)));
     let waker = Waker::from(Arc::clone(&goes_on));
-    let start = Instant::now();
+    let start = Blocking::now();
     loop {
         if let Poll::Ready(answer) = operation.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Some(answer);
         }
         // One that only lets others have their turn has woken itself.
-        if !goes_on.0.swap(false, Ordering::Relaxed) || start.elapsed() > AT_ONCE {
+        if !goes_on.0.swap(false, Ordering::Relaxed) || Blocking::now() - start > AT_ONCE {
             return None;
         }
     }

@@ -322,6 +322,11 @@ mod sealed {
 
     /// What makes an address of the system's.
     pub trait Address: Sized {
+        /// Converts an address of the system's.
+        ///
+        /// # Errors
+        ///
+        /// [`Unsupported`](io::ErrorKind::Unsupported) if it is of another kind.
         fn from_system(address: SockAddr) -> io::Result<Self>;
     }
 }
