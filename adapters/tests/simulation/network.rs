@@ -28,6 +28,10 @@ pub struct State {
     pub calls: u64,
     /// How many of the last ones changed nothing, though nothing goes wrong any more.
     idle_calls: u64,
+    /// The kinds of errors that no transport has to give, but any may.
+    errors: &'static [io::ErrorKind],
+    /// Whether nothing of that kind happens now.
+    pub is_honest: bool,
 }
 
 /// What a network knows of one of its sides.
@@ -76,12 +80,12 @@ pub struct EndWrite(Network, usize);
 /// Most calls in a row that change nothing. A stall takes some, and so do tasks that are polled for nothing.
 const MOST_IDLE_CALLS: u64 = 1000;
 
-/// Errors that no transport has to give, but any may.
+/// Errors that no transport has to give, but any may. The last one is no loss to a connection.
 const ERRORS: [io::ErrorKind; 4] = [
     io::ErrorKind::Other,
     io::ErrorKind::TimedOut,
-    io::ErrorKind::WouldBlock,
     io::ErrorKind::UnexpectedEof,
+    io::ErrorKind::WouldBlock,
 ];
 
 /// What such an error is to a stream. A call that would block waits, and shows no error.
@@ -102,7 +106,17 @@ fn says_why(error: ConnectionError) -> bool {
 }
 
 impl Network {
-    pub fn new(mut choices: Choices) -> Self {
+    /// A network for two streams.
+    pub fn new(choices: Choices) -> Self {
+        Self::with_errors(choices, &ERRORS)
+    }
+
+    /// A network for two connections.
+    pub fn of_connections(choices: Choices) -> Self {
+        Self::with_errors(choices, &ERRORS[..3])
+    }
+
+    fn with_errors(mut choices: Choices, errors: &'static [io::ErrorKind]) -> Self {
         // No pipes: a stream keeps its write half when that has ended, and a pipe ends by being dropped.
         let media = [Medium::Tcp, Medium::Tcp, Medium::Unix];
         let link = Link::new(&mut choices, &media);
@@ -114,6 +128,8 @@ impl Network {
             link,
             calls: 0,
             idle_calls: 0,
+            errors,
+            is_honest: false,
         })))
     }
 
@@ -264,6 +280,13 @@ impl From<TransportError> for Failure {
     }
 }
 
+impl SideState {
+    /// Whether both halves of the transport were dropped.
+    pub fn is_gone(&self) -> bool {
+        self.dropped == 2
+    }
+}
+
 impl State {
     /// A side gives its transport up.
     fn give_up(&mut self, side: usize) {
@@ -299,7 +322,7 @@ impl State {
     }
 
     /// How far both sides have come.
-    fn progress(&self) -> [(u64, u64, bool, bool); 2] {
+    pub fn progress(&self) -> [(u64, u64, bool, bool); 2] {
         let of = |side: usize| {
             let this = &self.sides[side];
             (
@@ -318,7 +341,7 @@ impl State {
 
     /// Whether this call is one that goes wrong as none should.
     fn lies(&mut self) -> bool {
-        let lies = self.choices.below(200) == 199;
+        let lies = !self.is_honest && self.choices.below(200) == 199;
         if lies {
             self.faults.count(Kind::Lie);
         }
@@ -351,11 +374,11 @@ impl ReadHalf for EndRead {
             assert!(!room.is_empty(), "room is never none");
             if state.lies() {
                 state.sides[*side].was_lost = true;
-                return match state.choices.below(ERRORS.len() + 2) {
+                return match state.choices.below(state.errors.len() + 2) {
                     0 => Ok(room.len() + 1),
                     1 => Ok(usize::MAX),
                     error => {
-                        let kind = ERRORS[error - 2];
+                        let kind = state.errors[error - 2];
                         state.sides[*side].read_end = loss_of(kind).map(Err);
                         Err(Failure::Error(kind))
                     }
@@ -404,11 +427,11 @@ impl WriteHalf for EndWrite {
             let len: usize = slices.iter().map(|slice| slice.len()).sum();
             if state.lies() {
                 state.sides[*side].was_lost = true;
-                return match state.choices.below(ERRORS.len() + 3) {
+                return match state.choices.below(state.errors.len() + 3) {
                     0 => Ok(0),
                     1 => Ok(len + 1),
                     2 => Ok(usize::MAX),
-                    error => Err(Failure::Error(ERRORS[error - 3])),
+                    error => Err(Failure::Error(state.errors[error - 3])),
                 };
             }
             let State {
