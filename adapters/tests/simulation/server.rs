@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn, ready};
 use std::io::{self, IoSlice};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use plimsoll_io::{Endpoint, Listener, ReadHalf, Runtime, Transport, WriteHalf};
@@ -27,9 +27,6 @@ impl Once {
     }
 }
 
-/// What a server asks for its address, which nobody needs.
-static SOCKET: LazyLock<UdpSocket> = LazyLock::new(|| UdpSocket::bind("127.0.0.1:0").unwrap());
-
 impl Listener for Once {
     type Transport = End;
 
@@ -39,10 +36,6 @@ impl Listener for Once {
             Some(end) => Ok(end),
             None => pending().await,
         }
-    }
-
-    fn socket(&self) -> socket2::SockRef<'_> {
-        socket2::SockRef::from(&*SOCKET)
     }
 }
 
@@ -125,7 +118,7 @@ impl Runtime for Simulated {
         ready(Err(io::ErrorKind::Unsupported.into()))
     }
 
-    async fn connect(_: socket2::Socket, _: SocketAddr) -> io::Result<End> {
+    async fn connect(_: std::net::TcpStream, _: SocketAddr) -> io::Result<End> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -209,10 +202,6 @@ impl Listener for Nothing {
     type Transport = Self;
 
     async fn accept(&self) -> io::Result<Self> {
-        match self.0 {}
-    }
-
-    fn socket(&self) -> socket2::SockRef<'_> {
         match self.0 {}
     }
 }
