@@ -272,6 +272,10 @@ impl ReceiveBuffer {
     fn make_room(&mut self, size: usize, least: usize, ceiling: usize) {
         if self.is_empty() {
             self.rewind();
+            // How large a block on loan is, is for its owner to say.
+            if self.block.is_lent() && self.block.capacity() >= size {
+                return;
+            }
         }
         let unread = self.len();
         let needed = unread.saturating_add(size);
@@ -286,7 +290,6 @@ impl ReceiveBuffer {
             needed.saturating_add(needed / 4)
         };
         let is_paid = unread <= taken;
-        // How large a block on loan is, is for its owner to say.
         let may_shrink = is_paid && !self.block.is_lent();
         let oversized =
             may_shrink && (held > most || held / OVERSIZED > needed.max(SMALLEST_BLOCK));

@@ -12,7 +12,7 @@ use std::time::Duration;
 use plimsoll::{Connection as Core, ConnectionError, ReadError, Reader, Step, WriteError, Writer};
 
 use crate::budget::Budget;
-use crate::driver::{Driven, Sent};
+use crate::driver::{Driven, Memory, Sent};
 use crate::either::{Either, either};
 use crate::error::{Error, Lost};
 use crate::layered::Layered;
@@ -24,6 +24,9 @@ use crate::transport::{Endpoint, Layer, Transport};
 
 /// How long [`Connection::close`] tries to send pending output by default: 30 seconds.
 pub const DEFAULT_CLOSE_TIMEOUT: Duration = crate::stream::CLOSE_WITHIN;
+
+/// How long a transport may take to open, in a server and where a protocol starts a layer.
+pub(crate) const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A [connection of the core](plimsoll::Connection), and the transport that moves its bytes.
 ///
@@ -106,12 +109,17 @@ impl<T: Transport> Connection<T> {
 
     /// Creates a connection over a transport, with the limits in `options`.
     pub fn with_options(transport: T, options: &Options) -> Self {
-        Self::with_core(transport, options.connection(), options, false)
+        Self::over(
+            Layered::new(transport),
+            options.connection(),
+            options,
+            false,
+        )
     }
 
     /// Creates the connection of a handler, which the server is a party of.
     pub(crate) fn accepted(transport: T, options: &Options) -> Self {
-        Self::with_core(transport, options.connection(), options, true)
+        Self::over(Layered::new(transport), options.connection(), options, true)
     }
 
     /// What the server shares with the owner, and the transport's waker.
@@ -127,12 +135,16 @@ impl<T: Transport> Connection<T> {
         core_parts.discarding = parts.discarding;
         let mut core = Core::from_parts(core_parts);
         options.apply_to(&mut core);
-        Self::with_core(parts.transport, core, options, false)
+        let mut io = Layered::new(parts.transport);
+        if let Some(layer) = parts.layer {
+            io.put_layer(layer);
+        }
+        Self::over(io, core, options, false)
     }
 
-    fn with_core(transport: T, core: Core, options: &Options, has_server: bool) -> Self {
+    fn over(io: Layered<T>, core: Core, options: &Options, has_server: bool) -> Self {
         let driven = Driven::new(core, options);
-        let slot = Slot::new(driven, Layered::new(transport), has_server);
+        let slot = Slot::new(driven, io, has_server);
         Self {
             waker: Arc::clone(&slot).into(),
             slot,
@@ -153,12 +165,24 @@ impl<T: Transport> Connection<T> {
             let Some(io) = io else {
                 return Poll::Ready(driven.how_lost().map_or(Ok(()), |lost| Err(lost.into())));
             };
+            if driven.is_closing() {
+                return Poll::Ready(Err(taken()));
+            }
             match ready!(driven.poll_open(io, &self.waker)) {
                 true => Poll::Ready(Ok(())),
                 false => Poll::Ready(Err(lost(driven))),
             }
         })
         .await?
+    }
+
+    /// Waits as [`open`](Self::open) does, for `limit`; the connection is lost after it.
+    pub(crate) async fn open_within(&mut self, limit: Duration) -> Result<(), Error> {
+        if let Some(opened) = within::<T, _>(limit, self.open()).await {
+            return opened;
+        }
+        self.slot.command(Command::Abort(ConnectionError::TimedOut));
+        Err(self.lost().map_or_else(taken, Error::Lost))
     }
 
     /// Sends pending output, waits until something has happened, and lends the core.
@@ -212,7 +236,13 @@ impl<T: Transport> Connection<T> {
                     Step::NeedInput => {}
                 }
                 guard.core().await_input();
-                match ready!(poll_move(guard, &self.waker, cx, Driven::has_received)) {
+                match ready!(poll_move(
+                    guard,
+                    &self.waker,
+                    cx,
+                    Memory::Own,
+                    Driven::has_received
+                )) {
                     Moved::Done => {}
                     Moved::TimedOut => return Poll::Ready(Err(Error::TimedOut.into())),
                 }
@@ -296,7 +326,19 @@ impl<T: Transport> Connection<T> {
     ///
     /// As for [`drain`](Self::drain).
     pub async fn ready(&mut self) -> Result<(), Error> {
-        self.send_until(|writer| !writer.is_full()).await
+        // Below the mark nothing is sent, so that replies to pipelined requests leave together.
+        let mut is_full = false;
+        if let Some(mut guard) = self.slot.take() {
+            let driven = guard.core();
+            if driven.core.writer.connection_error().is_some() {
+                return Err(lost(driven));
+            }
+            is_full = driven.core.writer.is_full();
+        }
+        match is_full {
+            true => self.send_until(|writer| !writer.is_full()).await,
+            false => Ok(()),
+        }
     }
 
     /// Ends this side's stream, once pending output is sent, and sends both. Reading goes on.
@@ -346,33 +388,29 @@ impl<T: Transport> Connection<T> {
         if let Some(mut guard) = self.slot.take() {
             guard.core().core.close();
         }
-        if !self.ends_within(self.send_and_discard(), limit).await {
-            self.slot.command(Command::Abort(ConnectionError::TimedOut));
+        match within::<T, _>(limit, self.send_and_discard()).await {
+            Some(Ok(Sent::TimedOut)) => return Err(Error::TimedOut),
+            Some(Ok(Sent::All) | Err(_)) => {}
+            None => self.slot.command(Command::Abort(ConnectionError::TimedOut)),
         }
         if let Some(lost) = self.lost() {
             return Err(lost.into());
         }
         let linger = linger.unwrap_or(Duration::ZERO);
-        self.ends_within(self.discard(linger.is_zero()), linger)
-            .await;
+        within::<T, _>(linger, self.discard(linger.is_zero())).await;
         self.slot.drop_transport();
         Ok(())
     }
 
-    /// Waits for `end`, and returns `true` unless it takes longer than `limit`.
-    async fn ends_within(&self, end: impl Future<Output = ()>, limit: Duration) -> bool {
-        // Only what has to wait needs a clock.
-        let late = pin!(async { T::sleep(limit).await });
-        matches!(either(pin!(end), late).await, Either::First(()))
-    }
-
     /// Sends everything, and discards input while it waits.
-    async fn send_and_discard(&self) {
+    ///
+    /// # Errors
+    ///
+    /// If the connection is gone, and there is nothing to send.
+    async fn send_and_discard(&self) -> Result<Sent, Error> {
         let mut room = Vec::new();
-        let sent =
-            self.with_both(|guard, cx| poll_send_and_discard(guard, &self.waker, cx, &mut room));
-        // Where the connection is gone, there is nothing to send.
-        let _ = sent.await;
+        self.with_both(|guard, cx| poll_send_and_discard(guard, &self.waker, cx, &mut room))
+            .await
     }
 
     /// Discards input: what is there, within a budget, or what comes until the peer's end.
@@ -418,7 +456,9 @@ impl<T: Transport> Connection<T> {
                 driven.lose(io::Error::other("a second layer over a connection"));
                 return Poll::Ready(Err(lost(driven)));
             }
-            ready!(driven.poll_send(io, &self.waker, cx));
+            if let Sent::TimedOut = ready!(driven.poll_send(io, &self.waker, cx)) {
+                return Poll::Ready(Err(Error::TimedOut));
+            }
             if driven.how_lost().is_some() {
                 return Poll::Ready(Err(lost(driven)));
             }
@@ -427,6 +467,11 @@ impl<T: Transport> Connection<T> {
             let mut layer = layer.take().expect("polled after it was ready");
             if let Ok(Step::Ready(unread)) = driven.core.reader.read(usize::MAX) {
                 layer.feed(&unread);
+            }
+            if driven.core.reader.at_eof() {
+                // A layer says itself where its stream ends, and this one would be cut off.
+                driven.lose(io::ErrorKind::UnexpectedEof.into());
+                return Poll::Ready(Err(lost(driven)));
             }
             io.put_layer(layer);
             Poll::Ready(Ok(()))
@@ -449,8 +494,10 @@ impl<T: Transport> Connection<T> {
             return Err(lost.map_or_else(taken, Error::Lost));
         };
         let parts = driven.core.into_parts();
+        let (transport, layer) = io.into_parts();
         Ok(Parts {
-            transport: io.into_transport(),
+            transport,
+            layer,
             unread: parts.unread,
             unsent: parts.unsent,
             discarding: parts.discarding,
@@ -506,7 +553,7 @@ impl<T: Transport> Connection<T> {
                 let is_lost = writer.connection_error().is_some();
                 is_lost || !driven.has_output() || enough(writer)
             };
-            let waiting = poll_move(guard, &self.waker, cx, is_done);
+            let waiting = poll_move(guard, &self.waker, cx, Memory::Own, is_done);
             match (guard.core().core.writer.connection_error(), waiting) {
                 (Some(_), _) => Poll::Ready(Err(lost(guard.core()))),
                 (None, Poll::Ready(Moved::TimedOut)) => Poll::Ready(Err(Error::TimedOut)),
@@ -534,6 +581,19 @@ impl<T: Transport> Connection<T> {
     }
 }
 
+/// Waits for `end`, by a transport's clock. `None` if it takes longer than `limit`.
+pub(crate) async fn within<T: Transport, A>(
+    limit: Duration,
+    end: impl Future<Output = A>,
+) -> Option<A> {
+    // Only what has to wait needs a clock.
+    let late = pin!(async { T::sleep(limit).await });
+    match either(pin!(end), late).await {
+        Either::First(ended) => Some(ended),
+        Either::Second(()) => None,
+    }
+}
+
 /// What came of waiting for something to move.
 enum Moved {
     Done,
@@ -550,9 +610,10 @@ fn poll_turn<'a, T: Transport>(
     let Some(mut guard) = ready!(slot.poll_take(cx)) else {
         return Poll::Ready(None);
     };
-    let waiting = poll_move(&mut guard, waker, cx, Driven::has_news);
-    if !guard.core().has_news() {
-        if guard.core().is_over() {
+    let waiting = poll_move(&mut guard, waker, cx, Memory::OfThread, Driven::has_news);
+    let (driven, io) = guard.both();
+    if !driven.has_news() {
+        if driven.is_over() || io.is_none() {
             return Poll::Ready(None);
         }
         if waiting.is_pending() {
@@ -568,6 +629,7 @@ fn poll_move<T: Transport>(
     guard: &mut Guard<'_, Driven, Layered<T>>,
     waker: &Waker,
     cx: &Context<'_>,
+    memory: Memory,
     is_done: impl Fn(&Driven) -> bool,
 ) -> Poll<Moved> {
     let (driven, Some(io)) = guard.both() else {
@@ -584,7 +646,7 @@ fn poll_move<T: Transport>(
         if !driven.core.wants_read() {
             return Poll::Pending;
         }
-        match driven.poll_receive(io, waker, cx) {
+        match driven.poll_receive(io, waker, cx, memory) {
             Poll::Ready(true) if is_done(driven) => return Poll::Ready(Moved::Done),
             Poll::Ready(true) => {}
             Poll::Ready(false) => return Poll::Ready(Moved::TimedOut),
@@ -609,12 +671,12 @@ pub(crate) fn poll_send_and_discard<T: Transport>(
     waker: &Waker,
     cx: &Context<'_>,
     room: &mut Vec<u8>,
-) -> Poll<()> {
+) -> Poll<Sent> {
     let (driven, Some(io)) = guard.both() else {
-        return Poll::Ready(());
+        return Poll::Ready(Sent::All);
     };
-    if driven.poll_send(io, waker, cx).is_ready() {
-        return Poll::Ready(());
+    if let Poll::Ready(sent) = driven.poll_send(io, waker, cx) {
+        return Poll::Ready(sent);
     }
     room.resize(DISCARDED_AT_ONCE, 0);
     let _ = poll_discard(io, waker, cx, &mut driven.budget, room);

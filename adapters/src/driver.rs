@@ -47,6 +47,15 @@ pub(crate) struct Driven {
     moves: u16,
 }
 
+/// What a receive is for, and so where it goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Memory {
+    /// A block of the thread, which goes back at the end of the turn.
+    OfThread,
+    /// Memory of the connection's own: no end is near.
+    Own,
+}
+
 /// How sending went.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Sent {
@@ -133,8 +142,8 @@ impl Driven {
         cx: &Context<'_>,
     ) -> Poll<Sent> {
         let (before, on_wire) = (self.stage(), io.moves());
-        let sent = self.poll_actions(io, waker, cx);
         self.is_offered = true;
+        let sent = self.poll_actions(io, waker, cx);
         self.note_wire(on_wire, io);
         self.has_news |= self.was_full && !self.core.writer.is_full() || before != self.stage();
         self.was_full &= self.core.writer.is_full();
@@ -153,7 +162,7 @@ impl Driven {
                 if !io.holds_back() || self.core.writer.connection_error().is_some() {
                     return Poll::Ready(Sent::All);
                 }
-                ready!(self.budget.poll_spend(Budget::CALL, cx));
+                ready!(self.poll_spend_on_sending(cx));
                 match ready!(io.poll_flush(wire)) {
                     Ok(()) => return Poll::Ready(Sent::All),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -166,7 +175,7 @@ impl Driven {
                     }
                 }
             };
-            ready!(self.budget.poll_spend(Budget::CALL, cx));
+            ready!(self.poll_spend_on_sending(cx));
             let result = ready!(match action {
                 SendAction::Write => offer(io, wire, &self.core.writer.output()),
                 SendAction::Flush => io.poll_flush(wire).map_ok(|()| 0),
@@ -187,6 +196,13 @@ impl Driven {
         }
     }
 
+    /// Lets others run, if the budget is used up: then the transport was not offered all output.
+    fn poll_spend_on_sending(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let spent = self.budget.poll_spend(Budget::CALL, cx);
+        self.is_offered = spent.is_ready();
+        spent
+    }
+
     /// Receives once, as much as the transport has at hand. Ready with `false` if the transport has
     /// given up waiting.
     pub(crate) fn poll_receive<T: Transport>(
@@ -194,10 +210,11 @@ impl Driven {
         io: &mut Layered<T>,
         waker: &Waker,
         cx: &Context<'_>,
+        memory: Memory,
     ) -> Poll<bool> {
         ready!(self.budget.poll_spend(Budget::CALL, cx));
         let on_wire = io.moves();
-        let received = self.poll_read(io, &mut Context::from_waker(waker));
+        let received = self.poll_read(io, &mut Context::from_waker(waker), memory);
         self.note_wire(on_wire, io);
         let Poll::Ready(result) = received else {
             // The task waits, so others run anyway.
@@ -229,15 +246,22 @@ impl Driven {
         &mut self,
         io: &mut Layered<T>,
         cx: &mut Context<'_>,
+        memory: Memory,
     ) -> Poll<io::Result<usize>> {
         // After a wait there is probably input, and after a receive that left room there is not.
-        if !mem::take(&mut self.expects_input) {
-            if let Err(error) = ready!(self.poll_readable(io, cx)) {
-                return Poll::Ready(Err(error));
+        let expects_input = mem::take(&mut self.expects_input) && memory == Memory::OfThread;
+        if !expects_input {
+            match self.poll_readable(io, cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    spare_block::reclaim(&mut self.core.reader);
+                    return Poll::Pending;
+                }
             }
         }
         let reader = &mut self.core.reader;
-        if reader.capacity() == 0 {
+        if memory == Memory::OfThread && reader.capacity() == 0 {
             spare_block::lend(reader);
         }
         let room = reader.input(self.reads.room(self.most_at_once));
@@ -315,12 +339,19 @@ impl Driven {
         self.has_news
     }
 
-    /// Whether nothing can happen any more: both directions have ended, or were lost.
+    /// Whether this side has closed the connection.
+    pub(crate) fn is_closing(&self) -> bool {
+        let state = self.core.writer.state();
+        matches!(state, WriterState::Closing | WriterState::Closed)
+    }
+
+    /// Whether nothing more can happen that the owner does not do.
     pub(crate) fn is_over(&self) -> bool {
         match self.core.state() {
             ConnectionState::Closed => true,
             // After a failed send the peer's last words may still come.
             ConnectionState::Lost(_) => !self.core.wants_read(),
+            ConnectionState::HalfClosedRemote => !self.has_output(),
             _ => false,
         }
     }
@@ -364,14 +395,21 @@ impl Core for Driven {
         self.has_news = true;
     }
 
+    fn on_wake(&mut self) {
+        self.is_offered = false;
+    }
+
+    fn on_shutdown(&mut self) {
+        self.has_news = true;
+    }
+
     fn says(&self) -> Says {
         let has_output = self.has_output();
-        let state = self.core.writer.state();
         Says {
             lost: self.core.reader.connection_error(),
             has_output,
             has_unoffered_output: has_output && !self.is_offered,
-            is_closing: matches!(state, WriterState::Closing | WriterState::Closed),
+            is_closing: self.is_closing(),
             moves: self.moves,
         }
     }
@@ -425,7 +463,7 @@ struct ReadSize {
 
 impl ReadSize {
     /// Room for a first receive, and the least for any, in bytes.
-    const LEAST: u32 = 1024;
+    const LEAST: u32 = 512;
 
     fn room(&self, most: u32) -> usize {
         let doubled = Self::LEAST.saturating_mul(1 << self.doublings);

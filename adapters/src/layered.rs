@@ -104,9 +104,10 @@ impl<T: Transport> Layered<T> {
         self.over.is_some()
     }
 
-    /// The transport, without what the layer knows.
-    pub(crate) fn into_transport(self) -> T {
-        T::join(self.read, self.write)
+    /// The transport, and the layer with what it holds.
+    pub(crate) fn into_parts(self) -> (T, Option<Box<dyn Layer>>) {
+        let transport = T::join(self.read, self.write);
+        (transport, self.over.map(|over| over.layer))
     }
 
     pub(crate) fn read_half(&self) -> &T::Read {

@@ -1,12 +1,10 @@
 //! Runs a protocol of the core over a connection: who calls it, and how time passes.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use plimsoll::{Event, Next, Protocol};
 
-use crate::connection::Connection;
-use crate::either::{Either, either};
+use crate::connection::{Connection, OPEN_TIMEOUT, within};
 use crate::error::Error;
 use crate::transport::{Layer, Transport};
 
@@ -95,11 +93,7 @@ impl<T: Transport> Connection<T> {
 
     /// Waits for the next turn, and returns whether there is one; `None` if `limit` passes before.
     async fn happens_within(&self, limit: Duration) -> Option<bool> {
-        let late = pin!(async { T::sleep(limit).await });
-        match either(pin!(self.happens()), late).await {
-            Either::First(happens) => Some(happens),
-            Either::Second(()) => None,
-        }
+        within::<T, _>(limit, self.happens()).await
     }
 
     async fn start_tls(&mut self) -> Result<(), Error> {
@@ -108,7 +102,13 @@ impl<T: Transport> Connection<T> {
             return Ok(());
         };
         let layer = make();
-        self.put_layer(layer).await?;
-        self.open().await
+        match within::<T, _>(OPEN_TIMEOUT, self.put_layer(layer)).await {
+            Some(put) => put?,
+            None => {
+                self.abort();
+                return Err(Error::TimedOut);
+            }
+        }
+        self.open_within(OPEN_TIMEOUT).await
     }
 }

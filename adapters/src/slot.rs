@@ -58,6 +58,12 @@ pub(crate) trait Core: Send + 'static {
     /// Records that the connection was lost.
     fn lose(&mut self, error: ConnectionError);
 
+    /// Records that the transport has woken: output that it was offered before is due again.
+    fn on_wake(&mut self);
+
+    /// Records that the server shuts down, which the owner's next turn shows.
+    fn on_shutdown(&mut self);
+
     /// Returns what the slot has to know.
     fn says(&self) -> Says;
 
@@ -143,10 +149,14 @@ struct Flags(u16);
 impl Flags {
     /// The server shuts down.
     const SHUTS_DOWN: Self = Self(1);
+    /// The core does not know of that yet.
+    const SHUTDOWN_UNTOLD: Self = Self(1 << 14);
     /// The server ends, and waits for nothing.
     const CANCELLED: Self = Self(1 << 1);
     /// A command to close was not carried out yet.
     const CLOSES: Self = Self(1 << 2);
+    /// What is to be done to the core, besides an abort.
+    const ORDERS: Self = Self(Self::CLOSES.0 | Self::SHUTDOWN_UNTOLD.0);
     /// The core knows that the transport was aborted.
     const CORE_KNOWS: Self = Self(1 << 3);
     const OWNER_LEFT: Self = Self(1 << 4);
@@ -156,7 +166,7 @@ impl Flags {
     const OWNER_WAITS: Self = Self(1 << 6);
     /// The owner's thread is blocked until something is back.
     const OWNER_BLOCKS: Self = Self(1 << 7);
-    /// The transport has woken since it was last taken out for a poll.
+    /// The transport has woken, of which the core does not know yet.
     const WOKEN: Self = Self(1 << 8);
     /// [`DUE`] is set.
     const DUE: Self = Self(1 << 9);
@@ -218,8 +228,10 @@ pub(crate) enum Look<'a, C: Core, T: Abort> {
     Unoffered(Guard<'a, C, T>),
     /// The owner has left, or has closed the connection.
     Left(Guard<'a, C, T>),
-    /// The connection was aborted, taken over by the owner, or leaked.
+    /// The connection was lost or leaked. The handler may not know yet.
     Gone,
+    /// The owner has taken it over.
+    TakenOver,
     /// The server ends, and waits for nothing.
     Cancelled,
 }
@@ -286,9 +298,9 @@ impl<C: Core, T: Abort> Slot<C, T> {
                 return Poll::Pending;
             }
         }
-        let taken = place.take_to_poll(Party::Owner);
+        let (taken, has_woken) = place.take_to_poll(Party::Owner);
         drop(place);
-        Poll::Ready(self.guard(Party::Owner, taken))
+        Poll::Ready(self.guard(Party::Owner, taken, has_woken))
     }
 
     /// Takes the connection out for the owner, whose thread blocks while another party polls the
@@ -305,7 +317,13 @@ impl<C: Core, T: Abort> Slot<C, T> {
         place.flags.set(Flags::OWNER_BLOCKS, false);
         let taken = place.take(Party::Owner);
         drop(place);
-        self.guard(Party::Owner, taken)
+        self.guard(Party::Owner, taken, false)
+    }
+
+    /// Takes the connection out for the server, if it rests.
+    pub(crate) fn take_resting(&self) -> Option<Guard<'_, C, T>> {
+        let taken = self.lock().take(Party::Server);
+        self.guard(Party::Server, taken, false)
     }
 
     /// Records that the server's task is about to poll the handler.
@@ -340,17 +358,19 @@ impl<C: Core, T: Abort> Slot<C, T> {
         self.server.store(0, Ordering::Relaxed);
         place.flags.set(Flags::DUE, false);
         let has_left = place.flags.any(Flags::OWNER_LEFT | Flags::CLOSING);
+        let is_taken_over = place.is_core_gone() && place.aborted.is_none();
         let is_gone = place.is_core_gone() || place.aborted.is_some();
         let is_cancelled = place.flags.any(Flags::CANCELLED);
         let is_wanted = !is_gone && !is_cancelled && (has_left || place.is_output_due());
-        let taken = match is_wanted {
+        let (taken, has_woken) = match is_wanted {
             true => place.take_to_poll(Party::Server),
-            false => None,
+            false => (None, false),
         };
         drop(place);
         drop(former);
-        match self.guard(Party::Server, taken) {
+        match self.guard(Party::Server, taken, has_woken) {
             _ if is_cancelled => Look::Cancelled,
+            _ if is_taken_over => Look::TakenOver,
             _ if is_gone => Look::Gone,
             Some(guard) if has_left => Look::Left(guard),
             Some(guard) => Look::Unoffered(guard),
@@ -363,7 +383,11 @@ impl<C: Core, T: Abort> Slot<C, T> {
     pub(crate) fn command(&self, command: Command) {
         let mut place = self.lock();
         match command {
-            Command::ShutDown => place.flags.set(Flags::SHUTS_DOWN, true),
+            Command::ShutDown => {
+                place
+                    .flags
+                    .set(Flags::SHUTS_DOWN | Flags::SHUTDOWN_UNTOLD, true);
+            }
             Command::Cancel => place.flags.set(Flags::CANCELLED, true),
             Command::Close => place.flags.set(Flags::CLOSES, true),
             Command::Abort(error) => {
@@ -443,8 +467,16 @@ impl<C: Core, T: Abort> Slot<C, T> {
         self.lock().moves
     }
 
-    fn guard(&self, party: Party, taken: Option<Taken<C, T>>) -> Option<Guard<'_, C, T>> {
-        let (core, transport) = taken?;
+    fn guard(
+        &self,
+        party: Party,
+        taken: Option<Taken<C, T>>,
+        has_woken: bool,
+    ) -> Option<Guard<'_, C, T>> {
+        let (mut core, transport) = taken?;
+        if let (Some(core), true) = (&mut core, has_woken) {
+            core.on_wake();
+        }
         Some(Guard {
             core,
             transport,
@@ -522,8 +554,13 @@ impl<C: Core, T: Abort> Slot<C, T> {
                 self.take_wakers(&mut place, [false, true])
             }
             Party::Owner => [None, self.change_due(&mut place)],
-            Party::Server if notifies || owner_waits => self.take_wakers(&mut place, [true, false]),
-            _ => [None, None],
+            Party::Server => {
+                if place.is_output_due() {
+                    // Its own task goes on with it, once others have run.
+                    self.server.fetch_or(CHANGED, Ordering::Relaxed);
+                }
+                self.take_wakers(&mut place, [notifies || owner_waits, false])
+            }
         };
         let is_awaited = place.flags.any(Flags::OWNER_BLOCKS);
         drop(place);
@@ -573,12 +610,16 @@ impl<C: Core, T: Abort> Slot<C, T> {
 /// What is left to be done to a core.
 #[derive(Default)]
 struct Orders {
+    tells_shutdown: bool,
     closes: bool,
     aborted: Option<ConnectionError>,
 }
 
 impl Orders {
     fn carry_out(self, core: &mut impl Core) {
+        if self.tells_shutdown {
+            core.on_shutdown();
+        }
         if self.closes {
             core.close();
         }
@@ -613,7 +654,7 @@ impl<C, T> Place<C, T> {
     /// Whether nothing has happened while the owner had the core that anyone has to be told of.
     fn is_unchanged(&self, says: Says) -> bool {
         const CHANGES: Flags = Flags(
-            Flags::CLOSES.0
+            Flags::ORDERS.0
                 | Flags::COMMANDED.0
                 | Flags::WOKEN.0
                 | Flags::OWNER_WAITS.0
@@ -636,7 +677,7 @@ impl<C, T> Place<C, T> {
             && (has_transport
                 || self.transport.is_some()
                 || has_core && !self.flags.any(Flags::CORE_KNOWS))
-            || has_core && (self.flags.any(Flags::CLOSES) || self.lost.is_some() && !is_aborted)
+            || has_core && (self.flags.any(Flags::ORDERS) || self.lost.is_some() && !is_aborted)
     }
 
     /// Takes both out, if the core rests, and the transport is not out.
@@ -671,11 +712,11 @@ impl<C, T> Place<C, T> {
         self.core.is_none() && self.core_out.is_none()
     }
 
-    /// Takes both out for a poll, which has to offer the transport all output.
-    fn take_to_poll(&mut self, party: Party) -> Option<Taken<C, T>> {
-        let taken = self.take(party)?;
-        self.flags.set(Flags::WOKEN, false);
-        Some(taken)
+    /// Takes both out for a poll. Returns whether the core has to know that the transport has woken.
+    fn take_to_poll(&mut self, party: Party) -> (Option<Taken<C, T>>, bool) {
+        let taken = self.take(party);
+        let has_woken = taken.is_some() && self.flags.take(Flags::WOKEN);
+        (taken, has_woken)
     }
 
     /// What is left to be done to the core, by the party that has it.
@@ -683,6 +724,7 @@ impl<C, T> Place<C, T> {
         let knows = self.flags.any(Flags::CORE_KNOWS);
         self.flags.set(Flags::CORE_KNOWS, self.aborted.is_some());
         Orders {
+            tells_shutdown: self.flags.take(Flags::SHUTDOWN_UNTOLD),
             closes: self.flags.take(Flags::CLOSES),
             aborted: self.aborted.filter(|_| !knows),
         }
@@ -823,7 +865,7 @@ impl<'a, C: Core, T: Abort> Guard<'a, C, T> {
         let mut place = self.slot.lock();
         let is_plain = !place
             .flags
-            .any(Flags::CLOSES | Flags::WOKEN | Flags::OWNER_BLOCKS)
+            .any(Flags::ORDERS | Flags::WOKEN | Flags::OWNER_BLOCKS)
             && !place.flags.all(Flags::ALL_LEFT)
             && place.aborted.is_none();
         if is_plain && !self.notifies {

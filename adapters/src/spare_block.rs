@@ -17,7 +17,7 @@ thread_local! {
 /// Lends the block to a reader that holds no memory.
 #[inline]
 pub(crate) fn lend(reader: &mut Reader) {
-    // The block is of another thread's if that thread has ended: then there is none to lend.
+    // While the thread ends, it has none.
     if let Ok(block) = SPARE.try_with(Cell::take) {
         if let Err(block) = reader.lend(block) {
             keep(block);
@@ -35,6 +35,7 @@ pub(crate) fn reclaim(reader: &mut Reader) {
 
 fn keep(block: Vec<u8>) {
     if block.capacity() <= LARGEST {
+        // What another connection of the thread has brought back is as good.
         let _ = SPARE.try_with(|spare| spare.set(block));
     }
 }

@@ -23,7 +23,7 @@ use crate::drive::{CALL, Receiver, TURN};
 use crate::error::{Error, Lost};
 use crate::options::Options;
 use crate::shared::Shared;
-use crate::transport::{Endpoint, Transport};
+use crate::transport::{Endpoint, Layer, Transport};
 use crate::waiters::Party;
 
 /// How long [`StreamWriter::close`] tries to send what is pending: 30 seconds. (asyncio's
@@ -170,6 +170,9 @@ pub struct StreamWriter<T: Transport> {
 pub struct Parts<T> {
     /// The transport, with whatever of the output it has taken.
     pub transport: T,
+    /// The layer over it, with whatever it holds: input that it has received and not passed on,
+    /// output that it has not sent. `None` if there is none.
+    pub layer: Option<Box<dyn Layer>>,
     /// Bytes received and not read.
     pub unread: Bytes,
     /// Bytes written and not sent, in order.
@@ -257,6 +260,7 @@ impl<T: Transport> Stream<T> {
         let discarding = receiver.reader.discarding();
         Parts {
             transport: T::join(receiver.transport, write),
+            layer: None,
             unread: receiver.reader.into_unread(),
             unsent: writer.into_unsent(),
             discarding,
@@ -915,6 +919,7 @@ impl<T: Transport> fmt::Debug for NotAPair<T> {
 impl<T> fmt::Debug for Parts<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts")
+            .field("has_layer", &self.layer.is_some())
             .field("unread", &self.unread.len())
             .field("unsent", &self.unsent.iter().map(Bytes::len).sum::<usize>())
             .field("discarding", &self.discarding)

@@ -14,10 +14,12 @@ use super::Outcome;
 use super::acceptor::{Acceptor, Handle};
 use super::no_panic::{NoPanic, Panicked};
 use super::state::{Client, Registered};
-use crate::connection::{Connection, DISCARDED_AT_ONCE, poll_discard, poll_send_and_discard};
-use crate::driver::Driven;
+use crate::connection::{
+    Connection, DISCARDED_AT_ONCE, OPEN_TIMEOUT, poll_discard, poll_send_and_discard,
+};
+use crate::driver::{Driven, Sent};
 use crate::either::{Either, either};
-use crate::error::{Error, Lost, ServerError};
+use crate::error::{Lost, ServerError};
 use crate::layered::Layered;
 use crate::options::ServerOptions;
 use crate::slot::{Command, Core as _, Look, Party, Slot};
@@ -27,8 +29,8 @@ use crate::transport::Transport;
 /// before it has read the last reply.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
-/// How long a transport may take to open.
-const OPEN_TIME: Duration = Duration::from_secs(10);
+/// How long to wait before sending again over a transport that has a timeout of its own.
+const SEND_AGAIN: Duration = Duration::from_millis(50);
 
 /// A handler of connections.
 pub(super) struct ConnectionHandler<H>(pub(super) H);
@@ -72,11 +74,7 @@ where
         let mut registered = Some(registered);
         let ended = {
             let handled = pin!(async {
-                let late = pin!(async { T::sleep(OPEN_TIME).await });
-                match either(pin!(connection.open()), late).await {
-                    Either::First(opened) => opened?,
-                    Either::Second(()) => return Err(Error::TimedOut.into()),
-                }
+                connection.open_within(OPEN_TIMEOUT).await?;
                 (acceptor.handler.0)(connection)
                     .await
                     .failure()
@@ -139,8 +137,9 @@ impl<T: Transport> Served<T> {
             }
             match self.poll_send(cx) {
                 Poll::Ready(Stage::Cancelled) => return Poll::Ready(None),
-                Poll::Ready(Stage::Gone) => *registered = None,
-                Poll::Ready(Stage::Left) | Poll::Pending => {}
+                Poll::Ready(Stage::TakenOver) => *registered = None,
+                // The handler is not done, and keeps its place.
+                Poll::Ready(Stage::Left | Stage::Gone) | Poll::Pending => {}
             }
             Poll::Pending
         })
@@ -177,6 +176,7 @@ impl<T: Transport> Served<T> {
                 Poll::Ready(Stage::Left)
             }
             Look::Gone => Poll::Ready(Stage::Gone),
+            Look::TakenOver => Poll::Ready(Stage::TakenOver),
             Look::Cancelled => Poll::Ready(Stage::Cancelled),
         }
     }
@@ -190,20 +190,21 @@ impl<T: Transport> Served<T> {
     async fn close_within(&self, limit: Duration) -> Result<(), (Lost, bool)> {
         self.slot.command(Command::Close);
         let late = pin!(async { T::sleep(limit).await });
-        let closed = either(pin!(self.send_and_discard()), late).await;
-        if let Either::Second(()) = closed {
-            self.slot.command(Command::Abort(ConnectionError::TimedOut));
+        match either(pin!(self.send_and_discard()), late).await {
+            Either::First(true) => return Ok(()),
+            Either::First(false) => {}
+            Either::Second(()) => self.slot.command(Command::Abort(ConnectionError::TimedOut)),
         }
-        let Some(mut guard) = self.slot.take() else {
-            return Ok(()); // taken over
-        };
-        let driven = guard.core();
-        if driven.has_ended() {
+        let mut left = self.slot.take_resting();
+        let driven = left.as_mut().map(|guard| guard.core());
+        if driven.as_ref().is_some_and(|driven| driven.has_ended()) {
             return Ok(());
         }
-        let lost = driven.how_lost();
-        let has_lost_output = driven.has_lost_output();
-        drop(guard);
+        let has_lost_output = driven
+            .as_ref()
+            .is_none_or(|driven| driven.has_lost_output());
+        let lost = driven.and_then(|driven| driven.how_lost());
+        drop(left);
         // Without a loss, the server has stopped waiting for it.
         self.abort();
         let aborted = Lost {
@@ -213,16 +214,29 @@ impl<T: Transport> Served<T> {
         Err((lost.unwrap_or(aborted), has_lost_output))
     }
 
-    async fn send_and_discard(&self) {
+    /// Sends everything, while it discards input. Returns whether there is nothing left to do:
+    /// all is sent, or the owner has taken the connection over.
+    async fn send_and_discard(&self) -> bool {
         let mut room = Vec::new();
-        poll_fn(|cx| match self.slot.look(cx) {
-            Look::Nothing => Poll::Pending,
-            Look::Unoffered(mut guard) | Look::Left(mut guard) => {
-                poll_send_and_discard(&mut guard, &self.waker, cx, &mut room)
+        loop {
+            let sent = poll_fn(|cx| match self.slot.look(cx) {
+                Look::Nothing => Poll::Pending,
+                Look::Unoffered(mut guard) | Look::Left(mut guard) => {
+                    let sent = poll_send_and_discard(&mut guard, &self.waker, cx, &mut room);
+                    sent.map(|sent| match sent {
+                        Sent::TimedOut => None,
+                        Sent::All => Some(guard.core().has_ended()),
+                    })
+                }
+                Look::TakenOver => Poll::Ready(Some(true)),
+                Look::Gone | Look::Cancelled => Poll::Ready(Some(false)),
+            });
+            match sent.await {
+                Some(sent) => return sent,
+                // The transport has given up waiting by a timeout of its own, and wakes no task.
+                None => T::sleep(SEND_AGAIN).await,
             }
-            Look::Gone | Look::Cancelled => Poll::Ready(()),
-        })
-        .await;
+        }
     }
 
     /// Discards what the peer still sends, until its end, for a while.
@@ -236,7 +250,7 @@ impl<T: Transport> Served<T> {
                 };
                 poll_discard(io, &self.waker, cx, &mut driven.budget, &mut room)
             }
-            Look::Gone | Look::Cancelled => Poll::Ready(()),
+            Look::Gone | Look::TakenOver | Look::Cancelled => Poll::Ready(()),
         });
         either(pin!(discarded), T::sleep(LINGER_TIME)).await;
     }
@@ -251,6 +265,7 @@ impl<T: Transport> Served<T> {
 enum Stage {
     Left,
     Gone,
+    TakenOver,
     Cancelled,
 }
 
