@@ -190,8 +190,8 @@ impl<T: Transport> Connection<T> {
     /// What happens is input, the end or the loss of a direction, output that is no longer full
     /// after a turn that left it full, and a shutdown of the server. That output has left is no
     /// such thing. A turn should read all that it can: input that it leaves unread does not make
-    /// the next one ready. `None` once nothing can happen any more: both directions have ended, or
-    /// the connection was lost, and a turn has shown it.
+    /// the next one ready. `None` once a turn has shown the end and nothing more can come: the
+    /// peer's stream has ended and all output is sent, or the connection was lost.
     ///
     /// Cancel-safe.
     pub async fn turn(&mut self) -> Option<Turn<'_, T>> {

@@ -459,7 +459,9 @@ impl Owner {
         }
         let halves = self.look(connection).await;
         let is_lost = matches!(halves.writer, WriterState::Lost(_));
-        let has_sent = matches!(halves.writer, WriterState::Finished | WriterState::Closed);
+        let is_flushed = |writer: &mut Writer| Ok::<_, Error>(writer.is_flushed());
+        let is_flushed = connection.write_with(is_flushed).unwrap();
+        let has_sent = is_flushed && halves.writer != WriterState::Finishing;
         // What is lost has no turn before there is room for what is still on its way.
         let ask = |reader: &mut Reader| Ok::<_, Error>(Step::Ready(reader.is_paused()));
         let is_paused = connection.read_with(ask).await.expect("it reads nothing");
