@@ -400,8 +400,12 @@ impl Act {
                     if line.is_empty() {
                         core.close();
                         drop(turn);
-                        while connection.turn().await.is_some() {}
-                        return Ok(());
+                        for _ in 0..10 {
+                            if connection.turn().await.is_none() {
+                                return Ok(());
+                            }
+                        }
+                        panic!("turns that show nothing");
                     }
                     core.writer.write(&line)?;
                     written.extend_from_slice(&line);

@@ -8,7 +8,9 @@ mod common;
 #[allow(dead_code, reason = "these sessions need a part of it")]
 mod reader_model;
 
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -88,6 +90,16 @@ struct Log {
     dropped_writes: usize,
 }
 
+/// What turns have shown of a transport's answers.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Shown {
+    received: usize,
+    end: Option<Result<(), io::ErrorKind>>,
+    write_loss: Option<io::ErrorKind>,
+    has_sent_end: bool,
+    gave_up: usize,
+}
+
 impl Log {
     fn note_read(&mut self, room: &[u8], answer: &Poll<io::Result<usize>>) {
         self.calls += 1;
@@ -136,6 +148,17 @@ impl Log {
             // The system reports a loss once: a send has met it.
             (None, Some(kind)) if self.had_failed_to_send && says_why(kind) => Some(Err(kind)),
             _ => self.has_received_zero.then_some(Ok(())),
+        }
+    }
+
+    /// What a turn shows of it.
+    fn shown(&self) -> Shown {
+        Shown {
+            received: self.received.len(),
+            end: self.end(),
+            write_loss: self.write_loss(),
+            has_sent_end: self.has_sent_end,
+            gave_up: self.gave_up,
         }
     }
 
@@ -658,11 +681,17 @@ impl Owner {
         );
     }
 
+    /// How many bytes were written, and not sent.
+    fn pending(&self) -> usize {
+        self.written.len() - self.watch.lock().sent.len()
+    }
+
     /// Takes turns until there are no more: a turn has shown why.
     async fn turns(&mut self) {
         let mut has_shown_end = false;
-        let mut turns = 0;
-        let most = 20 + self.watch.lock().received.len() + self.written.len();
+        // What the last turn has shown. Output that is full is less only once.
+        let mut shown = Shown::default();
+        let mut is_full = self.pending() > 4;
         // What was there before is news to nobody.
         let rest = Read::Some(1000);
         if !self.model.buffered().is_empty() {
@@ -672,12 +701,34 @@ impl Owner {
             self.feed();
             assert_eq!(outcome, self.model.read(&rest));
         }
-        while let Some(mut turn) = self.connection.turn().await {
-            turns += 1;
-            assert!(
-                turns < most + self.watch.lock().received.len(),
-                "turns that show nothing"
-            );
+        loop {
+            let (watch, written) = (&self.watch, self.written.len());
+            let has_room = || watch.lock().sent.len() == written;
+            let turn = {
+                let mut turn = pin!(self.connection.turn());
+                poll_fn(|cx| {
+                    let turn = turn.as_mut().poll(cx);
+                    if turn.is_pending() {
+                        assert_eq!(
+                            watch.lock().shown(),
+                            shown,
+                            "a turn that has something to show"
+                        );
+                        assert!(!is_full || !has_room(), "a turn that has room to show");
+                    }
+                    turn
+                })
+                .await
+            };
+            let Some(mut turn) = turn else {
+                break;
+            };
+            let now = watch.lock().shown();
+            if shown == now {
+                assert!(is_full && has_room(), "a turn that shows nothing");
+            }
+            is_full &= !has_room() && now.write_loss.is_none();
+            shown = now;
             let log = self.watch.lock();
             self.model.feed(&log.received[self.fed..]);
             self.fed = log.received.len();
