@@ -187,12 +187,14 @@ impl Network {
         state.wake_all();
     }
 
-    /// Makes a call; whoever it concerns is woken behind it.
+    /// Makes a call, which `may_wait` for the other side, or only for time; whoever it concerns is
+    /// woken behind it.
     fn call<A>(
         &self,
         cx: &Context<'_>,
         side: usize,
         is_read: bool,
+        may_wait: Wait,
         make: impl FnOnce(&mut State) -> Result<A, Failure>,
     ) -> Poll<io::Result<A>> {
         let mut state = self.lock();
@@ -250,7 +252,7 @@ impl Network {
             }
             Err(Failure::TransportError(TransportError::WouldBlock)) => {
                 let wait = match natural {
-                    true => Wait::Other,
+                    true => may_wait,
                     false => Wait::Time,
                 };
                 *slot = Some((cx.waker().clone(), wait));
@@ -370,7 +372,7 @@ impl Transport for End {
 impl ReadHalf for EndRead {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let Self(network, side) = &*self;
-        network.call(cx, *side, true, |state| {
+        network.call(cx, *side, true, Wait::Other, |state| {
             assert!(!room.is_empty(), "room is never none");
             if state.lies() {
                 state.sides[*side].was_lost = true;
@@ -422,7 +424,7 @@ impl WriteHalf for EndWrite {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let Self(network, side) = &*self;
-        network.call(cx, *side, false, |state| {
+        network.call(cx, *side, false, Wait::Other, |state| {
             assert!(!slices.is_empty() && slices.iter().all(|slice| !slice.is_empty()));
             let len: usize = slices.iter().map(|slice| slice.len()).sum();
             if state.lies() {
@@ -450,7 +452,7 @@ impl WriteHalf for EndWrite {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self(network, side) = &*self;
-        network.call(cx, *side, false, |state| {
+        network.call(cx, *side, false, Wait::Time, |state| {
             let State {
                 choices,
                 faults,
@@ -463,7 +465,7 @@ impl WriteHalf for EndWrite {
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self(network, side) = &*self;
-        network.call(cx, *side, false, |state| {
+        network.call(cx, *side, false, Wait::Time, |state| {
             let State {
                 choices,
                 faults,
