@@ -34,8 +34,7 @@ use super::wire::{Kind, Medium, Ran, bytes_from};
 pub fn run(mut choices: Choices) -> Ran {
     let mut order = choices.of(&[Order::Strict, Order::Random]);
     let seed = choices.below(1 << 16) as u64;
-    // A server that sends what was closed does not wake an owner who waits for that.
-    let is_served = false;
+    let is_served = choices.below(2) == 1;
     if is_served {
         // The server's tasks are polled only when they were woken anyway.
         order = Order::Strict;
