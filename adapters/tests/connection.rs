@@ -4,9 +4,11 @@ mod common;
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use common::toy_layer::Toy;
 use plimsoll::{Event, Next, Step, WriteError};
 use plimsoll_io::memory::Memory;
 use plimsoll_io::{
@@ -610,4 +612,85 @@ mod blocking {
         let parts = one.into_parts().unwrap();
         assert_eq!(parts.unread, "two\n");
     }
+}
+
+/// How the first writes fail; what is sent then is taken.
+struct Sends {
+    failures: VecDeque<io::ErrorKind>,
+    taken: Vec<u8>,
+    log: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl WriteHalf for Sends {
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.failures.pop_front() {
+            Some(kind) => Poll::Ready(Err(kind.into())),
+            None => io::Write::write_vectored(&mut self.taken, slices).into(),
+        }
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.log.lock().unwrap().push("end");
+        Poll::Ready(Ok(()))
+    }
+
+    fn abort(&mut self) {
+        self.log.lock().unwrap().push("abort");
+    }
+}
+
+impl Drop for Sends {
+    fn drop(&mut self) {
+        self.log.lock().unwrap().push("drop");
+    }
+}
+
+/// A connection with output, the first write of which fails, and what becomes of its transport.
+fn fails_to_send(kind: io::ErrorKind) -> (Connection<Duplex<Script, Sends>>, Sent) {
+    let log = Sent::default();
+    let mut connection = Connection::new(Duplex {
+        read: Script(VecDeque::new()),
+        write: Sends {
+            failures: [kind].into(),
+            taken: Vec::new(),
+            log: Arc::clone(&log),
+        },
+    });
+    connection
+        .write_with(|writer| writer.write(b"last words"))
+        .unwrap();
+    (connection, log)
+}
+
+type Sent = Arc<Mutex<Vec<&'static str>>>;
+
+#[test]
+fn a_close_that_fails_drops_the_transport() {
+    let (mut connection, log) = fails_to_send(io::ErrorKind::BrokenPipe);
+    smol::block_on(connection.close()).unwrap_err();
+    let log = log.lock().unwrap().clone();
+    assert_eq!(log, ["abort", "drop"]);
+}
+
+#[test]
+fn a_close_that_gives_up_loses_nothing_silently() {
+    let (mut connection, log) = fails_to_send(io::ErrorKind::WouldBlock);
+    let closed = smol::block_on(connection.close());
+    let log = log.lock().unwrap().clone();
+    assert!(
+        closed.is_err() || log.contains(&"end"),
+        "{closed:?}, {log:?}"
+    );
+}
+
+#[test]
+fn a_layer_comes_after_all_output() {
+    let (mut connection, _) = fails_to_send(io::ErrorKind::WouldBlock);
+    let put = smol::block_on(connection.put_layer(Toy::client()));
+    let parts = connection.into_parts().unwrap();
+    assert!(put.is_err() || parts.unsent.is_empty(), "{put:?}");
 }
