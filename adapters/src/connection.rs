@@ -367,8 +367,10 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`] if not all was sent, also because the time was up; the connection is aborted
-    /// then.
+    /// - [`Error::Lost`] if not all was sent, also because the time was up; the connection is
+    ///   aborted then.
+    /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own. The
+    ///   connection is closing, and another call goes on.
     pub async fn close(&mut self) -> Result<(), Error> {
         self.close_with(DEFAULT_CLOSE_TIMEOUT, None).await
     }
@@ -394,6 +396,7 @@ impl<T: Transport> Connection<T> {
             None => self.slot.command(Command::Abort(ConnectionError::TimedOut)),
         }
         if let Some(lost) = self.lost() {
+            self.slot.command(Command::Abort(lost.loss));
             return Err(lost.into());
         }
         let linger = linger.unwrap_or(Duration::ZERO);

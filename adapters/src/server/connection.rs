@@ -22,7 +22,7 @@ use crate::either::{Either, either};
 use crate::error::{Lost, ServerError};
 use crate::layered::Layered;
 use crate::options::ServerOptions;
-use crate::slot::{Command, Core as _, Look, Party, Slot};
+use crate::slot::{Command, Core as _, Guard, Look, Party, Slot};
 use crate::transport::Transport;
 
 /// How long a closing connection discards what its peer still sends, so that the peer is not reset
@@ -160,24 +160,28 @@ impl<T: Transport> Served<T> {
         match self.slot.look(cx) {
             Look::Nothing => Poll::Pending,
             Look::Unoffered(mut guard) => {
-                if let (driven, Some(io)) = guard.both() {
-                    let moves = driven.moves();
-                    let _ = driven.poll_send(io, &self.waker, cx);
-                    if moves != driven.moves() {
-                        guard.notify();
-                    }
-                }
+                self.send(&mut guard, cx);
                 Poll::Pending
             }
             Look::Left(mut guard) => {
-                if let (driven, Some(io)) = guard.both() {
-                    let _ = driven.poll_send(io, &self.waker, cx);
-                }
+                self.send(&mut guard, cx);
                 Poll::Ready(Stage::Left)
             }
             Look::Gone => Poll::Ready(Stage::Gone),
             Look::TakenOver => Poll::Ready(Stage::TakenOver),
             Look::Cancelled => Poll::Ready(Stage::Cancelled),
+        }
+    }
+
+    /// Sends, and lets the owner know that something has moved.
+    fn send(&self, guard: &mut Guard<'_, Driven, Layered<T>>, cx: &Context<'_>) {
+        let (driven, Some(io)) = guard.both() else {
+            return;
+        };
+        let moves = driven.moves();
+        let _ = driven.poll_send(io, &self.waker, cx);
+        if moves != driven.moves() {
+            guard.notify();
         }
     }
 
@@ -222,7 +226,11 @@ impl<T: Transport> Served<T> {
             let sent = poll_fn(|cx| match self.slot.look(cx) {
                 Look::Nothing => Poll::Pending,
                 Look::Unoffered(mut guard) | Look::Left(mut guard) => {
+                    let moves = guard.core().moves();
                     let sent = poll_send_and_discard(&mut guard, &self.waker, cx, &mut room);
+                    if moves != guard.core().moves() {
+                        guard.notify();
+                    }
                     sent.map(|sent| match sent {
                         Sent::TimedOut => None,
                         Sent::All => Some(guard.core().has_ended()),
