@@ -246,6 +246,10 @@ impl<S: StreamSocket> Socket for Async<S> {
         self.get_ref()
     }
 
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_readable(cx)
+    }
+
     fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         poll_call(|| self.try_recv(room), || self.0.poll_readable(cx))
     }

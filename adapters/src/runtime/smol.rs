@@ -110,6 +110,10 @@ impl Socket for TcpStream {
         self
     }
 
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        source(self).poll_readable(cx)
+    }
+
     fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         poll_call(|| self.try_recv(room), || source(self).poll_readable(cx))
     }
@@ -135,6 +139,10 @@ impl Socket for UnixStream {
 
     fn inner(&self) -> &Self {
         self
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        source(self).poll_readable(cx)
     }
 
     fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {

@@ -10,9 +10,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd as AsSystemSocket, AsFd, BorrowedFd};
 #[cfg(windows)]
 use std::os::windows::io::{AsSocket as AsSystemSocket, AsSocket, BorrowedSocket};
-#[cfg(any(feature = "tokio", feature = "smol", feature = "blocking"))]
-use std::task::ready;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, SockRef};
@@ -32,6 +30,10 @@ pub trait Socket: AsSystemSocket + Sized + Send + 'static {
 
     /// The socket as both halves hold it: an `Arc` of it, or the socket itself if it can be cloned.
     type Shared: Borrow<Self> + From<Self> + Clone + fmt::Debug + Send + 'static;
+
+    /// Whether [`poll_readable`](Self::poll_readable) knows if receiving is worth trying before a
+    /// receive had to wait.
+    const KNOWS_READINESS: bool = false;
 
     /// Whether a write half that is dropped, of a connection that was neither ended nor aborted,
     /// ends the stream, while the read half may live on. If not, the stream ends when both halves
@@ -64,8 +66,9 @@ pub trait Socket: AsSystemSocket + Sized + Send + 'static {
     /// Those of the system.
     fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
-    /// Waits until receiving is worth trying, if the runtime knows that without trying; by default
-    /// it is ready immediately. See [`ReadHalf::poll_readable`].
+    /// Waits until receiving is worth trying, if the runtime can tell; by default it is ready
+    /// immediately. It is called after a receive had to wait, before the next one, and at any time if
+    /// the runtime [knows](Self::KNOWS_READINESS). See [`ReadHalf::poll_readable`].
     ///
     /// # Errors
     ///
@@ -143,7 +146,12 @@ pub(crate) fn poll_call(
 
 /// The half of a socket that bytes come out of.
 #[derive(Debug)]
-pub struct SocketRead<S: Socket>(S::Shared);
+pub struct SocketRead<S: Socket> {
+    socket: S::Shared,
+    /// Whether the last receive had to wait. The next one waits for the socket before it calls the
+    /// system: that takes note of what has ended the wait, and saves a call if nothing has.
+    waits: bool,
+}
 
 /// The half of a socket that bytes go into.
 ///
@@ -165,13 +173,17 @@ impl<S: Socket> Transport for S {
             socket: socket.clone(),
             ends: S::ENDS_WHEN_WRITE_HALF_IS_DROPPED,
         };
-        (SocketRead(socket), write)
+        let read = SocketRead {
+            socket,
+            waits: false,
+        };
+        (read, write)
     }
 
     fn join(read: SocketRead<S>, mut write: SocketWrite<S>) -> Self {
         write.ends = false;
         drop(write);
-        S::unshare(read.0)
+        S::unshare(read.socket)
     }
 
     fn sleep(duration: Duration) -> Sleep {
@@ -185,11 +197,20 @@ impl<S: Socket> Transport for S {
 
 impl<S: Socket> ReadHalf for SocketRead<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.socket().poll_recv(cx, room)
+        if self.waits {
+            ready!(self.socket().poll_readable(cx))?;
+        }
+        let received = self.socket().poll_recv(cx, room);
+        self.waits = received.is_pending();
+        received
     }
 
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket().poll_readable(cx)
+        if self.waits || S::KNOWS_READINESS {
+            ready!(self.socket().poll_readable(cx))?;
+            self.waits = false;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -226,7 +247,7 @@ impl<S: Socket> Drop for SocketWrite<S> {
 
 impl<S: Socket> SocketRead<S> {
     fn socket(&self) -> &S {
-        self.0.borrow()
+        self.socket.borrow()
     }
 }
 

@@ -101,6 +101,7 @@ impl Socket for TcpStream {
     type Inner = Self;
     type Shared = Arc<Self>;
 
+    const KNOWS_READINESS: bool = true;
     const ENDS_WHEN_WRITE_HALF_IS_DROPPED: bool = true;
 
     fn unshare(shared: Arc<Self>) -> Self {
@@ -148,6 +149,7 @@ impl Socket for UnixStream {
     type Inner = Self;
     type Shared = Arc<Self>;
 
+    const KNOWS_READINESS: bool = true;
     const ENDS_WHEN_WRITE_HALF_IS_DROPPED: bool = true;
 
     fn unshare(shared: Arc<Self>) -> Self {
