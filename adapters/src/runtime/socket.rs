@@ -40,11 +40,7 @@ pub trait Socket: AsSystemSocket + Sized + Send + 'static {
     /// are dropped.
     const ENDS_WHEN_WRITE_HALF_IS_DROPPED: bool = false;
 
-    /// Returns the socket, once no other half holds it.
-    ///
-    /// # Panics
-    ///
-    /// If another half does, unless the socket can be cloned.
+    /// Returns the socket. [`Transport::join`] calls it once no other half holds the socket.
     fn unshare(shared: Self::Shared) -> Self;
 
     /// Returns the runtime's own socket.
@@ -78,11 +74,8 @@ pub trait Socket: AsSystemSocket + Sized + Send + 'static {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits for `duration`, by the runtime's clock. Dropping it ends it.
-    ///
-    /// # Panics
-    ///
-    /// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
+    /// Waits for `duration`, by the runtime's clock. Dropping it ends it. See [`Transport::sleep`],
+    /// also for panics.
     fn sleep(duration: Duration) -> Sleep;
 
     /// Returns the time by the same clock as [`sleep`](Self::sleep).
