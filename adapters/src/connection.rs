@@ -396,7 +396,7 @@ impl<T: Transport> Connection<T> {
             None => self.slot.command(Command::Abort(ConnectionError::TimedOut)),
         }
         if let Some(lost) = self.lost() {
-            self.slot.command(Command::Abort(lost.loss));
+            self.slot.drop_transport();
             return Err(lost.into());
         }
         let linger = linger.unwrap_or(Duration::ZERO);

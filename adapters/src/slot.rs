@@ -423,7 +423,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
         guard.core.take().zip(guard.transport.take())
     }
 
-    /// Drops the transport, after the end of both directions.
+    /// Drops the transport, after the end of both directions; aborts it if this side's is not sent.
     pub(crate) fn drop_transport(&self) {
         let Some(mut guard) = self.take() else {
             return;
@@ -432,8 +432,12 @@ impl<C: Core, T: Abort> Slot<C, T> {
             return;
         };
         self.lock().transport_out = None;
+        let is_cut_off = guard.core().is_cut_off();
         drop(guard);
-        drop(transport);
+        match is_cut_off {
+            true => abort(transport),
+            false => drop(transport),
+        }
     }
 
     /// Records that a party will not come back. The last one drops the connection.

@@ -386,10 +386,12 @@ impl Owner {
         connection.write_with(finish).expect("it cannot fail");
         let mut last = None;
         while let Some(mut turn) = connection.turn().await {
+            let shuts_down = turn.is_shutting_down();
             let core = &mut *turn;
             let halves = Halves::of(&core.reader, &core.writer);
             self.feed(halves);
             let shown = (
+                shuts_down,
                 self.received,
                 self.model.end,
                 halves.writer,
