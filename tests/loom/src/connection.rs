@@ -2,6 +2,7 @@
 //! leave commands. A party that waits is woken, a command is carried out once, the state is dropped once.
 
 use std::io::Write;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
@@ -83,6 +84,8 @@ struct Connection {
     is_offered: bool,
     is_closed: bool,
     is_lost: bool,
+    /// Whether the server has begun to shut down, which no turn has shown.
+    has_news: bool,
     counts: Arc<Counts>,
 }
 
@@ -104,6 +107,14 @@ impl Core for Connection {
         self.is_lost = true;
         self.unsent = 0;
         self.counts.lost.fetch_add(1, Relaxed);
+    }
+
+    fn on_wake(&mut self) {
+        self.is_offered = false;
+    }
+
+    fn on_shutdown(&mut self) {
+        self.has_news = true;
     }
 
     fn says(&self) -> Says {
@@ -186,6 +197,7 @@ impl Model {
             is_offered: true,
             is_closed: false,
             is_lost: false,
+            has_news: false,
             counts: Arc::clone(&counts),
         };
         let transport = Transport {
@@ -257,7 +269,7 @@ impl Model {
             };
             send(&mut guard, &self.waker);
             let (core, transport) = guard.both();
-            if core.is_lost || core.is_closed || self.slot.is_shutting_down() {
+            if core.is_lost || core.is_closed || mem::take(&mut core.has_news) {
                 return Poll::Ready(None);
             }
             match transport.is_some_and(|transport| transport.receive(&self.waker)) {
@@ -271,6 +283,12 @@ impl Model {
                 }
             }
         })
+    }
+
+    /// Takes the connection out and puts it back, without a call of the transport.
+    fn read_buffered(&self) {
+        let taken = block_on(|cx| self.slot.poll_take(cx).map(drop));
+        drop(taken);
     }
 
     /// The server's task. The handler is pending, since the owner is in another task. It sends
@@ -296,7 +314,7 @@ impl Model {
                         _ => Poll::Pending,
                     }
                 }
-                Look::Gone | Look::Cancelled => Poll::Ready(()),
+                Look::Gone | Look::TakenOver | Look::Cancelled => Poll::Ready(()),
             }
         });
         self.slot.leave(Party::Server);
@@ -379,6 +397,27 @@ fn output_is_sent_while_the_owner_waits_for_something_else() {
         [
             |model| {
                 model.write(1);
+                model.await_sent(1);
+                model.leave();
+            },
+            Model::serve,
+            |model| model.peer(1, 0),
+        ],
+        all_is_sent,
+    );
+}
+
+/// The read takes what the transport has woken for, and offers it nothing.
+#[test]
+fn a_read_of_buffered_input_swallows_no_wake() {
+    beside(
+        "a read of what is buffered while the transport is ready again",
+        0,
+        2,
+        [
+            |model| {
+                model.write(1);
+                model.read_buffered();
                 model.await_sent(1);
                 model.leave();
             },
