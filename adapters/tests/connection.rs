@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -362,6 +363,103 @@ macro_rules! on_each_runtime {
                     let shutdown = server.shutdown(Duration::from_millis(50)).await;
                     assert_eq!(shutdown.aborted, 1);
                     assert!(matches!(read_line(&mut client).await, Err(Error::Lost(_))));
+                });
+            }
+
+            /// More rounds than a budget lasts for.
+            #[test]
+            fn output_never_rests_while_the_handler_waits() {
+                const ROUNDS: usize = 300;
+                $run(async {
+                    let (seen, heard) = smol::channel::bounded(1);
+                    let server = serve(move |mut connection| {
+                        let heard = heard.clone();
+                        async move {
+                            for _ in 0..ROUNDS {
+                                connection.write_with(|writer| writer.write(b"tick\n"))?;
+                                heard.recv().await.unwrap();
+                            }
+                            Ok(())
+                        }
+                    })
+                    .await;
+                    let mut client = connect(&server).await;
+                    for _ in 0..ROUNDS {
+                        assert_eq!(read_line(&mut client).await.unwrap(), b"tick\n");
+                        seen.send(()).await.unwrap();
+                    }
+                    server.shutdown(Duration::from_secs(5)).await;
+                });
+            }
+
+            #[test]
+            fn a_shutdown_is_a_turn() {
+                $run(async {
+                    let server = serve(|mut connection| async move {
+                        while let Some(turn) = connection.turn().await {
+                            if turn.is_shutting_down() {
+                                break;
+                            }
+                        }
+                        Ok(())
+                    })
+                    .await;
+                    let mut client = connect(&server).await;
+                    client.write_with(|writer| writer.write(b"x")).unwrap();
+                    client.flush().await.unwrap();
+                    $sleep(Duration::from_millis(20)).await;
+                    let shutdown = server.shutdown(Duration::from_secs(5)).await;
+                    assert_eq!(shutdown.aborted, 0);
+                });
+            }
+
+            #[test]
+            fn an_idle_protocol_hears_of_a_shutdown() {
+                fn patient(_: &mut plimsoll::Connection, event: Event) -> Result<Next, Error> {
+                    Ok(match event {
+                        Event::ShuttingDown => Next::Close,
+                        _ => Next::Turn,
+                    })
+                }
+
+                $run(async {
+                    let options = ServerOptions::new();
+                    let server =
+                        Server::<$runtime>::start_protocol(|| patient, &["127.0.0.1"], 0, &options)
+                            .await
+                            .unwrap();
+                    let mut client = connect(&server).await;
+                    $sleep(Duration::from_millis(20)).await;
+                    let shutdown = server.shutdown(Duration::from_secs(5)).await;
+                    assert_eq!(shutdown.aborted, 0);
+                    assert_eq!(read_line(&mut client).await.unwrap(), b"");
+                });
+            }
+
+            /// Its handler is not done, and counts among those that there may be.
+            #[test]
+            fn a_lost_connection_keeps_its_place() {
+                const MOST: usize = 2;
+                $run(async {
+                    static RUNNING: AtomicUsize = AtomicUsize::new(0);
+                    let handler = |mut connection: Connection<Socket>| async move {
+                        RUNNING.fetch_add(1, Relaxed);
+                        let _ = read_line(&mut connection).await;
+                        std::future::pending::<()>().await;
+                    };
+                    let options = ServerOptions::new().max_connections(MOST);
+                    let start = Server::<$runtime>::start_connections;
+                    let server = start(handler, &["127.0.0.1"], 0, &options).await.unwrap();
+                    for _ in 0..5 {
+                        let mut client = connect(&server).await;
+                        client.abort();
+                        drop(client);
+                        $sleep(Duration::from_millis(20)).await;
+                    }
+                    assert!(RUNNING.load(Relaxed) <= MOST);
+                    let shutdown = server.shutdown(Duration::from_millis(50)).await;
+                    assert!(shutdown.aborted > 0, "they were waited for");
+                    server.wait_closed().await;
                 });
             }
 

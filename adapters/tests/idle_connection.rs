@@ -107,6 +107,20 @@ async fn echo<T: Transport>(mut connection: Connection<T>) -> Result<(), Error> 
     Ok(())
 }
 
+/// Reads by functions.
+async fn echo_by_reads<T: Transport>(mut connection: Connection<T>) -> Result<(), Error> {
+    loop {
+        let line = connection
+            .read_with(|reader| Ok::<_, Error>(reader.read_line()?.map(|line| line.to_bytes())));
+        let line = line.await?;
+        if line.is_empty() {
+            return Ok(());
+        }
+        connection.write_with(|writer| writer.write_bytes(line))?;
+        connection.ready().await?;
+    }
+}
+
 /// Sends a line, and waits for its reply, in other tasks' time.
 async fn exchange(client: &mut TcpClient) {
     const LEN: usize = 3000;
@@ -130,6 +144,15 @@ async fn exchange(client: &mut TcpClient) {
 /// either direction: none of it is a buffer.
 #[test]
 fn an_idle_connection_takes_at_most_512_bytes() {
+    measure("turns", echo);
+    measure("reads", echo_by_reads);
+}
+
+fn measure<H, F>(by: &str, handler: H)
+where
+    H: Fn(Connection<TcpStream>) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
     const CONNECTIONS: usize = 400;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -137,7 +160,7 @@ fn an_idle_connection_takes_at_most_512_bytes() {
         .unwrap();
     let mut clients = Vec::with_capacity(CONNECTIONS);
     let options = ServerOptions::new();
-    let server = Server::<Counted>::start_connections(echo, &["127.0.0.1"], 0, &options);
+    let server = Server::<Counted>::start_connections(handler, &["127.0.0.1"], 0, &options);
     let server = runtime.block_on(server).unwrap();
     let connect = || {
         // Its heap is the system's.
@@ -166,6 +189,6 @@ fn an_idle_connection_takes_at_most_512_bytes() {
     let tokios = TOKIOS.load(Ordering::Relaxed) - tokios;
     let each = (heap.held - tokios) / CONNECTIONS as isize;
     let of_tokio = tokios / CONNECTIONS as isize;
-    println!("an idle connection: {each} bytes, and {of_tokio} of tokio's");
+    println!("an idle connection by {by}: {each} bytes, and {of_tokio} of tokio's");
     assert!(0 < each && each <= 512, "{each} bytes");
 }
