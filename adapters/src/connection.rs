@@ -418,12 +418,13 @@ impl<T: Transport> Connection<T> {
 
     /// Discards input: what is there, within a budget, or what comes until the peer's end.
     async fn discard(&self, only_what_is_there: bool) {
-        let mut room = vec![0; DISCARDED_AT_ONCE];
+        let (mut room, mut most) = (vec![0; DISCARDED_AT_ONCE], usize::MAX);
         let discarded = self.with_both(|guard, cx| {
             let (driven, Some(io)) = guard.both() else {
                 return Poll::Ready(());
             };
-            let ended = poll_discard(io, &self.waker, cx, &mut driven.budget, &mut room);
+            let budget = &mut driven.budget;
+            let ended = poll_discard(io, &self.waker, cx, budget, &mut room, &mut most);
             match only_what_is_there {
                 true => Poll::Ready(()),
                 false => ended,
@@ -682,29 +683,32 @@ pub(crate) fn poll_send_and_discard<T: Transport>(
         return Poll::Ready(sent);
     }
     room.resize(DISCARDED_AT_ONCE, 0);
-    let _ = poll_discard(io, waker, cx, &mut driven.budget, room);
+    let mut most = usize::MAX;
+    let _ = poll_discard(io, waker, cx, &mut driven.budget, room, &mut most);
     Poll::Pending
 }
 
 /// How much input that is discarded is received at once.
 pub(crate) const DISCARDED_AT_ONCE: usize = 4096;
 
-/// Discards what the peer still sends, without its layer; ready at its end.
+/// Discards what the peer still sends, without its layer; ready at its end, or after `most` bytes.
 pub(crate) fn poll_discard<T: Transport>(
     io: &mut Layered<T>,
     waker: &Waker,
     cx: &Context<'_>,
     budget: &mut Budget,
     room: &mut [u8],
+    most: &mut usize,
 ) -> Poll<()> {
-    loop {
+    while *most > 0 {
         ready!(budget.poll_spend(Budget::CALL, cx));
         match ready!(io.poll_discard(&mut Context::from_waker(waker), room)) {
-            Ok(1..) => {}
+            Ok(count @ 1..) => *most = most.saturating_sub(count),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(0) | Err(_) => return Poll::Ready(()),
+            Ok(0) | Err(_) => break,
         }
     }
+    Poll::Ready(())
 }
 
 /// What calls of a connection fail with whose core was leaked with a turn.

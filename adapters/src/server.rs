@@ -469,10 +469,12 @@ impl<R: Runtime> Server<R> {
     /// Ends the server within `limit`: stops accepting, lets handlers finish, and aborts the
     /// connections that are left at the deadline, and their handlers where they wait.
     ///
-    /// Reads that find nothing buffered see the end of the stream from now on, so that idle
-    /// handlers end at once, and busy ones after what they have read. A handler that never waits
-    /// cannot be stopped. Calling it again is another deadline for those that are left. (asyncio
-    /// has no such bound.)
+    /// A [`Connection`] shows it in its next turn, and a protocol gets
+    /// [`ShuttingDown`](crate::Event::ShuttingDown); what they read goes on. A pair's reads that
+    /// find nothing buffered see the end of the stream from now on, so that idle handlers end
+    /// immediately, and busy ones after what they have read. A handler that never waits cannot be
+    /// stopped. Calling it again is another deadline for those that are left. (asyncio has no such
+    /// bound.)
     ///
     /// # Cancel safety
     ///

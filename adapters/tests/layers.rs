@@ -8,7 +8,9 @@ use std::time::Duration;
 use common::toy_layer::{Toy, push_record};
 use plimsoll::{Connection as Core, Event, Next, Step};
 use plimsoll_io::memory::Memory;
-use plimsoll_io::{Connection, Error, Runtime, Server, ServerOptions, Transport};
+use plimsoll_io::{
+    Connection, ConnectionError, Error, Options, Runtime, Server, ServerOptions, Transport,
+};
 
 const CAPACITIES: [usize; 6] = [1, 2, 3, 64, 1000, 1 << 20];
 
@@ -230,6 +232,82 @@ fn two_peers_that_drain_before_they_read_come_to_their_ends() {
             exchange(Connection::new(there), Toy::server()),
         ));
     }
+}
+
+/// A connection that goes on has the layer too, with the records that it holds.
+#[test]
+fn parts_keep_the_layer() {
+    for capacity in CAPACITIES {
+        let (here, there) = Memory::pair(capacity);
+        let asking = async {
+            let mut client = Connection::new(here);
+            client.put_layer(Toy::client()).await.unwrap();
+            for round in 0..10 {
+                let line = format!("line {round}\n");
+                write(&mut client, line.as_bytes());
+                // Some is sent, and some not, in the clear or as a record.
+                let _ = smol::future::poll_once(client.flush()).await;
+                let parts = client.into_parts().unwrap();
+                client = Connection::from_parts(parts, &Options::new());
+                assert_eq!(read_line(&mut client).await.unwrap(), line.as_bytes());
+            }
+            let linger = Duration::from_secs(5);
+            client.close_lingering(linger).await.unwrap();
+        };
+        let replying = async {
+            let mut server = Connection::new(there);
+            server.put_layer(Toy::server()).await.unwrap();
+            loop {
+                let line = read_line(&mut server).await.unwrap();
+                if line.is_empty() {
+                    break;
+                }
+                write(&mut server, &line);
+                let _ = smol::future::poll_once(server.flush()).await;
+                let parts = server.into_parts().unwrap();
+                server = Connection::from_parts(parts, &Options::new());
+            }
+            server.close().await.unwrap();
+        };
+        block_on(smol::future::zip(asking, replying));
+    }
+}
+
+/// By the runtime's clock, which does not wait here.
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_hangs_ends_in_time() {
+    let (here, there) = tokio::io::duplex(64);
+    let (read, write) = tokio::io::split(here);
+    let mut connection = Connection::new(plimsoll_io::tokio::join(read, write));
+    connection.on_start_tls(Toy::server);
+    let mut losses = Vec::new();
+    let mut protocol = |core: &mut Core, event| {
+        losses.extend(core.reader.connection_error());
+        Ok::<_, Error>(match event {
+            Event::Started => Next::StartTls,
+            _ => Next::Turn,
+        })
+    };
+    let began = tokio::time::Instant::now();
+    connection.run(&mut protocol).await.unwrap();
+    assert_eq!(began.elapsed(), Duration::from_secs(10));
+    assert_eq!(losses, [ConnectionError::TimedOut]);
+    drop(there);
+}
+
+/// The layer would find that it was cut off; so it is not put in place.
+#[test]
+fn no_layer_comes_after_the_end() {
+    let (here, there) = Memory::pair(64);
+    block_on(async {
+        let (mut client, mut server) = (Connection::new(here), Connection::new(there));
+        write(&mut client, b"bye\n");
+        client.finish().await.unwrap();
+        assert_eq!(read_line(&mut server).await.unwrap(), b"bye\n");
+        assert_eq!(read_line(&mut server).await.unwrap(), b"");
+        let put = server.put_layer(Toy::server()).await;
+        assert!(matches!(put, Err(Error::Lost(_))), "{put:?}");
+    });
 }
 
 /// A protocol that asks for a layer, and echoes under it.

@@ -12,6 +12,7 @@ use plimsoll::ConnectionError;
 
 use super::Outcome;
 use super::acceptor::{Acceptor, Handle};
+use super::linger::{LINGER_BYTES, LINGER_TIME};
 use super::no_panic::{NoPanic, Panicked};
 use super::state::{Client, Registered};
 use crate::connection::{
@@ -24,10 +25,6 @@ use crate::layered::Layered;
 use crate::options::ServerOptions;
 use crate::slot::{Command, Core as _, Guard, Look, Party, Slot};
 use crate::transport::Transport;
-
-/// How long a closing connection discards what its peer still sends, so that the peer is not reset
-/// before it has read the last reply.
-const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// How long to wait before sending again over a transport that has a timeout of its own.
 const SEND_AGAIN: Duration = Duration::from_millis(50);
@@ -249,14 +246,15 @@ impl<T: Transport> Served<T> {
 
     /// Discards what the peer still sends, until its end, for a while.
     async fn linger(&self) {
-        let mut room = vec![0; DISCARDED_AT_ONCE];
+        let (mut room, mut most) = (vec![0; DISCARDED_AT_ONCE], LINGER_BYTES);
         let discarded = poll_fn(|cx| match self.slot.look(cx) {
             Look::Nothing => Poll::Pending,
             Look::Unoffered(mut guard) | Look::Left(mut guard) => {
                 let (driven, Some(io)) = guard.both() else {
                     return Poll::Ready(());
                 };
-                poll_discard(io, &self.waker, cx, &mut driven.budget, &mut room)
+                let budget = &mut driven.budget;
+                poll_discard(io, &self.waker, cx, budget, &mut room, &mut most)
             }
             Look::Gone | Look::TakenOver | Look::Cancelled => Poll::Ready(()),
         });

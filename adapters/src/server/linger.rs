@@ -13,8 +13,8 @@ use crate::transport::{ReadHalf, Transport};
 
 /// How much input, and for how long, a closing connection takes and drops, so that its peer is not
 /// reset before it has read the last answer.
-const LINGER_BYTES: usize = 256 * 1024;
-const LINGER_TIME: Duration = Duration::from_secs(2);
+pub(super) const LINGER_BYTES: usize = 256 * 1024;
+pub(super) const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// Drops what the peer still sends, for a while.
 pub(super) async fn linger<T: Transport>(shared: &Shared<T>) {
