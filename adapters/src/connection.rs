@@ -191,7 +191,8 @@ impl<T: Transport> Connection<T> {
     /// after a turn that left it full, and a shutdown of the server. That output has left is no
     /// such thing. A turn should read all that it can: input that it leaves unread does not make
     /// the next one ready. `None` once a turn has shown the end and nothing more can come: the
-    /// peer's stream has ended and all output is sent, or the connection was lost.
+    /// peer's stream has ended and all output is sent, or the connection was lost. A transport that
+    /// gives up waiting, by a timeout of its own, makes a turn in which nothing has happened.
     ///
     /// Cancel-safe.
     pub async fn turn(&mut self) -> Option<Turn<'_, T>> {
@@ -327,14 +328,14 @@ impl<T: Transport> Connection<T> {
     /// As for [`drain`](Self::drain).
     pub async fn ready(&mut self) -> Result<(), Error> {
         // Below the mark nothing is sent, so that replies to pipelined requests leave together.
-        let mut is_full = false;
-        if let Some(mut guard) = self.slot.take() {
+        let is_full = {
+            let mut guard = self.slot.take().ok_or_else(taken)?;
             let driven = guard.core();
             if driven.core.writer.connection_error().is_some() {
                 return Err(lost(driven));
             }
-            is_full = driven.core.writer.is_full();
-        }
+            driven.core.writer.is_full()
+        };
         match is_full {
             true => self.send_until(|writer| !writer.is_full()).await,
             false => Ok(()),
@@ -424,7 +425,8 @@ impl<T: Transport> Connection<T> {
                 return Poll::Ready(());
             };
             let budget = &mut driven.budget;
-            let ended = poll_discard(io, &self.waker, cx, budget, &mut room, &mut most);
+            let read = Layered::poll_discard;
+            let ended = poll_discard(io, &self.waker, cx, budget, read, &mut room, &mut most);
             match only_what_is_there {
                 true => Poll::Ready(()),
                 false => ended,
@@ -647,6 +649,10 @@ fn poll_move<T: Transport>(
         if sent == Poll::Ready(Sent::TimedOut) {
             return Poll::Ready(Moved::TimedOut);
         }
+        if sent.is_pending() && !driven.is_offered() {
+            // Others run first. A receive might block, and its peer wait for what is to be sent.
+            return Poll::Pending;
+        }
         if !driven.core.wants_read() {
             return Poll::Pending;
         }
@@ -682,27 +688,33 @@ pub(crate) fn poll_send_and_discard<T: Transport>(
     if let Poll::Ready(sent) = driven.poll_send(io, waker, cx) {
         return Poll::Ready(sent);
     }
+    if !driven.is_offered() {
+        return Poll::Pending;
+    }
     room.resize(DISCARDED_AT_ONCE, 0);
     let mut most = usize::MAX;
-    let _ = poll_discard(io, waker, cx, &mut driven.budget, room, &mut most);
+    // Through the layer, which may have to receive before it can send.
+    let read = Layered::poll_read;
+    let _ = poll_discard(io, waker, cx, &mut driven.budget, read, room, &mut most);
     Poll::Pending
 }
 
 /// How much input that is discarded is received at once.
 pub(crate) const DISCARDED_AT_ONCE: usize = 4096;
 
-/// Discards what the peer still sends, without its layer; ready at its end, or after `most` bytes.
+/// Discards what the peer still sends; ready at its end, or after `most` bytes.
 pub(crate) fn poll_discard<T: Transport>(
     io: &mut Layered<T>,
     waker: &Waker,
     cx: &Context<'_>,
     budget: &mut Budget,
+    read: impl Fn(&mut Layered<T>, &mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>,
     room: &mut [u8],
     most: &mut usize,
 ) -> Poll<()> {
     while *most > 0 {
         ready!(budget.poll_spend(Budget::CALL, cx));
-        match ready!(io.poll_discard(&mut Context::from_waker(waker), room)) {
+        match ready!(read(io, &mut Context::from_waker(waker), room)) {
             Ok(count @ 1..) => *most = most.saturating_sub(count),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => break,

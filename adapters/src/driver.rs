@@ -99,6 +99,7 @@ impl Driven {
             }
         };
         self.note_wire(before, io);
+        self.note_reply(before, io);
         match ready!(opened) {
             Ok(()) => Poll::Ready(true),
             Err(error) => {
@@ -114,6 +115,13 @@ impl Driven {
             self.moves = self.moves.wrapping_add(1);
         }
         self.holds_back = io.holds_back();
+    }
+
+    /// Notes that a layer has a reply to what it received, which the wire was not offered yet.
+    fn note_reply<T: Transport>(&mut self, before: u32, io: &Layered<T>) {
+        if before != io.moves() && self.holds_back {
+            self.is_offered = false;
+        }
     }
 
     /// Sends as far as the transport takes it; ready when nothing is left to do. The transport gets
@@ -196,6 +204,12 @@ impl Driven {
         }
     }
 
+    /// Whether the transport was asked to take all output. If not, sending waits for others to run,
+    /// and its task is woken.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.is_offered
+    }
+
     /// Lets others run, if the budget is used up: then the transport was not offered all output.
     fn poll_spend_on_sending(&mut self, cx: &Context<'_>) -> Poll<()> {
         let spent = self.budget.poll_spend(Budget::CALL, cx);
@@ -216,6 +230,7 @@ impl Driven {
         let on_wire = io.moves();
         let received = self.poll_read(io, &mut Context::from_waker(waker), memory);
         self.note_wire(on_wire, io);
+        self.note_reply(on_wire, io);
         let Poll::Ready(result) = received else {
             // The task waits, so others run anyway.
             self.budget.renew();

@@ -46,19 +46,28 @@ impl<T: Transport> Connection<T> {
         let mut is_told = false;
         let mut next = Next::Turn;
         let mut is_started = false;
+        let mut last = Event::Started;
         loop {
             let (turn, event) = match next {
                 _ if !is_started => (self.turn_now(), Event::Started),
                 Next::TurnWithin(limit) => match self.happens_within(limit).await {
                     Some(true) => (self.turn_now(), Event::Moved),
-                    Some(false) => return Ok(()),
+                    Some(false) if last == Event::TimedOut => return Ok(()),
+                    // Time passes, also where nothing else can happen; once is enough.
+                    Some(false) => {
+                        T::sleep(limit).await;
+                        (self.turn_now(), Event::TimedOut)
+                    }
                     None => (self.turn_now(), Event::TimedOut),
                 },
                 Next::StartTls => {
                     let event = match self.start_tls().await {
                         Ok(()) => Event::Secured,
-                        // The protocol finds the connection lost.
-                        Err(_) => Event::Moved,
+                        // The protocol finds the connection lost, and nothing more in the clear.
+                        Err(_) => {
+                            self.abort();
+                            Event::Moved
+                        }
                     };
                     (self.turn_now(), event)
                 }
@@ -66,6 +75,7 @@ impl<T: Transport> Connection<T> {
                 _ => (self.turn().await, Event::Moved),
             };
             is_started = true;
+            last = event;
             let Some(mut turn) = turn else {
                 return Ok(());
             };
@@ -98,16 +108,12 @@ impl<T: Transport> Connection<T> {
 
     async fn start_tls(&mut self) -> Result<(), Error> {
         let Some(make) = &self.make_layer else {
-            self.abort();
-            return Ok(());
+            return Err(Error::TimedOut);
         };
         let layer = make();
         match within::<T, _>(OPEN_TIMEOUT, self.put_layer(layer)).await {
             Some(put) => put?,
-            None => {
-                self.abort();
-                return Err(Error::TimedOut);
-            }
+            None => return Err(Error::TimedOut),
         }
         self.open_within(OPEN_TIMEOUT).await
     }

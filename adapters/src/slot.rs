@@ -465,6 +465,11 @@ impl<C: Core, T: Abort> Slot<C, T> {
         self.lock().flags.any(Flags::SHUTS_DOWN)
     }
 
+    /// Returns `true` if there was output to be sent when the core was last put back.
+    pub(crate) fn has_output(&self) -> bool {
+        self.lock().flags.any(Flags::OUTPUT)
+    }
+
     /// Returns a number that changes whenever something was received or sent, as of when the core
     /// was last put back.
     pub(crate) fn moves(&self) -> u16 {

@@ -302,6 +302,86 @@ fn a_transport_that_claims_more_than_there_was_room_for_is_lost() {
     });
 }
 
+/// The budget ends in between, and no read may block before the request has left.
+#[cfg(feature = "blocking")]
+#[test]
+fn a_request_leaves_before_a_read_that_blocks() {
+    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    far.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let echo = std::thread::spawn(move || {
+        let mut lines = std::io::BufReader::new(&far);
+        let mut line = String::new();
+        while std::io::BufRead::read_line(&mut lines, &mut line).unwrap() > 0 {
+            std::io::Write::write_all(&mut &far, line.as_bytes()).unwrap();
+            line.clear();
+        }
+    });
+    let write = io::BufWriter::new(near.try_clone().unwrap());
+    near.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let closing = near.try_clone().unwrap();
+    let transport = plimsoll_io::blocking::join(near, write);
+    let mut client = plimsoll_io::blocking::Connection::new(transport);
+    for round in 0..500 {
+        let line = format!("line {round}\n");
+        client
+            .write_with(|writer| writer.write(line.as_bytes()))
+            .unwrap();
+        let read = client
+            .read_with(|reader| Ok::<_, Error>(reader.read_line()?.map(|line| line.to_vec())));
+        assert_eq!(read.unwrap(), line.as_bytes());
+    }
+    closing.shutdown(std::net::Shutdown::Both).unwrap();
+    echo.join().unwrap();
+}
+
+/// As under the driver of `testing`: the time passes, though the peer has ended.
+#[tokio::test(start_paused = true)]
+async fn a_protocol_gets_its_time_after_the_end() {
+    let (here, mut there) = tokio::io::duplex(64);
+    let (read, write) = tokio::io::split(here);
+    let mut connection = Connection::new(plimsoll_io::tokio::join(read, write));
+    let mut events = Vec::new();
+    let mut protocol = |core: &mut plimsoll::Connection, event| {
+        events.push(event);
+        let _ = core.reader.read(usize::MAX)?;
+        Ok::<_, Error>(match event {
+            Event::TimedOut => {
+                core.writer.write(b"late\n")?;
+                Next::Close
+            }
+            _ => Next::TurnWithin(Duration::from_secs(3)),
+        })
+    };
+    tokio::io::AsyncWriteExt::shutdown(&mut there)
+        .await
+        .unwrap();
+    connection.run(&mut protocol).await.unwrap();
+    assert_eq!(events, [Event::Started, Event::Moved, Event::TimedOut]);
+    let mut reply = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut there, &mut reply)
+        .await
+        .unwrap();
+    assert_eq!(reply, b"late\n");
+}
+
+#[tokio::test]
+async fn a_protocol_without_a_layer_is_never_secured() {
+    let (here, there) = tokio::io::duplex(64);
+    let (read, write) = tokio::io::split(here);
+    let mut connection = Connection::new(plimsoll_io::tokio::join(read, write));
+    let mut events = Vec::new();
+    let mut protocol = |core: &mut plimsoll::Connection, event| {
+        events.push((event, core.reader.connection_error().is_some()));
+        Ok::<_, Error>(match event {
+            Event::Started => Next::StartTls,
+            _ => Next::Turn,
+        })
+    };
+    connection.run(&mut protocol).await.unwrap();
+    assert_eq!(events, [(Event::Started, false), (Event::Moved, true)]);
+    drop(there);
+}
+
 /// The same tests over the sockets of each runtime.
 macro_rules! on_each_runtime {
     ($runtime:ident, $module:ident, $tests:ident, $run:expr, $sleep:expr) => {

@@ -39,6 +39,8 @@ pub(super) struct Served<T: Transport> {
     waker: Waker,
     /// The waker that the slot has of the server's task, since the last look.
     registered: Option<Waker>,
+    /// Whether its task runs.
+    has_begun: bool,
 }
 
 impl<T, H, F> Handle<T> for ConnectionHandler<H>
@@ -57,6 +59,7 @@ where
             slot,
             waker,
             registered: None,
+            has_begun: false,
         };
         ((connection, served), client)
     }
@@ -68,6 +71,7 @@ where
         peer: Option<SocketAddr>,
     ) {
         let (state, options) = (&acceptor.state, &acceptor.options);
+        served.has_begun = true;
         let mut registered = Some(registered);
         let ended = {
             let handled = pin!(async {
@@ -201,9 +205,10 @@ impl<T: Transport> Served<T> {
         if driven.as_ref().is_some_and(|driven| driven.has_ended()) {
             return Ok(());
         }
-        let has_lost_output = driven
-            .as_ref()
-            .is_none_or(|driven| driven.has_lost_output());
+        let has_lost_output = match &driven {
+            Some(driven) => driven.has_lost_output(),
+            None => self.slot.has_output(),
+        };
         let lost = driven.and_then(|driven| driven.how_lost());
         drop(left);
         // Without a loss, the server has stopped waiting for it.
@@ -254,7 +259,8 @@ impl<T: Transport> Served<T> {
                     return Poll::Ready(());
                 };
                 let budget = &mut driven.budget;
-                poll_discard(io, &self.waker, cx, budget, &mut room, &mut most)
+                let read = Layered::poll_discard;
+                poll_discard(io, &self.waker, cx, budget, read, &mut room, &mut most)
             }
             Look::Gone | Look::TakenOver | Look::Cancelled => Poll::Ready(()),
         });
@@ -277,6 +283,10 @@ enum Stage {
 
 impl<T: Transport> Drop for Served<T> {
     fn drop(&mut self) {
+        if !self.has_begun {
+            // Its task could not be spawned, which its peer must not take for a reply.
+            self.abort();
+        }
         self.slot.leave(Party::Server);
     }
 }
