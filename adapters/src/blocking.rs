@@ -104,6 +104,10 @@ impl<R: Read + Send + 'static> ReadHalf for Source<R> {
     fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         unless_timed_out(self.0.read(room))
     }
+
+    fn may_block(&self) -> bool {
+        true
+    }
 }
 
 impl<W: Write + Send + 'static> WriteHalf for Sink<W> {

@@ -361,7 +361,8 @@ impl<T: Transport> Connection<T> {
     /// [`DEFAULT_CLOSE_TIMEOUT`], discards the input that is there, and drops the transport.
     ///
     /// Input that is there and unread would make the system reset the connection, which may destroy
-    /// output that the peer has not read yet. What the peer sends later does so all the same: see
+    /// output that the peer has not read yet. (Not of a transport whose reads block, as those from
+    /// standard input do.) What the peer sends later does so all the same: see
     /// [`close_lingering`](Self::close_lingering). Buffered input can still be read.
     ///
     /// Cancel-safe.
@@ -702,7 +703,7 @@ pub(crate) fn poll_send_and_discard<T: Transport>(
 /// How much input that is discarded is received at once.
 pub(crate) const DISCARDED_AT_ONCE: usize = 4096;
 
-/// Discards what the peer still sends; ready at its end, or after `most` bytes.
+/// Discards what the peer still sends; ready at its end, after `most` bytes, or if a read would block.
 pub(crate) fn poll_discard<T: Transport>(
     io: &mut Layered<T>,
     waker: &Waker,
@@ -712,7 +713,7 @@ pub(crate) fn poll_discard<T: Transport>(
     room: &mut [u8],
     most: &mut usize,
 ) -> Poll<()> {
-    while *most > 0 {
+    while *most > 0 && !io.may_block() {
         ready!(budget.poll_spend(Budget::CALL, cx));
         match ready!(read(io, &mut Context::from_waker(waker), room)) {
             Ok(count @ 1..) => *most = most.saturating_sub(count),

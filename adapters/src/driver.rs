@@ -354,6 +354,12 @@ impl Driven {
         self.has_news
     }
 
+    /// Whether all was sent, and the end of the stream.
+    pub(crate) fn has_ended(&self) -> bool {
+        let state = self.core.writer.state();
+        matches!(state, WriterState::Finished | WriterState::Closed)
+    }
+
     /// Whether this side has closed the connection.
     pub(crate) fn is_closing(&self) -> bool {
         let state = self.core.writer.state();
@@ -425,13 +431,9 @@ impl Core for Driven {
             has_output,
             has_unoffered_output: has_output && !self.is_offered,
             is_closing: self.is_closing(),
+            has_ended: self.has_ended(),
             moves: self.moves,
         }
-    }
-
-    fn has_ended(&self) -> bool {
-        let state = self.core.writer.state();
-        matches!(state, WriterState::Finished | WriterState::Closed)
     }
 
     fn is_cut_off(&self) -> bool {

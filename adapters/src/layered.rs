@@ -114,6 +114,11 @@ impl<T: Transport> Layered<T> {
         &self.read
     }
 
+    /// Whether a read blocks the thread.
+    pub(crate) fn may_block(&self) -> bool {
+        self.read.may_block()
+    }
+
     /// A number that changes whenever something moved under the layer.
     pub(crate) fn moves(&self) -> u32 {
         self.over.as_ref().map_or(0, |over| over.moves)

@@ -67,9 +67,6 @@ pub(crate) trait Core: Send + 'static {
     /// Returns what the slot has to know.
     fn says(&self) -> Says;
 
-    /// Returns `true` if all was sent, and the end of the stream.
-    fn has_ended(&self) -> bool;
-
     /// Returns `true` if the peer must not take the end of the transport for a clean end.
     fn is_cut_off(&self) -> bool;
 }
@@ -85,6 +82,8 @@ pub(crate) struct Says {
     pub(crate) has_unoffered_output: bool,
     /// Whether the connection was closed by this side.
     pub(crate) is_closing: bool,
+    /// Whether all was sent, and the end of the stream.
+    pub(crate) has_ended: bool,
     /// A number that changes whenever something was received or sent.
     pub(crate) moves: u16,
 }
@@ -178,6 +177,8 @@ impl Flags {
     const UNOFFERED: Self = Self(1 << 12);
     /// As [`Says::is_closing`].
     const CLOSING: Self = Self(1 << 13);
+    /// As [`Says::has_ended`].
+    const ENDED: Self = Self(1 << 15);
 
     /// Whether any of `flags` is set.
     fn any(self, flags: Self) -> bool {
@@ -647,6 +648,7 @@ impl<C, T> Place<C, T> {
         self.flags.set(Flags::OUTPUT, says.has_output);
         self.flags.set(Flags::UNOFFERED, says.has_unoffered_output);
         self.flags.set(Flags::CLOSING, says.is_closing);
+        self.flags.set(Flags::ENDED, says.has_ended);
         (self.lost, self.moves) = (says.lost, says.moves);
     }
 
@@ -768,9 +770,10 @@ fn carry_out<C: Core, T: Abort>(
         aborted = transport.take().or(resting);
         place.transport_out = None;
     }
+    // What the peer has got whole stays whole. An end stays one, also if the core is out in a turn.
+    let was_ended = place.flags.any(Flags::ENDED);
     drop(place);
-    // What the peer has got whole stays whole.
-    let has_ended = core.as_ref().is_some_and(|core| core.has_ended());
+    let has_ended = was_ended || core.as_ref().is_some_and(|core| core.says().has_ended);
     if let Some(core) = core {
         // It drops what the user has queued, whose panic must not leave a party waiting.
         let _ = catch_unwind(AssertUnwindSafe(|| orders.carry_out(&mut **core)));

@@ -136,6 +136,12 @@ pub trait ReadHalf: Send + 'static {
         let _ = cx;
         Poll::Ready(Ok(()))
     }
+
+    /// Returns `true` if a read blocks its thread until there is something, as one from standard
+    /// input does. A close then discards no input, since it cannot know what is there.
+    fn may_block(&self) -> bool {
+        false
+    }
 }
 
 /// The half of a transport that bytes go into. (asyncio's `WriteTransport`, which keeps a queue of

@@ -334,6 +334,24 @@ fn a_request_leaves_before_a_read_that_blocks() {
     echo.join().unwrap();
 }
 
+/// What is there of standard input, only a read could tell, which would wait for more.
+#[cfg(feature = "blocking")]
+#[test]
+fn a_close_reads_nothing_that_blocks() {
+    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    let read = near.try_clone().unwrap();
+    read.set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    let mut here = plimsoll_io::blocking::Connection::new(plimsoll_io::blocking::join(read, near));
+    here.write_with(|writer| writer.write(b"bye\n")).unwrap();
+    let began = std::time::Instant::now();
+    here.close().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10), "it has waited");
+    let mut sent = String::new();
+    io::Read::read_to_string(&mut &far, &mut sent).unwrap();
+    assert_eq!(sent, "bye\n");
+}
+
 /// As under the driver of `testing`: the time passes, though the peer has ended.
 #[tokio::test(start_paused = true)]
 async fn a_protocol_gets_its_time_after_the_end() {

@@ -23,7 +23,7 @@ use crate::either::{Either, either};
 use crate::error::{Lost, ServerError};
 use crate::layered::Layered;
 use crate::options::ServerOptions;
-use crate::slot::{Command, Core as _, Guard, Look, Party, Slot};
+use crate::slot::{Command, Guard, Look, Party, Slot};
 use crate::transport::Transport;
 
 /// How long to wait before sending again over a transport that has a timeout of its own.

@@ -123,12 +123,9 @@ impl Core for Connection {
             has_output: self.unsent > 0,
             has_unoffered_output: self.unsent > 0 && !self.is_offered,
             is_closing: self.is_closed,
+            has_ended: false,
             moves: self.unsent as u16,
         }
-    }
-
-    fn has_ended(&self) -> bool {
-        false
     }
 
     fn is_cut_off(&self) -> bool {
