@@ -158,22 +158,31 @@ impl ReceiveBuffer {
         Ok(())
     }
 
-    /// Gives a block on loan back, without bytes. What is unread moves to a block of its own size.
+    /// Gives a block on loan back, without bytes, unless frames share it. What is unread moves to a
+    /// block of its own size, out of a shared one if it is little.
     pub(crate) fn reclaim(&mut self) -> Option<Vec<u8>> {
-        let unread = self.len();
-        let Block::Own { bytes, is_lent } = &mut self.block else {
-            return None;
-        };
-        if !mem::replace(is_lent, false) {
-            return None;
+        match &self.block {
+            Block::Own { is_lent: true, .. } => {}
+            // What the frames have taken pays for the move.
+            Block::Shared { size, .. } if self.len() <= size / OVERSIZED => {}
+            _ => return None,
         }
-        let own = bytes[self.start..self.filled].to_vec();
-        let mut lent = mem::replace(bytes, own);
-        lent.clear();
+        let own = Block::Own {
+            bytes: self.unread().to_vec(),
+            is_lent: false,
+        };
+        let unread = self.len();
+        let former = mem::replace(&mut self.block, own);
         self.moved_towards_front(self.start);
         (self.start, self.filled, self.offered) = (0, unread, 0);
         self.count_copied(unread);
-        Some(lent)
+        match former {
+            Block::Own { mut bytes, .. } => {
+                bytes.clear();
+                Some(bytes)
+            }
+            Block::Shared { .. } => None,
+        }
     }
 
     /// Takes bytes that were consumed, and nothing appended since, out of the block without a copy.

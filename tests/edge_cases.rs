@@ -1512,6 +1512,20 @@ fn a_frame_kept_without_a_copy_keeps_the_loan() {
 }
 
 #[test]
+fn a_loan_that_frames_keep_is_left_to_them() {
+    let mut reader = Reader::new();
+    reader.lend(Vec::with_capacity(100)).unwrap();
+    reader.feed(&[&[b'x'; 89][..], b"\n", b"two"].concat());
+    let one = reader.read_line().unwrap().ready().unwrap().into_bytes();
+    assert_eq!(reader.capacity(), 100);
+    assert_eq!(reader.reclaim(), None);
+    assert_eq!((reader.buffered(), reader.capacity()), (&b"two"[..], 3));
+    assert_eq!(one.len(), 90);
+    reader.feed(b"\n");
+    assert_eq!(line(&mut reader), ready("two\n"));
+}
+
+#[test]
 #[should_panic(expected = "1 bytes committed of 0")]
 fn a_reclaimed_block_takes_its_room_along() {
     let mut reader = Reader::new();
