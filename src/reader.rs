@@ -402,7 +402,8 @@ impl Reader {
     ///
     /// What is unread, the beginning of a frame whose rest has yet to come, moves to a block of
     /// just its size. Returns `None` if no block is on loan, or if frames that were taken without a
-    /// copy keep it alive; the reader then leaves it to them, if little is unread. Room that [`input`](Self::input) has given is taken back.
+    /// copy keep it alive; the reader then leaves it to them, if little is unread. Room that
+    /// [`input`](Self::input) has given is taken back.
     pub fn reclaim(&mut self) -> Option<Vec<u8>> {
         self.buffer.reclaim()
     }

@@ -703,7 +703,8 @@ pub(crate) fn poll_send_and_discard<T: Transport>(
 /// How much input that is discarded is received at once.
 pub(crate) const DISCARDED_AT_ONCE: usize = 4096;
 
-/// Discards what the peer still sends; ready at its end, after `most` bytes, or if a read would block.
+/// Discards what the peer still sends; ready at its end, after `most` bytes, or if a read would
+/// block.
 pub(crate) fn poll_discard<T: Transport>(
     io: &mut Layered<T>,
     waker: &Waker,

@@ -723,7 +723,8 @@ impl<C, T> Place<C, T> {
         self.core.is_none() && self.core_out.is_none()
     }
 
-    /// Takes both out for a poll. Returns whether the core has to know that the transport has woken.
+    /// Takes both out for a poll. Returns whether the core has to know that the transport has
+    /// woken.
     fn take_to_poll(&mut self, party: Party) -> (Option<Taken<C, T>>, bool) {
         let taken = self.take(party);
         let has_woken = taken.is_some() && self.flags.take(Flags::WOKEN);
