@@ -1,4 +1,5 @@
-//! What the heap holds for a connection with one owner that is idle, counted by the allocator itself.
+//! What the heap holds for a connection with one owner that is idle, counted by the allocator
+//! itself.
 
 #![cfg(feature = "tokio")]
 

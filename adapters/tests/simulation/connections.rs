@@ -13,11 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use plimsoll::{ConnectionError, ReadError, Reader, Step, WaterMarks, Writer, WriterState};
-use plimsoll_io::{Connection, Error, Options, Server, ServerOptions, WriteError};
+use plimsoll::{ConnectionError, ReadError, Reader, Step, Writer, WriterState};
+use plimsoll_io::{Connection, Error, Server, ServerOptions, WriteError};
 
 use super::choices::Choices;
 use super::executor::{Order, Tasks, polled, yielded};
+use super::limits::Limits;
 use super::network::{End, Network};
 use super::reader_model::{End as ModelEnd, Outcome, Read, ReaderModel, ask};
 use super::reads::some_read;
@@ -43,9 +44,9 @@ pub fn run(mut choices: Choices) -> Ran {
     let command_after = choices.below(30);
     let mut setups = [(); 2].map(|()| Setup::new(&mut choices));
     // Of two sides that do, neither might go on.
-    setups[0].pauses = choices.below(2) == 1;
+    setups[0].limits.pauses = choices.below(2) == 1;
     // A turn of what was closed discards nothing, which a side that pauses might wait for.
-    setups[0].pauses &= command != Command::Close;
+    setups[0].limits.pauses &= command != Command::Close;
     let network = Network::of_connections(choices);
     let accepted: Arc<[AtomicU64; 2]> = Arc::default();
     let left: Arc<[AtomicBool; 2]> = Arc::default();
@@ -54,7 +55,7 @@ pub fn run(mut choices: Choices) -> Ran {
         network: network.clone(),
         side,
         setup: setups[side],
-        model: ReaderModel::new(setups[side].limit),
+        model: ReaderModel::new(setups[side].limits.limit),
         received: 0,
         accepted: Arc::clone(&accepted),
         left: Arc::clone(&left),
@@ -66,7 +67,7 @@ pub fn run(mut choices: Choices) -> Ran {
     };
     let mut tasks = Tasks::with_outside(|| network.pass_time() || patience.end());
     for side in [0, 1] {
-        let options = setups[side].options();
+        let options = setups[side].limits.options();
         match side == 1 && is_served {
             false => {
                 let connection = Connection::with_options(network.end(side), &options);
@@ -143,13 +144,7 @@ impl Command {
 /// The limits of a side, and how it ends.
 #[derive(Clone, Copy, Debug)]
 struct Setup {
-    limit: usize,
-    read_size: usize,
-    high: usize,
-    low: usize,
-    write_cap: usize,
-    /// Whether it receives nothing while too much is pending.
-    pauses: bool,
+    limits: Limits,
     /// Whether it closes in the end, or only finishes.
     closes: bool,
     /// Whether it leaves as soon as it may.
@@ -158,27 +153,11 @@ struct Setup {
 
 impl Setup {
     fn new(choices: &mut Choices) -> Self {
-        let high = choices.of(&[40, 0, 300]);
         Self {
-            limit: choices.of(&[16, 1, 5, 60, 200]),
-            read_size: choices.of(&[32, 1, 5, 500]),
-            high,
-            low: choices.below(high / 2 + 1),
-            write_cap: choices.of(&[2000, 400, 30]),
-            pauses: false,
+            limits: Limits::new(choices),
             closes: choices.below(4) == 3,
             leaves: choices.below(6) == 5,
         }
-    }
-
-    fn options(&self) -> Options {
-        let marks = WaterMarks::new(self.high, self.low).expect("marks in order");
-        Options::new()
-            .limit(self.limit)
-            .read_size(self.read_size)
-            .water_marks(marks)
-            .write_cap(self.write_cap)
-            .pause_reading_when_full(self.pauses)
     }
 }
 
@@ -530,7 +509,7 @@ impl Owner {
             Ok(()) => drop(accepted.fetch_add(len as u64, Ordering::Relaxed)),
             Err(WriteError::Full { .. }) => {
                 assert!(
-                    len > 0 && pending + len > self.setup.write_cap,
+                    len > 0 && pending + len > self.setup.limits.write_cap,
                     "side {}",
                     self.side
                 );
@@ -651,7 +630,11 @@ impl Owner {
             "side {}: accepted {accepted}, sent {written}, {halves:?}",
             self.side
         );
-        assert!(halves.pending <= self.setup.write_cap, "side {}", self.side);
+        assert!(
+            halves.pending <= self.setup.limits.write_cap,
+            "side {}",
+            self.side
+        );
     }
 
     /// What must hold whenever it is looked at.
@@ -670,7 +653,8 @@ impl Owner {
         let has_ended = matches!(model.end, Some(ModelEnd::Eof | ModelEnd::Closed));
         let is_at_end = has_ended && model.buffered().is_empty();
         assert_eq!(reader.at_eof(), is_at_end, "side {side}");
-        let bound = (2 * self.setup.limit).max(self.most_wanted) + self.setup.read_size;
+        let bound =
+            (2 * self.setup.limits.limit).max(self.most_wanted) + self.setup.limits.read_size;
         assert!(reader.buffered().len() <= bound, "side {side}");
     }
 

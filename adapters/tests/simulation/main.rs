@@ -14,6 +14,7 @@ mod campaign;
 #[path = "../../../tests/simulation/choices.rs"]
 mod choices;
 mod connections;
+mod limits;
 mod network;
 #[path = "../../../tests/common/parallel.rs"]
 mod parallel;

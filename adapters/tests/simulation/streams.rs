@@ -7,11 +7,12 @@
 use std::cell::Cell;
 use std::future::Future;
 
-use plimsoll::{ConnectionError, ReadError, WaterMarks};
-use plimsoll_io::{Error, Options, Stream, StreamReader, StreamWriter, WriteError};
+use plimsoll::{ConnectionError, ReadError};
+use plimsoll_io::{Error, Stream, StreamReader, StreamWriter, WriteError};
 
 use super::choices::Choices;
 use super::executor::{Order, Tasks, both, polled, yielded};
+use super::limits::Limits;
 use super::network::{End, Network};
 use super::reader_model::{End as ModelEnd, Outcome, Read, ReaderModel};
 use super::reads::some_read_of_a_stream;
@@ -27,27 +28,27 @@ pub fn run(mut choices: Choices) -> Ran {
     let order = choices.of(&[Order::Strict, Order::Random]);
     let seed = choices.below(1 << 16) as u64;
     let halves_apart = choices.below(2) == 0;
-    let mut setups = [(); 2].map(|()| Setup::new(&mut choices));
+    let mut limits = [(); 2].map(|()| Limits::new(&mut choices));
     // Of two sides that do, neither might go on.
-    setups[0].pauses = choices.below(2) == 1;
+    limits[0].pauses = choices.below(2) == 1;
     let network = Network::new(choices);
     let accepted = [Cell::new(0), Cell::new(0)];
     let mut tasks = Tasks::with_outside(|| network.pass_time());
-    for (side, setup) in setups.into_iter().enumerate() {
-        let stream = Stream::with_options(network.end(side), &setup.options());
+    for (side, limits) in limits.into_iter().enumerate() {
+        let stream = Stream::with_options(network.end(side), &limits.options());
         let (reader, writer) = stream.split();
-        let model = ReaderModel::new(setup.limit);
+        let model = ReaderModel::new(limits.limit);
         let reading = Reading {
             network: &network,
             side,
-            setup,
+            limits,
             model,
         };
         let reads = reading.run(reader, &accepted[1 - side]);
         let writes = Writing {
             network: &network,
             side,
-            write_cap: setup.write_cap,
+            write_cap: limits.write_cap,
             accepted: &accepted[side],
         }
         .run(writer);
@@ -69,47 +70,11 @@ pub fn run(mut choices: Choices) -> Ran {
     }
 }
 
-/// The limits of a side.
-#[derive(Clone, Copy, Debug)]
-struct Setup {
-    limit: usize,
-    read_size: usize,
-    high: usize,
-    low: usize,
-    write_cap: usize,
-    /// Whether reads receive nothing while too much is pending.
-    pauses: bool,
-}
-
-impl Setup {
-    fn new(choices: &mut Choices) -> Self {
-        let high = choices.of(&[40, 0, 300]);
-        Self {
-            limit: choices.of(&[16, 1, 5, 60, 200]),
-            read_size: choices.of(&[32, 1, 5, 500]),
-            high,
-            low: choices.below(high / 2 + 1),
-            write_cap: choices.of(&[2000, 400, 30]),
-            pauses: false,
-        }
-    }
-
-    fn options(&self) -> Options {
-        let marks = WaterMarks::new(self.high, self.low).expect("marks in order");
-        Options::new()
-            .limit(self.limit)
-            .read_size(self.read_size)
-            .water_marks(marks)
-            .write_cap(self.write_cap)
-            .pause_reading_when_full(self.pauses)
-    }
-}
-
 /// The reader of a side.
 struct Reading<'a> {
     network: &'a Network,
     side: usize,
-    setup: Setup,
+    limits: Limits,
     model: ReaderModel,
 }
 
@@ -209,7 +174,7 @@ impl Reading<'_> {
             "side {}",
             self.side
         );
-        let bound = (2 * self.setup.limit).max(300) + self.setup.read_size;
+        let bound = (2 * self.limits.limit).max(300) + self.limits.read_size;
         assert!(reader.buffered().len() <= bound, "side {}", self.side);
     }
 
