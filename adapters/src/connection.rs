@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use plimsoll::{Connection as Core, ConnectionError, ReadError, Reader, Step, Wri
 
 use crate::budget::Budget;
 use crate::driver::{Driven, Memory, Sent};
-use crate::either::{Either, either};
+use crate::either::within;
 use crate::error::{Error, Lost};
 use crate::layered::Layered;
 use crate::options::Options;
@@ -178,7 +177,7 @@ impl<T: Transport> Connection<T> {
 
     /// Waits as [`open`](Self::open) does, for `limit`; the connection is lost after it.
     pub(crate) async fn open_within(&mut self, limit: Duration) -> Result<(), Error> {
-        if let Some(opened) = within::<T, _>(limit, self.open()).await {
+        if let Some(opened) = within(T::sleep, limit, self.open()).await {
             return opened;
         }
         self.slot.command(Command::Abort(ConnectionError::TimedOut));
@@ -392,7 +391,7 @@ impl<T: Transport> Connection<T> {
         if let Some(mut guard) = self.slot.take() {
             guard.core().core.close();
         }
-        match within::<T, _>(limit, self.send_and_discard()).await {
+        match within(T::sleep, limit, self.send_and_discard()).await {
             Some(Ok(Sent::TimedOut)) => return Err(Error::TimedOut),
             Some(Ok(Sent::All) | Err(_)) => {}
             None => self.slot.command(Command::Abort(ConnectionError::TimedOut)),
@@ -402,7 +401,7 @@ impl<T: Transport> Connection<T> {
             return Err(lost.into());
         }
         let linger = linger.unwrap_or(Duration::ZERO);
-        within::<T, _>(linger, self.discard(linger.is_zero())).await;
+        within(T::sleep, linger, self.discard(linger.is_zero())).await;
         self.slot.drop_transport();
         Ok(())
     }
@@ -585,19 +584,6 @@ impl<T: Transport> Connection<T> {
             answer.map(|answer| answer.ok_or_else(taken))
         })
         .await
-    }
-}
-
-/// Waits for `end`, by a transport's clock. `None` if it takes longer than `limit`.
-pub(crate) async fn within<T: Transport, A>(
-    limit: Duration,
-    end: impl Future<Output = A>,
-) -> Option<A> {
-    // Only what has to wait needs a clock.
-    let late = pin!(async { T::sleep(limit).await });
-    match either(pin!(end), late).await {
-        Either::First(ended) => Some(ended),
-        Either::Second(()) => None,
     }
 }
 

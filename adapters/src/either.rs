@@ -1,8 +1,11 @@
-//! Two futures, and whichever ends first.
+//! Two futures, and which of them ends first; a future with a limit of time.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
+
+use crate::transport::Sleep;
 
 /// Which of two futures ended first, and what it gave.
 pub(crate) enum Either<A, B> {
@@ -23,4 +26,18 @@ where
         Pin::new(&mut second).poll(cx).map(Either::Second)
     })
     .await
+}
+
+/// Waits for `end`, by the clock of `sleep`. `None` if it takes longer than `limit`.
+pub(crate) async fn within<A>(
+    sleep: fn(Duration) -> Sleep,
+    limit: Duration,
+    end: impl Future<Output = A>,
+) -> Option<A> {
+    // Only what has to wait needs a clock.
+    let late = pin!(async { sleep(limit).await });
+    match either(pin!(end), late).await {
+        Either::First(ended) => Some(ended),
+        Either::Second(()) => None,
+    }
 }

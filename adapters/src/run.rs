@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use plimsoll::{Event, Next, Protocol};
 
-use crate::connection::{Connection, OPEN_TIMEOUT, within};
+use crate::connection::{Connection, OPEN_TIMEOUT};
+use crate::either::within;
 use crate::error::Error;
 use crate::transport::{Layer, Transport};
 
@@ -103,7 +104,7 @@ impl<T: Transport> Connection<T> {
 
     /// Waits for the next turn, and returns whether there is one; `None` if `limit` passes before.
     async fn happens_within(&self, limit: Duration) -> Option<bool> {
-        within::<T, _>(limit, self.happens()).await
+        within(T::sleep, limit, self.happens()).await
     }
 
     async fn start_tls(&mut self) -> Result<(), Error> {
@@ -111,7 +112,7 @@ impl<T: Transport> Connection<T> {
             return Err(Error::TimedOut);
         };
         let layer = make();
-        match within::<T, _>(OPEN_TIMEOUT, self.put_layer(layer)).await {
+        match within(T::sleep, OPEN_TIMEOUT, self.put_layer(layer)).await {
             Some(put) => put?,
             None => return Err(Error::TimedOut),
         }

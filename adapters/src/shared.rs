@@ -9,7 +9,6 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
@@ -18,7 +17,7 @@ use std::time::Duration;
 use bytes::Buf;
 use plimsoll::{ConnectionError, Output, SendAction, TransportError, Writer, WriterState};
 
-use crate::either::{Either, either};
+use crate::either::within;
 use crate::error::{Lost, loss_of};
 use crate::handover::{Handover, Locked, Taken, Watcher, Word};
 use crate::transport::{Transport, WriteHalf};
@@ -196,12 +195,10 @@ impl<T: Transport> Shared<T> {
     /// `party` is the one that waits.
     pub(crate) async fn close_within(&self, party: Party, limit: Duration) -> Result<(), Lost> {
         self.queue(|writer| writer.close());
-        let sent = pin!(poll_fn(|cx| self.poll_send_until(party, cx, |_| false)));
-        // Only a close that has to wait needs a clock.
-        let late = pin!(async { T::sleep(limit).await });
-        match either(sent, late).await {
-            Either::First(sent) => sent,
-            Either::Second(()) => Err(self.abort(ConnectionError::TimedOut)),
+        let sent = poll_fn(|cx| self.poll_send_until(party, cx, |_| false));
+        match within(T::sleep, limit, sent).await {
+            Some(sent) => sent,
+            None => Err(self.abort(ConnectionError::TimedOut)),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::connection::{
     Connection, DISCARDED_AT_ONCE, OPEN_TIMEOUT, poll_discard, poll_send_and_discard,
 };
 use crate::driver::{Driven, Sent};
-use crate::either::{Either, either};
+use crate::either::within;
 use crate::error::{Lost, ServerError};
 use crate::layered::Layered;
 use crate::options::ServerOptions;
@@ -194,11 +194,10 @@ impl<T: Transport> Served<T> {
     /// How the connection was lost, and whether pending output was lost with it.
     async fn close_within(&self, limit: Duration) -> Result<(), (Lost, bool)> {
         self.slot.command(Command::Close);
-        let late = pin!(async { T::sleep(limit).await });
-        match either(pin!(self.send_and_discard()), late).await {
-            Either::First(true) => return Ok(()),
-            Either::First(false) => {}
-            Either::Second(()) => self.slot.command(Command::Abort(ConnectionError::TimedOut)),
+        match within(T::sleep, limit, self.send_and_discard()).await {
+            Some(true) => return Ok(()),
+            Some(false) => {}
+            None => self.slot.command(Command::Abort(ConnectionError::TimedOut)),
         }
         let mut left = self.slot.take_resting();
         let driven = left.as_mut().map(|guard| guard.core());
@@ -264,7 +263,7 @@ impl<T: Transport> Served<T> {
             }
             Look::Gone | Look::TakenOver | Look::Cancelled => Poll::Ready(()),
         });
-        either(pin!(discarded), T::sleep(LINGER_TIME)).await;
+        within(T::sleep, LINGER_TIME, discarded).await;
     }
 
     fn abort(&self) {

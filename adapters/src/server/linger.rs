@@ -3,11 +3,10 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use crate::either::either;
+use crate::either::within;
 use crate::shared::Shared;
 use crate::transport::{ReadHalf, Transport};
 
@@ -35,5 +34,5 @@ pub(super) async fn linger<T: Transport>(shared: &Shared<T>) {
         }
         Poll::Ready(())
     });
-    either(pin!(drained), T::sleep(LINGER_TIME)).await;
+    within(T::sleep, LINGER_TIME, drained).await;
 }
