@@ -561,7 +561,7 @@ impl Reader {
     #[inline]
     pub fn read_until(&mut self, separator: &Separator) -> Result<Step<Frame<'_>>, ReadError> {
         // The common case inline, and nothing in it that is returned through memory.
-        if let Discard::Nothing = self.discard {
+        if self.discard.is_nothing() {
             let received = unread_of(&self.buffer, false);
             let found = match separator.kind() {
                 Kind::One(pattern) => self.search.find_one(pattern, &received),
@@ -1122,7 +1122,7 @@ impl Reader {
     /// Lets a read that is not the skip that began it forget a discard that is finished.
     #[inline]
     fn finish_discard(&mut self) {
-        if let Discard::Nothing = self.discard {
+        if self.discard.is_nothing() {
             return;
         }
         if !self.discard.is_active() {

@@ -98,8 +98,7 @@ impl Driven {
                 opened => break opened,
             }
         };
-        self.note_wire(before, io);
-        self.note_reply(before, io);
+        self.note_received(before, io);
         match ready!(opened) {
             Ok(()) => Poll::Ready(true),
             Err(error) => {
@@ -117,8 +116,10 @@ impl Driven {
         self.holds_back = io.holds_back();
     }
 
-    /// Notes that a layer has a reply to what it received, which the wire was not offered yet.
-    fn note_reply<T: Transport>(&mut self, before: u32, io: &Layered<T>) {
+    /// Notes the same of a call that receives, after which a layer may have a reply that the wire
+    /// was not offered yet.
+    fn note_received<T: Transport>(&mut self, before: u32, io: &Layered<T>) {
+        self.note_wire(before, io);
         if before != io.moves() && self.holds_back {
             self.is_offered = false;
         }
@@ -229,8 +230,7 @@ impl Driven {
         ready!(self.budget.poll_spend(Budget::CALL, cx));
         let on_wire = io.moves();
         let received = self.poll_read(io, &mut Context::from_waker(waker), memory);
-        self.note_wire(on_wire, io);
-        self.note_reply(on_wire, io);
+        self.note_received(on_wire, io);
         let Poll::Ready(result) = received else {
             // The task waits, so others run anyway.
             self.budget.renew();

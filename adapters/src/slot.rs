@@ -149,26 +149,24 @@ impl Flags {
     /// The server shuts down.
     const SHUTS_DOWN: Self = Self(1);
     /// The core does not know of that yet.
-    const SHUTDOWN_UNTOLD: Self = Self(1 << 14);
+    const SHUTDOWN_UNTOLD: Self = Self(1 << 1);
     /// The server ends, and waits for nothing.
-    const CANCELLED: Self = Self(1 << 1);
+    const CANCELLED: Self = Self(1 << 2);
     /// A command to close was not carried out yet.
-    const CLOSES: Self = Self(1 << 2);
+    const CLOSES: Self = Self(1 << 3);
     /// What is to be done to the core, besides an abort.
     const ORDERS: Self = Self(Self::CLOSES.0 | Self::SHUTDOWN_UNTOLD.0);
     /// The core knows that the transport was aborted.
-    const CORE_KNOWS: Self = Self(1 << 3);
-    const OWNER_LEFT: Self = Self(1 << 4);
-    const SERVER_LEFT: Self = Self(1 << 5);
+    const CORE_KNOWS: Self = Self(1 << 4);
+    const OWNER_LEFT: Self = Self(1 << 5);
+    const SERVER_LEFT: Self = Self(1 << 6);
     const ALL_LEFT: Self = Self(Self::OWNER_LEFT.0 | Self::SERVER_LEFT.0);
     /// The owner found something out, and is to be woken when it is back.
-    const OWNER_WAITS: Self = Self(1 << 6);
+    const OWNER_WAITS: Self = Self(1 << 7);
     /// The owner's thread is blocked until something is back.
-    const OWNER_BLOCKS: Self = Self(1 << 7);
+    const OWNER_BLOCKS: Self = Self(1 << 8);
     /// The transport has woken, of which the core does not know yet.
-    const WOKEN: Self = Self(1 << 8);
-    /// [`DUE`] is set.
-    const DUE: Self = Self(1 << 9);
+    const WOKEN: Self = Self(1 << 9);
     /// A command was left while the core was out, of which its party has to hear.
     const COMMANDED: Self = Self(1 << 10);
     /// As [`Says::has_output`].
@@ -178,7 +176,7 @@ impl Flags {
     /// As [`Says::is_closing`].
     const CLOSING: Self = Self(1 << 13);
     /// As [`Says::has_ended`].
-    const ENDED: Self = Self(1 << 15);
+    const ENDED: Self = Self(1 << 14);
 
     /// Whether any of `flags` is set.
     fn any(self, flags: Self) -> bool {
@@ -357,7 +355,6 @@ impl<C: Core, T: Abort> Slot<C, T> {
         }
         // Under the lock: a put back that comes later sees that the server has to be woken.
         self.server.store(0, Ordering::Relaxed);
-        place.flags.set(Flags::DUE, false);
         let has_left = place.flags.any(Flags::OWNER_LEFT | Flags::CLOSING);
         let is_taken_over = place.is_core_gone() && place.aborted.is_none();
         let is_gone = place.is_core_gone() || place.aborted.is_some();
@@ -585,10 +582,10 @@ impl<C: Core, T: Abort> Slot<C, T> {
     /// Tells the server that the owner has left output that is due, or has sent it after all.
     fn change_due(&self, place: &mut Place<C, T>) -> Option<Waker> {
         let is_due = place.is_output_due();
-        if place.flags.any(Flags::DUE) == is_due {
+        // It changes under the lock only.
+        if (self.server.load(Ordering::Relaxed) & DUE != 0) == is_due {
             return None;
         }
-        place.flags.set(Flags::DUE, is_due);
         if !is_due {
             self.server.fetch_and(!DUE, Ordering::Relaxed);
             return None;
