@@ -71,9 +71,9 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 /// Anything that can be read from, as half of a [`Duplex`](crate::Duplex): standard input, a pipe.
 ///
-/// Nothing ends a read that blocks in it, and it holds up all that shares its thread. One that times
-/// out by itself ends the call with [`Error::TimedOut`](crate::Error::TimedOut), and loses nothing.
-/// (asyncio's `loop.connect_read_pipe`.)
+/// Nothing ends a read that blocks in it, and it holds up all that shares its thread. One that
+/// times out by itself ends the call with [`Error::TimedOut`](crate::Error::TimedOut), and loses
+/// nothing. (asyncio's `loop.connect_read_pipe`.)
 ///
 /// ```
 /// use plimsoll_io::{Duplex, blocking::{Sink, Source, streams}};
@@ -241,10 +241,6 @@ impl<S: StreamSocket> Socket for Async<S> {
     type Address = S::Address;
     type Inner = S;
     type Shared = Arc<Self>;
-
-    fn unshare(shared: Arc<Self>) -> Self {
-        Arc::into_inner(shared).expect("two halves of the same socket")
-    }
 
     fn inner(&self) -> &S {
         self.get_ref()

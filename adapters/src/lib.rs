@@ -133,7 +133,7 @@ pub use run::RunError;
 pub use runtime::async_std;
 #[cfg(feature = "smol")]
 pub use runtime::smol;
-pub use runtime::socket::{Address, Socket, SocketRead, SocketWrite};
+pub use runtime::socket::{Address, SharedSocket, Socket, SocketRead, SocketWrite};
 #[cfg(feature = "tokio")]
 pub use runtime::tokio;
 pub use runtime::{Listener, Runtime};

@@ -104,10 +104,6 @@ impl Socket for TcpStream {
     type Inner = Self;
     type Shared = Self;
 
-    fn unshare(shared: Self) -> Self {
-        shared
-    }
-
     fn inner(&self) -> &Self {
         self
     }
@@ -136,10 +132,6 @@ impl Socket for UnixStream {
     type Address = unix::net::SocketAddr;
     type Inner = Self;
     type Shared = Self;
-
-    fn unshare(shared: Self) -> Self {
-        shared
-    }
 
     fn inner(&self) -> &Self {
         self

@@ -102,10 +102,6 @@ impl Socket for TcpStream {
     type Inner = Self;
     type Shared = Self;
 
-    fn unshare(shared: Self) -> Self {
-        shared
-    }
-
     fn inner(&self) -> &Self {
         self
     }
@@ -132,10 +128,6 @@ impl Socket for UnixStream {
     type Address = unix::net::SocketAddr;
     type Inner = Self;
     type Shared = Self;
-
-    fn unshare(shared: Self) -> Self {
-        shared
-    }
 
     fn inner(&self) -> &Self {
         self

@@ -10,6 +10,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd as AsSystemSocket, AsFd, BorrowedFd};
 #[cfg(windows)]
 use std::os::windows::io::{AsSocket as AsSystemSocket, AsSocket, BorrowedSocket};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ pub trait Socket: AsSystemSocket + Sized + Send + 'static {
     type Inner;
 
     /// The socket as both halves hold it: an `Arc` of it, or the socket itself if it can be cloned.
-    type Shared: Borrow<Self> + From<Self> + Clone + fmt::Debug + Send + 'static;
+    type Shared: SharedSocket<Self>;
 
     /// Whether [`poll_readable`](Self::poll_readable) knows if receiving is worth trying before a
     /// receive had to wait.
@@ -39,9 +40,6 @@ pub trait Socket: AsSystemSocket + Sized + Send + 'static {
     /// ends the stream, while the read half may live on. If not, the stream ends when both halves
     /// are dropped.
     const ENDS_WHEN_WRITE_HALF_IS_DROPPED: bool = false;
-
-    /// Returns the socket. [`Transport::join`] calls it once no other half holds the socket.
-    fn unshare(shared: Self::Shared) -> Self;
 
     /// Returns the runtime's own socket.
     fn inner(&self) -> &Self::Inner;
@@ -63,8 +61,8 @@ pub trait Socket: AsSystemSocket + Sized + Send + 'static {
     fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
     /// Waits until receiving is worth trying, if the runtime can tell; by default it is ready
-    /// immediately. It is called after a receive had to wait, before the next one, and at any time if
-    /// the runtime [knows](Self::KNOWS_READINESS). See [`ReadHalf::poll_readable`].
+    /// immediately. It is called after a receive had to wait, before the next one, and at any time
+    /// if the runtime [knows](Self::KNOWS_READINESS). See [`ReadHalf::poll_readable`].
     ///
     /// # Errors
     ///
@@ -176,7 +174,7 @@ impl<S: Socket> Transport for S {
     fn join(read: SocketRead<S>, mut write: SocketWrite<S>) -> Self {
         write.ends = false;
         drop(write);
-        S::unshare(read.socket)
+        read.socket.unshare()
     }
 
     fn sleep(duration: Duration) -> Sleep {
@@ -321,6 +319,24 @@ impl<S: Socket> AsSocket for SocketRead<S> {
 impl<S: Socket> AsSocket for SocketWrite<S> {
     fn as_socket(&self) -> BorrowedSocket<'_> {
         self.socket().as_socket()
+    }
+}
+
+/// A socket as both halves of a transport hold it.
+pub trait SharedSocket<S>: Borrow<S> + From<S> + Clone + fmt::Debug + Send + 'static {
+    /// Returns the socket. [`Transport::join`] calls it once no other half holds the socket.
+    fn unshare(self) -> S;
+}
+
+impl<S: Socket + fmt::Debug + Sync> SharedSocket<S> for Arc<S> {
+    fn unshare(self) -> S {
+        Arc::into_inner(self).expect("two halves of the same socket")
+    }
+}
+
+impl<S: Socket + Clone + fmt::Debug> SharedSocket<S> for S {
+    fn unshare(self) -> S {
+        self
     }
 }
 

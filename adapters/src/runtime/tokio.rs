@@ -104,10 +104,6 @@ impl Socket for TcpStream {
     const KNOWS_READINESS: bool = true;
     const ENDS_WHEN_WRITE_HALF_IS_DROPPED: bool = true;
 
-    fn unshare(shared: Arc<Self>) -> Self {
-        unshare(shared)
-    }
-
     fn inner(&self) -> &Self {
         self
     }
@@ -151,10 +147,6 @@ impl Socket for UnixStream {
 
     const KNOWS_READINESS: bool = true;
     const ENDS_WHEN_WRITE_HALF_IS_DROPPED: bool = true;
-
-    fn unshare(shared: Arc<Self>) -> Self {
-        unshare(shared)
-    }
 
     fn inner(&self) -> &Self {
         self
@@ -216,10 +208,6 @@ fn poll_move(
         if moved > 0 { Ok(moved) } else { result }
     };
     poll_call(attempt, wait)
-}
-
-fn unshare<S>(shared: Arc<S>) -> S {
-    Arc::into_inner(shared).expect("two halves of the same socket")
 }
 
 /// The tokio runtime, for what is generic over runtimes.
