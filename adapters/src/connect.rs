@@ -80,24 +80,22 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets after what time the next address is tried while an attempt goes on: 250 ms at first.
-    /// `None` tries one after the other. (asyncio's `happy_eyeballs_delay`, which is `None` at
-    /// first.)
+    /// Sets after what time the next address is tried while an attempt goes on: 250 ms by default.
+    /// `None` tries one after the other. (asyncio's `happy_eyeballs_delay`, which is `None` by
+    /// default.)
     #[doc(alias = "happy_eyeballs_delay")]
     pub fn attempt_delay(mut self, attempt_delay: Option<Duration>) -> Self {
         self.timing.attempt_delay = attempt_delay;
         self
     }
 
-    /// Sets how long a single attempt may take; at first, as long as the system lets it. (asyncio
-    /// has none.)
+    /// Sets how long a single attempt may take: by default, as long as the system lets it.
     pub fn attempt_timeout(mut self, attempt_timeout: Duration) -> Self {
         self.timing.attempt_timeout = Some(attempt_timeout);
         self
     }
 
-    /// Sets how long everything may take, resolving the name included; at first there is no bound.
-    /// (asyncio has none.)
+    /// Sets how long everything may take, resolving the name included: without a bound by default.
     ///
     /// The system's resolver cannot be cancelled: its thread goes on after that, and on tokio the
     /// runtime waits for it when it is dropped. Where that matters, end the runtime by its
@@ -107,20 +105,19 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets how many addresses of the first family come before the families alternate, one at
-    /// first; zero keeps the resolver's order. (asyncio's `interleave`.)
+    /// Sets how many addresses of the first family come before the families alternate: one by
+    /// default; zero keeps the resolver's order. (asyncio's `interleave`.)
     pub fn interleave(self, interleave: usize) -> Self {
         Self { interleave, ..self }
     }
 
-    /// Sets whether TCP probes peers that are silent for long (`SO_KEEPALIVE`); it does not at
-    /// first. (asyncio has none for clients.)
+    /// Sets whether TCP probes peers that are silent for long (`SO_KEEPALIVE`): not by default.
     pub fn keep_alive(self, keep_alive: bool) -> Self {
         Self { keep_alive, ..self }
     }
 
-    /// Sets whether TCP sends small segments immediately (`TCP_NODELAY`); it does at first. (asyncio
-    /// always has it so.)
+    /// Sets whether TCP sends small segments immediately (`TCP_NODELAY`): it does by default.
+    /// (asyncio always does.)
     pub fn nodelay(self, nodelay: bool) -> Self {
         Self { nodelay, ..self }
     }

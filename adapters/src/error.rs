@@ -13,7 +13,7 @@ use plimsoll::{ConnectionError, ReadError, TransportError, WriteError};
 /// Errors are sticky where the connection is gone: asked again, an operation fails again. None
 /// holds a byte of what the peer sent. As an [`io::Error`] it keeps the kind of the system's error,
 /// or has the kind that fits best, and holds this one. Of the two with the kind `TimedOut`,
-/// [`TimedOut`](Self::TimedOut) may be asked again, and a [`Lost`](Self::Lost) is for good:
+/// [`TimedOut`](Self::TimedOut) may be asked again, and a [`Lost`](Self::Lost) is permanent:
 /// `io::Error::get_ref` and a downcast to this type tell them apart.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -1,9 +1,7 @@
-//! A value that is changed in a moment under a mutex, and taken away by whoever needs it for
-//! longer.
+//! A value that is changed under a mutex, and taken out by a party that needs it for longer.
 //!
-//! So nobody holds the mutex for long, and the one side that must not wait for whoever has taken
-//! the value locks it all the same: it leaves word, and is told when the value is worth another
-//! look.
+//! So the mutex is never held for long. The one party that must not wait while the value is out
+//! registers, and is woken when the value is back and has changed.
 //!
 //! `tests/loom` runs it through the interleavings of its threads.
 
