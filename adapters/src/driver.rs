@@ -405,9 +405,11 @@ impl Driven {
 
 impl Core for Driven {
     fn close(&mut self) {
+        let before = (self.core.state(), self.core.wants_read());
         self.core.close();
         self.is_offered = false;
-        self.has_news = true;
+        // Of a connection that its owner has closed before, it is none.
+        self.has_news |= before != (self.core.state(), self.core.wants_read());
     }
 
     fn lose(&mut self, error: ConnectionError) {

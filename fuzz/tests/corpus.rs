@@ -6,10 +6,11 @@ use std::path::Path;
 
 type Body = fn(&[u8]);
 
-const TARGETS: [(&str, Body); 6] = [
+const TARGETS: [(&str, Body); 7] = [
     ("cuts", plimsoll_fuzz::cuts::run),
     ("reader", plimsoll_fuzz::reader::run),
     ("writer", plimsoll_fuzz::writer::run),
+    ("connections", plimsoll_fuzz::connections::run),
     ("endpoints", plimsoll_fuzz::endpoints::run),
     ("extremes", plimsoll_fuzz::extremes::run),
     ("streams", plimsoll_fuzz::streams::run),
