@@ -13,7 +13,7 @@ use common::toy_layer::Toy;
 use plimsoll::{Event, Next, Step, WriteError};
 use plimsoll_io::memory::Memory;
 use plimsoll_io::{
-    Connection, ConnectionError, Duplex, Error, Options, ReadHalf, Server, ServerOptions,
+    Connection, ConnectionError, Duplex, Error, Listener, Options, ReadHalf, Server, ServerOptions,
     Transport, WriteHalf,
 };
 
@@ -534,6 +534,30 @@ macro_rules! on_each_runtime {
                 });
             }
 
+            /// Its transport gives up waiting by a timeout of its own, and wakes no task.
+            #[test]
+            fn output_is_offered_again_while_the_handler_waits() {
+                $run(async {
+                    let (taken, listener) = gives_up();
+                    let handler = |mut connection: Connection<GivesUp>| async move {
+                        connection.write_with(|writer| writer.write(b"220 ready\n"))?;
+                        std::future::pending::<Result<()>>().await
+                    };
+                    let options = ServerOptions::new();
+                    let serve = Server::<$runtime>::serve_connections;
+                    let server = serve(vec![listener], handler, &options);
+                    for _ in 0..1000 {
+                        if *taken.lock().unwrap() == b"220 ready\n" {
+                            break;
+                        }
+                        $sleep(Duration::from_millis(5)).await;
+                    }
+                    assert_eq!(*taken.lock().unwrap(), b"220 ready\n");
+                    server.abort_clients();
+                    server.shutdown(Duration::ZERO).await;
+                });
+            }
+
             /// Its handler is not done, and counts among those that there may be.
             #[test]
             fn a_lost_connection_keeps_its_place() {
@@ -808,6 +832,69 @@ mod blocking {
         let parts = one.into_parts().unwrap();
         assert_eq!(parts.unread, "two\n");
     }
+}
+
+/// A transport on which nothing comes, and which takes nothing at first.
+type GivesUp = Duplex<Silent, TakesLater>;
+
+struct Silent;
+
+impl ReadHalf for Silent {
+    fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+}
+
+struct TakesLater {
+    failures: usize,
+    taken: Arc<Mutex<Vec<u8>>>,
+}
+
+impl WriteHalf for TakesLater {
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.failures > 0 {
+            self.failures -= 1;
+            return Poll::Ready(Err(io::ErrorKind::WouldBlock.into()));
+        }
+        io::Write::write_vectored(&mut *self.taken.lock().unwrap(), slices).into()
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Accepts one transport.
+struct Once<T>(Mutex<Option<T>>);
+
+impl<T: Transport> Listener for Once<T> {
+    type Transport = T;
+
+    async fn accept(&self) -> io::Result<T> {
+        let accepted = self.0.lock().unwrap().take();
+        match accepted {
+            Some(transport) => Ok(transport),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What is taken of such a transport, and where it is accepted.
+fn gives_up() -> (Arc<Mutex<Vec<u8>>>, Once<GivesUp>) {
+    let taken = Arc::default();
+    let write = TakesLater {
+        failures: 2,
+        taken: Arc::clone(&taken),
+    };
+    let transport = Duplex {
+        read: Silent,
+        write,
+    };
+    (taken, Once(Mutex::new(Some(transport))))
 }
 
 /// How the first writes fail; what is sent then is taken.

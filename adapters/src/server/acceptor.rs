@@ -152,22 +152,30 @@ where
         let (reader, writer) = stream.split();
         // The handler is also called within the guard: it may panic before its first wait.
         let handled = async { (acceptor.handler.0)(reader, writer).await.failure() };
-        let handled = NoPanic::new(Box::pin(handled));
+        let mut handled = pin!(Some(handled));
+        let mut handled = NoPanic::new(handled.as_mut());
         let cancelled = pin!(state.cancelled(registered.key));
         let mut owes_answer = false;
-        match either(handled, cancelled).await {
+        let ended = match either(&mut handled, cancelled).await {
+            // It may have written while all were aborted.
+            Either::Second(()) => {
+                drop(shared.abort(ConnectionError::Aborted));
+                handled.cancel().err().map(Err)
+            }
+            Either::First(ended) => Some(ended),
+        };
+        match ended {
             // What it aborted itself, it did not mean to be sent.
-            Either::First(Ok(None)) => owes_answer = !shared.is_aborted(),
-            Either::First(Ok(Some(error))) => {
+            Some(Ok(None)) => owes_answer = !shared.is_aborted(),
+            Some(Ok(Some(error))) => {
                 state.change(|inner| inner.statistics.failed += 1);
                 options.tell(ServerError::Failed { peer, error });
             }
-            Either::First(Err(Panicked)) => {
+            Some(Err(Panicked)) => {
                 state.change(|inner| inner.statistics.panicked += 1);
                 options.tell(ServerError::Panicked { peer });
             }
-            // It may have written while all were aborted.
-            Either::Second(()) => drop(shared.abort(ConnectionError::Aborted)),
+            None => {}
         }
         let limit = options.closes_within();
         match shared.close_within(Party::Server, limit).await {

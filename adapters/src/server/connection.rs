@@ -24,7 +24,7 @@ use crate::error::{Lost, ServerError};
 use crate::layered::Layered;
 use crate::options::ServerOptions;
 use crate::slot::{Command, Guard, Look, Party, Slot};
-use crate::transport::Transport;
+use crate::transport::{Sleep, Transport};
 
 /// How long to wait before sending again over a transport that has a timeout of its own.
 const SEND_AGAIN: Duration = Duration::from_millis(50);
@@ -39,6 +39,8 @@ pub(super) struct Served<T: Transport> {
     waker: Waker,
     /// The waker that the slot has of the server's task, since the last look.
     registered: Option<Waker>,
+    /// Ends when a transport is to be asked again that has given up waiting.
+    again: Option<Sleep>,
     /// Whether its task runs.
     has_begun: bool,
 }
@@ -59,6 +61,7 @@ where
             slot,
             waker,
             registered: None,
+            again: None,
             has_begun: false,
         };
         ((connection, served), client)
@@ -74,16 +77,18 @@ where
         served.has_begun = true;
         let mut registered = Some(registered);
         let ended = {
-            let handled = pin!(async {
+            let mut handled = pin!(Some(async {
                 connection.open_within(OPEN_TIMEOUT).await?;
                 (acceptor.handler.0)(connection)
                     .await
                     .failure()
                     .map_or(Ok(()), Err)
-            });
-            served
-                .send_while(NoPanic::new(handled), &mut registered)
-                .await
+            }));
+            let mut handled = NoPanic::new(handled.as_mut());
+            match served.send_while(&mut handled, &mut registered).await {
+                None => handled.cancel().err().map(Err),
+                ended => ended,
+            }
         };
         let mut owes_reply = false;
         match ended {
@@ -133,7 +138,7 @@ impl<T: Transport> Served<T> {
             }
             let is_registered = self.registered.as_ref();
             let is_registered = is_registered.is_some_and(|known| known.will_wake(cx.waker()));
-            if !self.slot.end_server_poll() && is_registered {
+            if !self.slot.end_server_poll() && is_registered && self.again.is_none() {
                 return Poll::Pending;
             }
             match self.poll_send(cx) {
@@ -158,32 +163,39 @@ impl<T: Transport> Served<T> {
             Some(known) => known.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
-        match self.slot.look(cx) {
+        let sent = match self.slot.look(cx) {
             Look::Nothing => Poll::Pending,
-            Look::Unoffered(mut guard) => {
-                self.send(&mut guard, cx);
-                Poll::Pending
-            }
+            Look::Unoffered(mut guard) => self.send(&mut guard, cx),
             Look::Left(mut guard) => {
-                self.send(&mut guard, cx);
-                Poll::Ready(Stage::Left)
+                let _ = self.send(&mut guard, cx);
+                return Poll::Ready(Stage::Left);
             }
-            Look::Gone => Poll::Ready(Stage::Gone),
-            Look::TakenOver => Poll::Ready(Stage::TakenOver),
-            Look::Cancelled => Poll::Ready(Stage::Cancelled),
+            Look::Gone => return Poll::Ready(Stage::Gone),
+            Look::TakenOver => return Poll::Ready(Stage::TakenOver),
+            Look::Cancelled => return Poll::Ready(Stage::Cancelled),
+        };
+        if sent == Poll::Ready(Sent::TimedOut) {
+            self.again = Some(T::sleep(SEND_AGAIN));
         }
+        let is_over = |again: &mut Sleep| again.as_mut().poll(cx).is_ready();
+        if self.again.take_if(is_over).is_some() {
+            // Such a transport wakes no task itself.
+            self.waker.wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// Sends, and lets the owner know that something has moved.
-    fn send(&self, guard: &mut Guard<'_, Driven, Layered<T>>, cx: &Context<'_>) {
+    fn send(&self, guard: &mut Guard<'_, Driven, Layered<T>>, cx: &Context<'_>) -> Poll<Sent> {
         let (driven, Some(io)) = guard.both() else {
-            return;
+            return Poll::Pending;
         };
         let moves = driven.moves();
-        let _ = driven.poll_send(io, &self.waker, cx);
+        let sent = driven.poll_send(io, &self.waker, cx);
         if moves != driven.moves() {
             guard.notify();
         }
+        sent
     }
 
     /// Sends pending output and the end of the stream, while it discards input, or aborts the
@@ -192,7 +204,7 @@ impl<T: Transport> Served<T> {
     /// # Errors
     ///
     /// How the connection was lost, and whether pending output was lost with it.
-    async fn close_within(&self, limit: Duration) -> Result<(), (Lost, bool)> {
+    async fn close_within(&mut self, limit: Duration) -> Result<(), (Lost, bool)> {
         self.slot.command(Command::Close);
         match within(T::sleep, limit, self.send_and_discard()).await {
             Some(true) => return Ok(()),
@@ -221,7 +233,7 @@ impl<T: Transport> Served<T> {
 
     /// Sends everything, while it discards input. Returns whether there is nothing left to do:
     /// all is sent, or the owner has taken the connection over.
-    async fn send_and_discard(&self) -> bool {
+    async fn send_and_discard(&mut self) -> bool {
         let mut room = Vec::new();
         loop {
             let sent = poll_fn(|cx| match self.slot.look(cx) {
@@ -249,7 +261,7 @@ impl<T: Transport> Served<T> {
     }
 
     /// Discards what the peer still sends, until its end, for a while.
-    async fn linger(&self) {
+    async fn linger(&mut self) {
         let (mut room, mut most) = (vec![0; DISCARDED_AT_ONCE], LINGER_BYTES);
         let discarded = poll_fn(|cx| match self.slot.look(cx) {
             Look::Nothing => Poll::Pending,

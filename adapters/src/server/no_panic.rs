@@ -5,29 +5,39 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A future whose panics are caught. After one it is dropped, or is to be by its owner.
-pub(super) struct NoPanic<F>(Option<F>);
+/// A handler's future, where its owner has pinned it. Its panics are caught.
+pub(super) struct NoPanic<'a, F>(Pin<&'a mut Option<F>>);
 
-impl<F: Future + Unpin> NoPanic<F> {
-    pub(super) fn new(future: F) -> Self {
-        Self(Some(future))
+impl<'a, F> NoPanic<'a, F> {
+    pub(super) fn new(future: Pin<&'a mut Option<F>>) -> Self {
+        Self(future)
+    }
+
+    /// Drops the future where it waits.
+    ///
+    /// # Errors
+    ///
+    /// If that panics.
+    pub(super) fn cancel(&mut self) -> Result<(), Panicked> {
+        let dropped = catch_unwind(AssertUnwindSafe(|| self.0.set(None)));
+        dropped.map_err(|_| Panicked)
     }
 }
 
 pub(super) struct Panicked;
 
-impl<F: Future + Unpin> Future for NoPanic<F> {
+impl<F: Future> Future for NoPanic<'_, F> {
     type Output = Result<F::Output, Panicked>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(future) = &mut self.0 else {
+        let Some(future) = self.0.as_mut().as_pin_mut() else {
             return Poll::Ready(Err(Panicked));
         };
         // What the future has seen half-done is dropped with it; streams keep their state in order.
-        match catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(cx))) {
+        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
             Ok(poll) => poll.map(Ok),
             Err(_) => {
-                self.0 = None;
+                let _ = self.cancel();
                 Poll::Ready(Err(Panicked))
             }
         }
