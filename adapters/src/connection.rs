@@ -672,18 +672,22 @@ pub(crate) fn poll_send_and_discard<T: Transport>(
     let (driven, Some(io)) = guard.both() else {
         return Poll::Ready(Sent::All);
     };
-    if let Poll::Ready(sent) = driven.poll_send(io, waker, cx) {
-        return Poll::Ready(sent);
+    loop {
+        if let Poll::Ready(sent) = driven.poll_send(io, waker, cx) {
+            return Poll::Ready(sent);
+        }
+        if !driven.is_offered() {
+            return Poll::Pending;
+        }
+        room.resize(DISCARDED_AT_ONCE, 0);
+        let (before, mut most) = (io.moves(), usize::MAX);
+        // Through the layer, which may have to receive before it can send.
+        let read = Layered::poll_read;
+        let _ = poll_discard(io, waker, cx, &mut driven.budget, read, room, &mut most);
+        if before == io.moves() {
+            return Poll::Pending;
+        }
     }
-    if !driven.is_offered() {
-        return Poll::Pending;
-    }
-    room.resize(DISCARDED_AT_ONCE, 0);
-    let mut most = usize::MAX;
-    // Through the layer, which may have to receive before it can send.
-    let read = Layered::poll_read;
-    let _ = poll_discard(io, waker, cx, &mut driven.budget, read, room, &mut most);
-    Poll::Pending
 }
 
 /// How much input that is discarded is received at once.

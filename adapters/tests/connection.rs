@@ -970,6 +970,47 @@ fn a_close_that_gives_up_loses_nothing_silently() {
     );
 }
 
+/// Its peer has everything, and the end.
+#[test]
+fn an_abort_while_a_turn_is_held_leaves_an_end_that_was_sent() {
+    let log = Sent::default();
+    let transport = Duplex {
+        read: Script([Ok(&b"input"[..])].into()),
+        write: Sends {
+            failures: VecDeque::new(),
+            taken: Vec::new(),
+            log: Arc::clone(&log),
+        },
+    };
+    let (held, is_held) = smol::channel::bounded(1);
+    let (aborted, is_aborted) = smol::channel::bounded::<()>(1);
+    let handler = move |mut connection: Connection<Duplex<Script, Sends>>| {
+        let (held, is_aborted) = (held.clone(), is_aborted.clone());
+        async move {
+            connection.finish().await?;
+            let turn = connection.turn().await;
+            held.send(()).await.unwrap();
+            let _ = is_aborted.recv().await;
+            drop(turn);
+            assert!(connection.turn().await.is_some(), "the loss");
+            Ok::<_, Error>(())
+        }
+    };
+    let listener = Once(Mutex::new(Some(transport)));
+    let serve = Server::<plimsoll_io::smol::Smol>::serve_connections;
+    let server = serve(vec![listener], handler, &ServerOptions::new());
+    smol::block_on(async {
+        is_held.recv().await.unwrap();
+        server.abort_clients();
+        let sent = log.lock().unwrap().clone();
+        assert_eq!(sent, ["end", "drop"]);
+        drop(aborted);
+        server.close();
+        server.wait_closed().await;
+        assert_eq!(server.statistics().panicked, 0);
+    });
+}
+
 #[test]
 fn a_layer_comes_after_all_output() {
     let (mut connection, _) = fails_to_send(io::ErrorKind::WouldBlock);

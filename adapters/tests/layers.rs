@@ -3,13 +3,16 @@
 
 mod common;
 
+use std::io;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use common::toy_layer::{Toy, push_record};
+use common::toy_layer::{DATA, HELLO, PING, PONG, Toy, push_record};
 use plimsoll::{Connection as Core, Event, Next, Step};
 use plimsoll_io::memory::Memory;
 use plimsoll_io::{
-    Connection, ConnectionError, Error, Options, Runtime, Server, ServerOptions, Transport,
+    Connection, ConnectionError, Duplex, Error, Options, ReadHalf, Runtime, Server, ServerOptions,
+    Transport,
 };
 
 const CAPACITIES: [usize; 6] = [1, 2, 3, 64, 1000, 1 << 20];
@@ -17,6 +20,15 @@ const CAPACITIES: [usize; 6] = [1, 2, 3, 64, 1000, 1 << 20];
 async fn read_line<T: Transport>(connection: &mut Connection<T>) -> Result<Vec<u8>, Error> {
     connection
         .read_with(|reader| Ok(reader.read_line()?.map(|line| line.to_vec())))
+        .await
+}
+
+async fn read_exact<T: Transport>(
+    connection: &mut Connection<T>,
+    count: usize,
+) -> Result<Vec<u8>, Error> {
+    connection
+        .read_with(|reader| Ok(reader.read_exact(count)?.map(|exact| exact.to_vec())))
         .await
 }
 
@@ -234,6 +246,45 @@ fn two_peers_that_drain_before_they_read_come_to_their_ends() {
     }
 }
 
+/// A read half on which what comes is always there a moment after it was asked for.
+struct Late<R>(R, bool);
+
+impl<R: ReadHalf> ReadHalf for Late<R> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.1 = !self.1;
+        if self.1 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.0.poll_read(cx, room)
+    }
+}
+
+/// The first flight of the peer is no input that a close may discard.
+#[test]
+fn a_close_ends_an_unfinished_handshake_first() {
+    for capacity in CAPACITIES {
+        let (here, there) = Memory::pair(capacity);
+        let closing = async {
+            let (read, write_half) = here.split();
+            let mut client = Connection::new(Duplex {
+                read: Late(read, false),
+                write: write_half,
+            });
+            client.put_layer(Toy::client()).await.unwrap();
+            write(&mut client, b"last words\n");
+            client.close().await.unwrap();
+        };
+        let reading = async {
+            let mut server = Connection::new(there);
+            server.put_layer(Toy::server()).await.unwrap();
+            assert_eq!(read_line(&mut server).await.unwrap(), b"last words\n");
+            assert_eq!(read_line(&mut server).await.unwrap(), b"");
+        };
+        block_on(smol::future::zip(closing, reading));
+    }
+}
+
 /// A connection that goes on has the layer too, with the records that it holds.
 #[test]
 fn parts_keep_the_layer() {
@@ -424,8 +475,8 @@ macro_rules! on_each_runtime {
                             .unwrap();
                     let mut client = connect(server.local_addrs()[0]).await;
                     let mut records = Vec::new();
-                    push_record(&mut records, 1, b"toy");
-                    push_record(&mut records, 2, b"a line that comes slowly\n");
+                    push_record(&mut records, HELLO, b"toy");
+                    push_record(&mut records, DATA, b"a line that comes slowly\n");
                     for byte in records {
                         write(&mut client, &[byte]);
                         client.flush().await.unwrap();
@@ -436,6 +487,35 @@ macro_rules! on_each_runtime {
                     };
                     assert!(client.read_with(some).await.unwrap() > 0);
                     assert_eq!(server.statistics().failed, 0);
+                });
+            }
+
+            /// It comes with data, for which alone the handler waits.
+            #[test]
+            fn a_reply_of_the_layer_leaves_while_the_handler_waits() {
+                $run(async {
+                    let handler = |mut connection: Connection<Socket>| async move {
+                        connection.put_layer(Toy::server()).await?;
+                        read_line(&mut connection).await?;
+                        std::future::pending::<Result<(), Error>>().await
+                    };
+                    let options = ServerOptions::new();
+                    let server =
+                        Server::<$runtime>::start_connections(handler, &["127.0.0.1"], 0, &options)
+                            .await
+                            .unwrap();
+                    let mut client = connect(server.local_addrs()[0]).await;
+                    let [mut hello, mut records] = [Vec::new(), Vec::new()];
+                    push_record(&mut hello, HELLO, b"toy");
+                    write(&mut client, &hello);
+                    assert_eq!(read_exact(&mut client, hello.len()).await.unwrap(), hello);
+                    push_record(&mut records, PING, b"");
+                    push_record(&mut records, DATA, b"a line\n");
+                    write(&mut client, &records);
+                    let mut reply = Vec::new();
+                    push_record(&mut reply, PONG, b"");
+                    assert_eq!(read_exact(&mut client, reply.len()).await.unwrap(), reply);
+                    server.shutdown(Duration::ZERO).await;
                 });
             }
 

@@ -19,7 +19,7 @@ use plimsoll_io::blocking::Sink;
 use plimsoll_io::memory::Memory;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    ConnectionError, Duplex, Error, Listener, ReadHalf, Runtime, Server, ServerError,
+    Connection, ConnectionError, Duplex, Error, Listener, ReadHalf, Runtime, Server, ServerError,
     ServerOptions, Sleep, Stream, StreamReader, StreamWriter, Transport, WriteHalf,
 };
 
@@ -379,6 +379,25 @@ async fn a_connection_that_nobody_serves_ends_in_a_loss_and_holds_up_no_shutdown
     assert_eq!(shutdown.expect("it is closed").aborted, 0);
     let refused = std::net::TcpStream::connect(address).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+/// The same of a server of connections.
+#[tokio::test]
+async fn a_connection_whose_task_cannot_be_started_ends_in_a_loss() {
+    let _refused = Refused::behind(1);
+    let (client, accepted) = Memory::pair(100);
+    let given = Given::new(vec![Ok(accepted)]);
+    let told = Told::default();
+    let handler = async |_: Connection<Memory>| {};
+    let server = Server::<Refusing>::serve_connections(vec![given], handler, &told.options());
+    let mut client = Connection::new(client);
+    let ended = client
+        .turn()
+        .await
+        .map(|turn| turn.reader.connection_error());
+    assert_eq!(ended, Some(Some(ConnectionError::Reset)));
+    assert_eq!(told.take(), ["accept: WouldBlock"]);
+    assert_eq!(server.connections(), 0);
 }
 
 /// What a handler that returns no error does behind its answer, and its peer meanwhile.

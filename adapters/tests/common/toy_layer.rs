@@ -11,12 +11,12 @@ use plimsoll_io::{Layer, Wire};
 const KEY: u8 = 0x5a;
 
 /// The kinds of records: a byte, the body's length, its checksum, and the body.
-const HELLO: u8 = 1;
-const DATA: u8 = 2;
+pub const HELLO: u8 = 1;
+pub const DATA: u8 = 2;
 const END: u8 = 3;
 /// Asks for a [`PONG`].
-const PING: u8 = 4;
-const PONG: u8 = 5;
+pub const PING: u8 = 4;
+pub const PONG: u8 = 5;
 
 /// The most bytes in a body.
 const MOST: usize = 255;
