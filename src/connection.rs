@@ -135,6 +135,8 @@ pub struct Parts {
     /// What is discarded of the bytes that come next, `unread` first: the rest of a line that was
     /// too long, or of a skip that has not finished.
     pub discarding: Option<Discarding>,
+    /// Whether the transport was not flushed since it last took bytes: it may hold some back.
+    pub is_unflushed: bool,
 }
 
 impl Connection {
@@ -161,7 +163,7 @@ impl Connection {
     pub fn from_parts(parts: Parts) -> Self {
         let mut connection = Self::new();
         connection.reader.resume(&parts.unread, parts.discarding);
-        connection.writer.resume(parts.unsent);
+        connection.writer.resume(parts.unsent, parts.is_unflushed);
         connection
     }
 
@@ -301,6 +303,7 @@ impl Connection {
     pub fn into_parts(self) -> Parts {
         Parts {
             discarding: self.reader.discarding(),
+            is_unflushed: self.writer.is_unflushed(),
             unread: self.reader.into_unread(),
             unsent: self.writer.into_unsent(),
         }
@@ -314,6 +317,7 @@ impl core::fmt::Debug for Parts {
             .field("unread", &self.unread.len())
             .field("unsent", &unsent.fold(0, usize::saturating_add))
             .field("discarding", &self.discarding)
+            .field("is_unflushed", &self.is_unflushed)
             .finish()
     }
 }

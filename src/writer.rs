@@ -486,7 +486,8 @@ impl Writer {
     }
 
     /// Queues what another owner of the stream has left, however much that is.
-    pub(crate) fn resume(&mut self, unsent: Vec<Bytes>) {
+    pub(crate) fn resume(&mut self, unsent: Vec<Bytes>, is_unflushed: bool) {
+        self.is_unflushed = is_unflushed;
         let parts = unsent.into_iter().filter(|part| !part.is_empty());
         for part in parts {
             self.pending = self.pending.saturating_add(part.len());
@@ -519,6 +520,11 @@ impl Writer {
     /// Returns `true` if nothing is pending, and the transport holds nothing back that was written.
     pub const fn is_flushed(&self) -> bool {
         self.pending == 0 && !self.is_unflushed
+    }
+
+    /// Returns `true` if the transport was not flushed since it last took bytes.
+    pub(crate) const fn is_unflushed(&self) -> bool {
+        self.is_unflushed
     }
 
     /// Returns where the writer is on its way to the end of the stream.

@@ -89,6 +89,15 @@ pub struct Connection<T: Transport> {
     /// same.
     waker: Waker,
     pub(crate) make_layer: Option<MakeLayer>,
+    /// Where the server that has accepted it counts it, and by which key.
+    counted: Option<(Arc<dyn Places>, u32)>,
+}
+
+/// Where a server counts its connections.
+pub(crate) trait Places: Send + Sync {
+    /// Frees the place of a connection that is no longer the server's, if it still has it. It is
+    /// known by the address of its slot, since a key may be another's meanwhile.
+    fn free(&self, key: u32, address: usize);
 }
 
 /// The core of a connection, lent by [`Connection::turn`]. It dereferences to a
@@ -108,17 +117,19 @@ impl<T: Transport> Connection<T> {
 
     /// Creates a connection over a transport, with the limits in `options`.
     pub fn with_options(transport: T, options: &Options) -> Self {
-        Self::over(
-            Layered::new(transport),
-            options.connection(),
-            options,
-            false,
-        )
+        let driven = Driven::new(options.connection(), options);
+        Self::over(Layered::new(transport), driven, false)
     }
 
     /// Creates the connection of a handler, which the server is a party of.
     pub(crate) fn accepted(transport: T, options: &Options) -> Self {
-        Self::over(Layered::new(transport), options.connection(), options, true)
+        let driven = Driven::new(options.connection(), options).opens_first();
+        Self::over(Layered::new(transport), driven, true)
+    }
+
+    /// Sets where the server counts the connection.
+    pub(crate) fn is_counted(&mut self, places: Arc<dyn Places>, key: u32) {
+        self.counted = Some((places, key));
     }
 
     /// What the server shares with the owner, and the transport's waker.
@@ -132,22 +143,23 @@ impl<T: Transport> Connection<T> {
         core_parts.unread = parts.unread;
         core_parts.unsent = parts.unsent;
         core_parts.discarding = parts.discarding;
+        core_parts.is_unflushed = parts.is_unflushed;
         let mut core = Core::from_parts(core_parts);
         options.apply_to(&mut core);
         let mut io = Layered::new(parts.transport);
         if let Some(layer) = parts.layer {
             io.put_layer(layer);
         }
-        Self::over(io, core, options, false)
+        Self::over(io, Driven::new(core, options), false)
     }
 
-    fn over(io: Layered<T>, core: Core, options: &Options, has_server: bool) -> Self {
-        let driven = Driven::new(core, options);
+    fn over(io: Layered<T>, driven: Driven, has_server: bool) -> Self {
         let slot = Slot::new(driven, io, has_server);
         Self {
             waker: Arc::clone(&slot).into(),
             slot,
             make_layer: None,
+            counted: None,
         }
     }
 
@@ -157,7 +169,9 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`] if that failed.
+    /// - [`Error::Lost`] if that failed.
+    /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own: another
+    ///   call goes on.
     pub async fn open(&mut self) -> Result<(), Error> {
         self.with_both(|guard, _| {
             let (driven, io) = guard.both();
@@ -168,8 +182,9 @@ impl<T: Transport> Connection<T> {
                 return Poll::Ready(Err(taken()));
             }
             match ready!(driven.poll_open(io, &self.waker)) {
-                true => Poll::Ready(Ok(())),
-                false => Poll::Ready(Err(lost(driven))),
+                Some(true) => Poll::Ready(Ok(())),
+                Some(false) => Poll::Ready(Err(lost(driven))),
+                None => Poll::Ready(Err(Error::TimedOut)),
             }
         })
         .await?
@@ -180,8 +195,13 @@ impl<T: Transport> Connection<T> {
         if let Some(opened) = within(T::sleep, limit, self.open()).await {
             return opened;
         }
-        self.slot.command(Command::Abort(ConnectionError::TimedOut));
+        self.give_up(ConnectionError::TimedOut);
         Err(self.lost().map_or_else(taken, Error::Lost))
+    }
+
+    /// Aborts the connection for a reason of the crate's own.
+    pub(crate) fn give_up(&self, loss: ConnectionError) {
+        self.slot.command(Command::Abort(loss));
     }
 
     /// Sends pending output, waits until something has happened, and lends the core.
@@ -203,9 +223,25 @@ impl<T: Transport> Connection<T> {
         .await
     }
 
-    /// Waits for the next turn, and returns whether there is one.
-    pub(crate) async fn happens(&self) -> bool {
-        poll_fn(|cx| poll_turn(&self.slot, &self.waker, cx).map(|taken| taken.is_some())).await
+    /// Waits for the next turn, and returns what it would show. `None` if there is none.
+    pub(crate) async fn happens(&self) -> Option<Happened> {
+        poll_fn(|cx| {
+            let taken = ready!(poll_turn(&self.slot, &self.waker, cx));
+            Poll::Ready(taken.map(|mut guard| match guard.core().has_news() {
+                true => Happened::News,
+                false => Happened::Nothing,
+            }))
+        })
+        .await
+    }
+
+    /// Waits until somebody else has told the connection something, where nothing can move.
+    pub(crate) async fn is_told(&self) {
+        let told = self.with_both(|guard, _| match guard.core().has_news() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        });
+        let _ = told.await;
     }
 
     /// Lends the core as it is. `None` if it was leaked.
@@ -296,7 +332,9 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`]; pending output is gone.
+    /// - [`Error::Lost`]; pending output is gone.
+    /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own: what is
+    ///   left stays pending, and another call goes on.
     pub async fn drain(&mut self) -> Result<(), Error> {
         // Without a low water mark nothing may be held back by the transport, either.
         self.send_until(|writer| {
@@ -362,7 +400,8 @@ impl<T: Transport> Connection<T> {
     /// Input that is there and unread would make the system reset the connection, which may destroy
     /// output that the peer has not read yet. (Not of a transport whose reads block, as those from
     /// standard input do.) What the peer sends later does so all the same: see
-    /// [`close_lingering`](Self::close_lingering). Buffered input can still be read.
+    /// [`close_lingering`](Self::close_lingering). A server that has accepted the connection does
+    /// that for its handler, for two seconds. Buffered input can still be read.
     ///
     /// Cancel-safe.
     ///
@@ -392,9 +431,10 @@ impl<T: Transport> Connection<T> {
             guard.core().core.close();
         }
         match within(T::sleep, limit, self.send_and_discard()).await {
+            Some(Ok(Sent::All)) => {}
             Some(Ok(Sent::TimedOut)) => return Err(Error::TimedOut),
-            Some(Ok(Sent::All) | Err(_)) => {}
-            None => self.slot.command(Command::Abort(ConnectionError::TimedOut)),
+            Some(Err(error)) => return Err(error),
+            None => self.give_up(ConnectionError::TimedOut),
         }
         if let Some(lost) = self.lost() {
             self.slot.drop_transport();
@@ -402,7 +442,10 @@ impl<T: Transport> Connection<T> {
         }
         let linger = linger.unwrap_or(Duration::ZERO);
         within(T::sleep, linger, self.discard(linger.is_zero())).await;
-        self.slot.drop_transport();
+        if !self.slot.has_server() {
+            // A server waits for the peer's end, and drops it then.
+            self.slot.drop_transport();
+        }
         Ok(())
     }
 
@@ -412,24 +455,27 @@ impl<T: Transport> Connection<T> {
     ///
     /// If the connection is gone, and there is nothing to send.
     async fn send_and_discard(&self) -> Result<Sent, Error> {
-        let mut room = Vec::new();
-        self.with_both(|guard, cx| poll_send_and_discard(guard, &self.waker, cx, &mut room))
+        self.with_both(|guard, cx| poll_send_and_discard(guard, &self.waker, cx))
             .await
     }
 
     /// Discards input: what is there, within a budget, or what comes until the peer's end.
     async fn discard(&self, only_what_is_there: bool) {
-        let (mut room, mut most) = (vec![0; DISCARDED_AT_ONCE], usize::MAX);
+        let mut most = usize::MAX;
         let discarded = self.with_both(|guard, cx| {
             let (driven, Some(io)) = guard.both() else {
                 return Poll::Ready(());
             };
+            if only_what_is_there {
+                // However much was done before.
+                driven.budget.renew();
+            }
             let budget = &mut driven.budget;
             let read = Layered::poll_discard;
-            let ended = poll_discard(io, &self.waker, cx, budget, read, &mut room, &mut most);
+            let ended = poll_discard(io, &self.waker, cx, budget, read, &mut most);
             match only_what_is_there {
                 true => Poll::Ready(()),
-                false => ended,
+                false => ended.map(drop),
             }
         });
         let _ = discarded.await;
@@ -439,7 +485,11 @@ impl<T: Transport> Connection<T> {
     /// connection did not end cleanly, where the transport can show that. Buffered input can still
     /// be read.
     pub fn abort(&mut self) {
-        self.slot.command(Command::Abort(ConnectionError::Aborted));
+        if let Some(mut guard) = self.slot.take() {
+            // What its owner gives up is not output that a server has to tell of.
+            guard.core().abort();
+        }
+        self.give_up(ConnectionError::Aborted);
     }
 
     /// Puts a layer over the transport, after all pending output was sent. It gets the input that
@@ -449,8 +499,10 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`]; there is no layer then. The connection is lost, too, if there is a layer
-    /// already.
+    /// - [`Error::Lost`]; there is no layer then. The connection is lost, too, if there is a layer
+    ///   already.
+    /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own, before
+    ///   all output was sent: there is no layer, and another call goes on, with another one.
     pub async fn put_layer(&mut self, layer: impl Into<Box<dyn Layer>>) -> Result<(), Error> {
         let mut layer = Some(layer.into());
         self.with_both(|guard, cx| {
@@ -496,23 +548,29 @@ impl<T: Transport> Connection<T> {
     /// Buffered input is gone with it; read it before.
     pub fn into_parts(mut self) -> Result<Parts<T>, Error> {
         let lost = self.lost();
+        let mut guard = self.slot.take();
+        let is_closed = |driven: &mut Driven| driven.is_closing() && driven.has_ended();
+        if guard.as_mut().is_some_and(|guard| is_closed(guard.core())) {
+            return Err(taken());
+        }
+        drop(guard);
         let Some((driven, io)) = self.slot.take_over() else {
             return Err(lost.map_or_else(taken, Error::Lost));
         };
-        let parts = driven.core.into_parts();
+        if let Some((places, key)) = self.counted.take() {
+            places.free(key, Arc::as_ptr(&self.slot).addr());
+        }
         let (transport, layer) = io.into_parts();
-        Ok(Parts {
-            transport,
-            layer,
-            unread: parts.unread,
-            unsent: parts.unsent,
-            discarding: parts.discarding,
-        })
+        Ok(Parts::new(transport, layer, driven.core))
     }
 
     /// Returns how the connection was lost, with the transport's error, if it was.
     pub fn lost(&mut self) -> Option<Lost> {
-        self.slot.take()?.core().how_lost()
+        match self.slot.take() {
+            Some(mut guard) => guard.core().how_lost(),
+            // Its core was leaked.
+            None => Some(GIVEN_UP),
+        }
     }
 
     /// Returns `true` if the server that has accepted this connection shuts down.
@@ -587,6 +645,13 @@ impl<T: Transport> Connection<T> {
     }
 }
 
+/// What a turn shows.
+pub(crate) enum Happened {
+    News,
+    /// Nothing: the transport has given up waiting, by a timeout of its own.
+    Nothing,
+}
+
 /// What came of waiting for something to move.
 enum Moved {
     Done,
@@ -641,7 +706,14 @@ fn poll_move<T: Transport>(
             return Poll::Pending;
         }
         if !driven.core.wants_read() {
-            return Poll::Pending;
+            // The peer may have to be read before it reads, also by a side that has closed.
+            if sent.is_ready() || !driven.is_closing() {
+                return Poll::Pending;
+            }
+            match ready!(discard_to_send(driven, io, waker, cx)) {
+                Discarded::MaySend => continue,
+                Discarded::TimedOut => return Poll::Ready(Moved::TimedOut),
+            }
         }
         match driven.poll_receive(io, waker, cx, memory) {
             Poll::Ready(true) if is_done(driven) => return Poll::Ready(Moved::Done),
@@ -667,7 +739,6 @@ pub(crate) fn poll_send_and_discard<T: Transport>(
     guard: &mut Guard<'_, Driven, Layered<T>>,
     waker: &Waker,
     cx: &Context<'_>,
-    room: &mut Vec<u8>,
 ) -> Poll<Sent> {
     let (driven, Some(io)) = guard.both() else {
         return Poll::Ready(Sent::All);
@@ -679,48 +750,91 @@ pub(crate) fn poll_send_and_discard<T: Transport>(
         if !driven.is_offered() {
             return Poll::Pending;
         }
-        room.resize(DISCARDED_AT_ONCE, 0);
-        let (before, mut most) = (io.moves(), usize::MAX);
-        // Through the layer, which may have to receive before it can send.
-        let read = Layered::poll_read;
-        let _ = poll_discard(io, waker, cx, &mut driven.budget, read, room, &mut most);
-        if before == io.moves() {
-            return Poll::Pending;
+        match discard_to_send(driven, io, waker, cx) {
+            Poll::Ready(Discarded::MaySend) => {}
+            // Output has its own way to go on.
+            Poll::Ready(Discarded::TimedOut) | Poll::Pending => return Poll::Pending,
         }
     }
 }
 
+/// What came of discarding input while output cannot move.
+enum Discarded {
+    /// Output may move again, or was lost: a layer has received something, or the transport failed.
+    MaySend,
+    /// The transport has given up waiting for input, by a timeout of its own.
+    TimedOut,
+}
+
+/// Discards the input that is there, since the peer may have to be read before it reads.
+fn discard_to_send<T: Transport>(
+    driven: &mut Driven,
+    io: &mut Layered<T>,
+    waker: &Waker,
+    cx: &Context<'_>,
+) -> Poll<Discarded> {
+    if driven.has_no_input() || io.may_block() {
+        return Poll::Pending;
+    }
+    let (before, mut most) = (io.moves(), usize::MAX);
+    let read = Layered::poll_read;
+    match poll_discard(io, waker, cx, &mut driven.budget, read, &mut most) {
+        Poll::Ready(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+            driven.lose_output(error);
+            Poll::Ready(Discarded::MaySend)
+        }
+        _ if before != io.moves() => Poll::Ready(Discarded::MaySend),
+        Poll::Ready(Err(_)) => Poll::Ready(Discarded::TimedOut),
+        Poll::Ready(Ok(())) => {
+            driven.note_no_input();
+            Poll::Pending
+        }
+        Poll::Pending => Poll::Pending,
+    }
+}
+
 /// How much input that is discarded is received at once.
-pub(crate) const DISCARDED_AT_ONCE: usize = 4096;
+const DISCARDED_AT_ONCE: usize = 4096;
 
 /// Discards what the peer still sends; ready at its end, after `most` bytes, or if a read would
-/// block.
+/// block the thread.
+///
+/// # Errors
+///
+/// The transport's, also if it has given up waiting, by a timeout of its own.
 pub(crate) fn poll_discard<T: Transport>(
     io: &mut Layered<T>,
     waker: &Waker,
     cx: &Context<'_>,
     budget: &mut Budget,
     read: impl Fn(&mut Layered<T>, &mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>,
-    room: &mut [u8],
     most: &mut usize,
-) -> Poll<()> {
+) -> Poll<io::Result<()>> {
+    let mut room = [0; DISCARDED_AT_ONCE];
     while *most > 0 && !io.may_block() {
         ready!(budget.poll_spend(Budget::CALL, cx));
-        match ready!(read(io, &mut Context::from_waker(waker), room)) {
-            Ok(count @ 1..) => *most = most.saturating_sub(count),
+        match ready!(read(io, &mut Context::from_waker(waker), &mut room)) {
+            Ok(0) => break,
+            Ok(count) if count > room.len() => {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
+            Ok(count) => *most = most.saturating_sub(count),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(0) | Err(_) => break,
+            Err(error) => return Poll::Ready(Err(error)),
         }
     }
-    Poll::Ready(())
+    Poll::Ready(Ok(()))
 }
 
-/// What calls of a connection fail with whose core was leaked with a turn.
+/// How a connection was lost that this side has given up.
+pub(crate) const GIVEN_UP: Lost = Lost {
+    loss: ConnectionError::Aborted,
+    cause: None,
+};
+
+/// What calls of a connection fail with that is gone, or whose core was leaked with a turn.
 fn taken() -> Error {
-    Error::Lost(Lost {
-        loss: ConnectionError::Aborted,
-        cause: None,
-    })
+    Error::Lost(GIVEN_UP)
 }
 
 /// How a connection was lost.

@@ -30,12 +30,10 @@ pub(crate) struct Driven {
     pub(crate) budget: Budget,
     /// The transport's error that the core's loss stands for, if it is one of a transport.
     cause: Option<Arc<io::Error>>,
-    /// Whether the transport was asked to take all output since the user had the core.
-    is_offered: bool,
+    offer: Offer,
     /// Whether the transport holds bytes back that are no output of the core.
     holds_back: bool,
-    /// Whether a loss took pending output with it.
-    has_lost_output: bool,
+    ends: Ends,
     /// Whether the next receive probably has something to receive.
     expects_input: bool,
     /// Whether something has happened that no turn has shown.
@@ -45,6 +43,34 @@ pub(crate) struct Driven {
     /// Whether something came of a receive since a read last asked for input.
     has_received: bool,
     moves: u16,
+}
+
+/// What has come to an end for good.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ends(u8);
+
+impl Ends {
+    /// A loss took pending output with it.
+    const LOST_OUTPUT: u8 = 1;
+    /// The peer's stream has ended, or receiving has failed.
+    const NO_INPUT: u8 = 2;
+
+    fn has(self, end: u8) -> bool {
+        self.0 & end != 0
+    }
+
+    fn note(&mut self, end: u8, has_come: bool) {
+        self.0 |= end * u8::from(has_come);
+    }
+}
+
+/// Whether the transport was asked to take all output since the user had the core.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Offer {
+    /// It has to be opened first, and nothing else is asked of it.
+    Opening,
+    Due,
+    Made,
 }
 
 /// What a receive is for, and so where it goes.
@@ -72,9 +98,9 @@ impl Driven {
             reads: ReadSize::default(),
             budget: Budget::new(),
             cause: None,
-            is_offered: false,
+            offer: Offer::Due,
             holds_back: false,
-            has_lost_output: false,
+            ends: Ends::default(),
             expects_input: false,
             // What came with the connection.
             has_news: !core.reader.buffered().is_empty(),
@@ -85,12 +111,19 @@ impl Driven {
         }
     }
 
-    /// Waits until the transport can carry bytes. Ready with `false` if that failed.
+    /// Lets nobody ask anything of the transport before it is open.
+    pub(crate) fn opens_first(mut self) -> Self {
+        self.offer = Offer::Opening;
+        self
+    }
+
+    /// Waits until the transport can carry bytes. Ready with `None` if it has given up waiting,
+    /// with `false` if it failed.
     pub(crate) fn poll_open<T: Transport>(
         &mut self,
         io: &mut Layered<T>,
         waker: &Waker,
-    ) -> Poll<bool> {
+    ) -> Poll<Option<bool>> {
         let before = io.moves();
         let opened = loop {
             match io.poll_open(&mut Context::from_waker(waker)) {
@@ -100,10 +133,14 @@ impl Driven {
         };
         self.note_received(before, io);
         match ready!(opened) {
-            Ok(()) => Poll::Ready(true),
+            Ok(()) => {
+                self.offer = Offer::Due;
+                Poll::Ready(Some(true))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Ready(None),
             Err(error) => {
                 self.lose(error);
-                Poll::Ready(false)
+                Poll::Ready(Some(false))
             }
         }
     }
@@ -121,7 +158,7 @@ impl Driven {
     fn note_received<T: Transport>(&mut self, before: u32, io: &Layered<T>) {
         self.note_wire(before, io);
         if before != io.moves() && self.holds_back {
-            self.is_offered = false;
+            self.note_due();
         }
     }
 
@@ -137,7 +174,7 @@ impl Driven {
         cx: &Context<'_>,
     ) -> Poll<Sent> {
         if self.core.next_send().is_none() && !io.holds_back() {
-            (self.is_offered, self.holds_back) = (true, false);
+            (self.offer, self.holds_back) = (Offer::Made, false);
             return Poll::Ready(Sent::All);
         }
         self.poll_send_output(io, waker, cx)
@@ -151,7 +188,7 @@ impl Driven {
         cx: &Context<'_>,
     ) -> Poll<Sent> {
         let (before, on_wire) = (self.stage(), io.moves());
-        self.is_offered = true;
+        self.offer = Offer::Made;
         let sent = self.poll_actions(io, waker, cx);
         self.note_wire(on_wire, io);
         self.has_news |= self.was_full && !self.core.writer.is_full() || before != self.stage();
@@ -200,7 +237,7 @@ impl Driven {
             }
             if self.core.writer.connection_error() != was_lost {
                 self.cause = cause;
-                self.has_lost_output |= !was_flushed;
+                self.ends.note(Ends::LOST_OUTPUT, !was_flushed);
             }
         }
     }
@@ -208,13 +245,22 @@ impl Driven {
     /// Whether the transport was asked to take all output. If not, sending waits for others to run,
     /// and its task is woken.
     pub(crate) fn is_offered(&self) -> bool {
-        self.is_offered
+        self.offer == Offer::Made
+    }
+
+    /// Records that output may have to be offered again.
+    fn note_due(&mut self) {
+        if self.offer == Offer::Made {
+            self.offer = Offer::Due;
+        }
     }
 
     /// Lets others run, if the budget is used up: then the transport was not offered all output.
     fn poll_spend_on_sending(&mut self, cx: &Context<'_>) -> Poll<()> {
         let spent = self.budget.poll_spend(Budget::CALL, cx);
-        self.is_offered = spent.is_ready();
+        if spent.is_pending() {
+            self.note_due();
+        }
         spent
     }
 
@@ -238,11 +284,13 @@ impl Driven {
         };
         let was_lost = self.core.reader.connection_error();
         let was_flushed = self.core.writer.is_flushed();
+        let is_end = matches!(result, Ok(0));
         let (result, cause) = kinds(result);
         let progress = self.core.on_receive(result);
+        self.ends.note(Ends::NO_INPUT, is_end);
         if self.core.reader.connection_error() != was_lost {
             self.cause = cause.or(self.cause.take());
-            self.has_lost_output |= !was_flushed;
+            self.ends.note(Ends::LOST_OUTPUT, !was_flushed);
         }
         match progress {
             Progress::Moved => {
@@ -310,7 +358,8 @@ impl Driven {
     /// Records that the transport failed where the core had asked for nothing.
     pub(crate) fn lose(&mut self, error: io::Error) {
         let was_lost = self.core.reader.connection_error().is_some();
-        self.has_lost_output |= !self.core.writer.is_flushed();
+        self.ends
+            .note(Ends::LOST_OUTPUT, !self.core.writer.is_flushed());
         let (_, cause) = kinds(Err(error));
         let loss = cause.as_deref().map(crate::error::loss_of);
         self.core.lost(loss.unwrap_or(ConnectionError::Transport));
@@ -320,10 +369,33 @@ impl Driven {
         self.has_news = true;
     }
 
+    /// Records that input failed that was discarded, since the system reports a loss once: what is
+    /// left to be sent is lost.
+    pub(crate) fn lose_output(&mut self, error: io::Error) {
+        let (_, cause) = kinds(Err(error));
+        let loss = cause.as_deref().map(crate::error::loss_of);
+        let was_lost = self.core.writer.connection_error().is_some();
+        self.ends
+            .note(Ends::LOST_OUTPUT, !self.core.writer.is_flushed());
+        self.core
+            .writer
+            .lost(loss.unwrap_or(ConnectionError::Transport));
+        if !was_lost {
+            self.cause = cause;
+        }
+        self.has_news = true;
+    }
+
+    /// Records that the owner has aborted the connection.
+    pub(crate) fn abort(&mut self) {
+        self.core.abort();
+        self.has_news = true;
+    }
+
     /// Hands the core to the user for a turn. Whatever has happened so far is shown by it.
     pub(crate) fn begin_turn(&mut self) {
         self.has_news = false;
-        self.is_offered = false;
+        self.note_due();
     }
 
     /// Records what the user left behind.
@@ -331,12 +403,22 @@ impl Driven {
         // Between turns a connection that has nothing unread holds no memory.
         spare_block::reclaim(&mut self.core.reader);
         self.was_full = self.core.writer.is_full();
-        self.is_offered = false;
+        self.note_due();
     }
 
     /// Whether a loss took pending output with it.
     pub(crate) fn has_lost_output(&self) -> bool {
-        self.has_lost_output
+        self.ends.has(Ends::LOST_OUTPUT)
+    }
+
+    /// Whether there is nothing more to be received, or discarded.
+    pub(crate) fn has_no_input(&self) -> bool {
+        self.ends.has(Ends::NO_INPUT)
+    }
+
+    /// Records that the peer's stream has ended or failed, whatever its bytes were for.
+    pub(crate) fn note_no_input(&mut self) {
+        self.ends.note(Ends::NO_INPUT, true);
     }
 
     /// Records that a read has seen all input so far.
@@ -379,7 +461,7 @@ impl Driven {
 
     /// Whether something is to be sent.
     pub(crate) fn has_output(&self) -> bool {
-        self.core.next_send().is_some() || self.holds_back
+        self.offer != Offer::Opening && (self.core.next_send().is_some() || self.holds_back)
     }
 
     /// A number that changes whenever something was received or sent.
@@ -405,21 +487,26 @@ impl Driven {
 
 impl Core for Driven {
     fn close(&mut self) {
+        if self.offer == Offer::Opening {
+            // There is nothing to end in order yet.
+            return Core::lose(self, ConnectionError::Aborted);
+        }
         let before = (self.core.state(), self.core.wants_read());
         self.core.close();
-        self.is_offered = false;
+        self.note_due();
         // Of a connection that its owner has closed before, it is none.
         self.has_news |= before != (self.core.state(), self.core.wants_read());
     }
 
     fn lose(&mut self, error: ConnectionError) {
-        self.has_lost_output |= !self.core.writer.is_flushed();
+        self.ends
+            .note(Ends::LOST_OUTPUT, !self.core.writer.is_flushed());
         self.core.lost(error);
         self.has_news = true;
     }
 
     fn on_wake(&mut self) {
-        self.is_offered = false;
+        self.note_due();
     }
 
     fn on_shutdown(&mut self) {
@@ -431,7 +518,7 @@ impl Core for Driven {
         Says {
             lost: self.core.reader.connection_error(),
             has_output,
-            has_unoffered_output: has_output && !self.is_offered,
+            has_unoffered_output: has_output && !self.is_offered(),
             is_closing: self.is_closing(),
             has_ended: self.has_ended(),
             moves: self.moves,

@@ -1,4 +1,4 @@
-//! Two futures, and which of them ends first; a future with a limit of time.
+//! Two futures, and which of them ends first; a future with a limit of time; a pause for others.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -40,4 +40,17 @@ pub(crate) async fn within<A>(
         Either::First(ended) => Some(ended),
         Either::Second(()) => None,
     }
+}
+
+/// Lets other tasks have their turn, once.
+pub(crate) async fn let_others_run() {
+    let mut is_first = true;
+    poll_fn(|cx| {
+        if !std::mem::take(&mut is_first) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

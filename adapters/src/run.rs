@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use plimsoll::{Event, Next, Protocol};
+use plimsoll::{ConnectionError, Event, Next, Protocol};
 
-use crate::connection::{Connection, OPEN_TIMEOUT};
-use crate::either::within;
-use crate::error::Error;
+use crate::connection::{Connection, GIVEN_UP, Happened, OPEN_TIMEOUT};
+use crate::either::{let_others_run, within};
+use crate::error::{Error, Lost};
 use crate::transport::{Layer, Transport};
 
 /// Makes the layer that a protocol starts by [`Next::StartTls`].
@@ -44,24 +44,16 @@ impl<T: Transport> Connection<T> {
     where
         P: Protocol<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
-        let mut is_told = false;
-        let mut next = Next::Turn;
-        let mut is_started = false;
-        let mut last = Event::Started;
+        let (mut next, mut last) = (None, Event::Started);
+        let mut knows_of_shutdown = false;
         loop {
-            let (turn, event) = match next {
-                _ if !is_started => (self.turn_now(), Event::Started),
-                Next::TurnWithin(limit) => match self.happens_within(limit).await {
-                    Some(true) => (self.turn_now(), Event::Moved),
-                    Some(false) if last == Event::TimedOut => return Ok(()),
-                    // Time passes, also where nothing else can happen; once is enough.
-                    Some(false) => {
-                        T::sleep(limit).await;
-                        (self.turn_now(), Event::TimedOut)
-                    }
-                    None => (self.turn_now(), Event::TimedOut),
+            let (event, turn) = match next {
+                None => (Event::Started, self.turn_now()),
+                Some(Next::TurnWithin(limit)) => match self.happens_within(limit, last).await {
+                    Some(event) => (event, self.turn_now()),
+                    None => return Ok(()),
                 },
-                Next::StartTls => {
+                Some(Next::StartTls) => {
                     let event = match self.start_tls().await {
                         Ok(()) => Event::Secured,
                         // The protocol finds the connection lost, and nothing more in the clear.
@@ -70,24 +62,25 @@ impl<T: Transport> Connection<T> {
                             Event::Moved
                         }
                     };
-                    (self.turn_now(), event)
+                    (event, self.turn_now())
                 }
-                Next::Close => return Ok(self.close().await?),
-                _ => (self.turn().await, Event::Moved),
+                Some(Next::Close) => return Ok(self.close().await?),
+                Some(_) => (Event::Moved, self.turn().await),
             };
-            is_started = true;
-            last = event;
             let Some(mut turn) = turn else {
                 return Ok(());
             };
+            last = event;
             let mut result = protocol.advance(&mut turn, event);
-            let tells = !is_told && turn.is_shutting_down();
-            if tells && !matches!(result, Ok(Next::Close) | Err(_)) {
-                is_told = true;
-                result = protocol.advance(&mut turn, Event::ShuttingDown);
+            // An event of its own, where the protocol would wait: what it does first comes first.
+            let waits = matches!(result, Ok(Next::Turn | Next::TurnWithin(_)));
+            if waits && !knows_of_shutdown && turn.is_shutting_down() {
+                knows_of_shutdown = true;
+                last = Event::ShuttingDown;
+                result = protocol.advance(&mut turn, last);
             }
             next = match result {
-                Ok(next) => next,
+                Ok(next) => Some(next),
                 Err(error) => {
                     turn.abort();
                     return Err(RunError::Protocol(error.into()));
@@ -102,20 +95,53 @@ impl<T: Transport> Connection<T> {
         self.make_layer = Some(Box::new(move || Box::new(make())));
     }
 
-    /// Waits for the next turn, and returns whether there is one; `None` if `limit` passes before.
-    async fn happens_within(&self, limit: Duration) -> Option<bool> {
-        within(T::sleep, limit, self.happens()).await
+    /// Waits until something has happened, or has not for `limit`. `None` if nothing can happen any
+    /// more, and that the time has passed is no news after `last`.
+    async fn happens_within(&self, limit: Duration, last: Event) -> Option<Event> {
+        let happens = async {
+            loop {
+                match self.happens().await {
+                    Some(Happened::News) => return Some(Event::Moved),
+                    // A timeout of the transport's own is none of the protocol's.
+                    Some(Happened::Nothing) => let_others_run().await,
+                    None if last == Event::TimedOut => return None,
+                    // Time passes, also where nothing else can happen; once is enough.
+                    None => self.is_told().await,
+                }
+            }
+        };
+        let happened = within(T::sleep, limit, happens).await;
+        happened.unwrap_or(Some(Event::TimedOut))
     }
 
     async fn start_tls(&mut self) -> Result<(), Error> {
-        let Some(make) = &self.make_layer else {
-            return Err(Error::TimedOut);
-        };
-        let layer = make();
-        match within(T::sleep, OPEN_TIMEOUT, self.put_layer(layer)).await {
-            Some(put) => put?,
-            None => return Err(Error::TimedOut),
+        if self.make_layer.is_none() {
+            return Err(Error::Lost(GIVEN_UP));
         }
-        self.open_within(OPEN_TIMEOUT).await
+        let starting = async {
+            // Each of the two may end at a timeout of the transport's own, and goes on then.
+            let mut is_put = false;
+            loop {
+                let started = match (&self.make_layer, is_put) {
+                    (Some(make), false) => {
+                        let layer = make();
+                        self.put_layer(layer).await
+                    }
+                    _ => self.open().await,
+                };
+                match started {
+                    Ok(()) if is_put => return Ok(()),
+                    Ok(()) => is_put = true,
+                    Err(Error::TimedOut) => let_others_run().await,
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        let started = within(T::sleep, OPEN_TIMEOUT, starting).await;
+        started.unwrap_or_else(|| {
+            let loss = ConnectionError::TimedOut;
+            self.give_up(loss);
+            Err(Error::Lost(Lost { loss, cause: None }))
+        })
     }
 }

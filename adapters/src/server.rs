@@ -11,6 +11,7 @@ mod connection;
 mod linger;
 mod no_panic;
 mod registry;
+mod served;
 mod state;
 
 use std::fmt;

@@ -177,6 +177,8 @@ impl Flags {
     const CLOSING: Self = Self(1 << 13);
     /// As [`Says::has_ended`].
     const ENDED: Self = Self(1 << 14);
+    /// The owner has taken the connection over, and no command reaches it any more.
+    const TAKEN_OVER: Self = Self(1 << 15);
 
     /// Whether any of `flags` is set.
     fn any(self, flags: Self) -> bool {
@@ -356,7 +358,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
         // Under the lock: a put back that comes later sees that the server has to be woken.
         self.server.store(0, Ordering::Relaxed);
         let has_left = place.flags.any(Flags::OWNER_LEFT | Flags::CLOSING);
-        let is_taken_over = place.is_core_gone() && place.aborted.is_none();
+        let is_taken_over = place.flags.any(Flags::TAKEN_OVER);
         let is_gone = place.is_core_gone() || place.aborted.is_some();
         let is_cancelled = place.flags.any(Flags::CANCELLED);
         let is_wanted = !is_gone && !is_cancelled && (has_left || place.is_output_due());
@@ -367,8 +369,8 @@ impl<C: Core, T: Abort> Slot<C, T> {
         drop(place);
         drop(former);
         match self.guard(Party::Server, taken, has_woken) {
-            _ if is_cancelled => Look::Cancelled,
             _ if is_taken_over => Look::TakenOver,
+            _ if is_cancelled => Look::Cancelled,
             _ if is_gone => Look::Gone,
             Some(guard) if has_left => Look::Left(guard),
             Some(guard) => Look::Unoffered(guard),
@@ -415,6 +417,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
             return None;
         }
         (place.core_out, place.transport_out) = (None, None);
+        place.flags.set(Flags::TAKEN_OVER, true);
         let wakers = self.take_wakers(&mut place, [true, true]);
         drop(place);
         wake(wakers);
@@ -456,6 +459,11 @@ impl<C: Core, T: Abort> Slot<C, T> {
         drop(place);
         end(left);
         wake(wakers);
+    }
+
+    /// Returns `true` if a server is a party, and has not left.
+    pub(crate) fn has_server(&self) -> bool {
+        !self.lock().flags.any(Flags::SERVER_LEFT)
     }
 
     /// Returns `true` if the server shuts down.

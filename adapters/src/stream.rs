@@ -180,6 +180,26 @@ pub struct Parts<T> {
     /// What is discarded of the bytes that come next, `unread` first: the rest of a line that was
     /// too long, or of a skip that was cancelled.
     pub discarding: Option<Discarding>,
+    /// Whether the transport was not flushed since it last took bytes: it may hold some back.
+    pub is_unflushed: bool,
+}
+
+impl<T> Parts<T> {
+    pub(crate) fn new(
+        transport: T,
+        layer: Option<Box<dyn Layer>>,
+        core: plimsoll::Connection,
+    ) -> Self {
+        let parts = core.into_parts();
+        Self {
+            transport,
+            layer,
+            unread: parts.unread,
+            unsent: parts.unsent,
+            discarding: parts.discarding,
+            is_unflushed: parts.is_unflushed,
+        }
+    }
 }
 
 /// Two halves that were to be joined belong to different connections. Both are in it, as they were.
@@ -257,14 +277,9 @@ impl<T: Transport> Stream<T> {
             .expect("a reader that is in use");
         let (write, writer) = self.writer.shared.lock().take_apart();
         let write = write.expect("a writer that is in use");
-        let discarding = receiver.reader.discarding();
-        Parts {
-            transport: T::join(receiver.transport, write),
-            layer: None,
-            unread: receiver.reader.into_unread(),
-            unsent: writer.into_unsent(),
-            discarding,
-        }
+        let mut core = plimsoll::Connection::new();
+        (core.reader, core.writer) = (receiver.reader, writer);
+        Parts::new(T::join(receiver.transport, write), None, core)
     }
 }
 

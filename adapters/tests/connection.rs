@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -821,6 +822,21 @@ mod blocking {
     }
 
     #[test]
+    fn a_layer_is_put_in_place_within_the_timeout() {
+        use super::common::toy_layer::Toy;
+
+        let (here, _there) = Memory::pair(4);
+        let mut full = Connection::new(here);
+        full.set_timeout(Some(Duration::from_millis(5)));
+        full.write_with(|writer| writer.write(b"more than four"))
+            .unwrap();
+        assert!(matches!(
+            full.put_layer(Toy::client()),
+            Err(Error::TimedOut)
+        ));
+    }
+
+    #[test]
     fn parts_go_on_where_the_connection_stopped() {
         let (here, there) = Memory::pair(100);
         let (mut one, mut other) = (Connection::new(here), Connection::new(there));
@@ -1009,6 +1025,150 @@ fn an_abort_while_a_turn_is_held_leaves_an_end_that_was_sent() {
         server.wait_closed().await;
         assert_eq!(server.statistics().panicked, 0);
     });
+}
+
+#[test]
+fn a_close_after_a_leaked_turn_fails() {
+    let (mut here, _there) = pair(10);
+    smol::block_on(async {
+        here.write_with(|writer| writer.write(b"never sent"))
+            .unwrap();
+        here.write_with(|writer| {
+            writer.finish();
+            Ok::<_, WriteError>(())
+        })
+        .unwrap();
+        std::mem::forget(here.turn().await);
+        assert!(here.flush().await.is_err());
+        assert!(here.close().await.is_err());
+        assert!(here.lost().is_some());
+    });
+}
+
+/// A read half that has input for some reads, and counts them.
+struct Floods(Arc<AtomicUsize>);
+
+impl ReadHalf for Floods {
+    fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(match self.0.fetch_add(1, Relaxed) {
+            0..3 => room.len(),
+            _ => 0,
+        }))
+    }
+}
+
+/// Whatever is left of the budget: input that is there would make a reset of the end.
+#[test]
+fn a_close_discards_what_is_there_however_much_was_done_before() {
+    smol::block_on(async {
+        for reads_before in 0..1100 {
+            let reads = Arc::new(AtomicUsize::new(0));
+            let mut connection = Connection::new(Duplex {
+                read: Floods(Arc::clone(&reads)),
+                write: Taken::default(),
+            });
+            for _ in 0..reads_before {
+                let nothing = connection.read_with(|_| Ok::<_, Error>(Step::Ready(())));
+                nothing.await.unwrap();
+            }
+            connection.close().await.unwrap();
+            assert_eq!(reads.load(Relaxed), 4, "after {reads_before} reads");
+        }
+    });
+}
+
+/// A write half that keeps everything until it is flushed, which it refuses at first.
+struct Keeps {
+    kept: Vec<u8>,
+    flushed: Arc<Mutex<Vec<u8>>>,
+    flushes: usize,
+}
+
+impl WriteHalf for Keeps {
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        io::Write::write_vectored(&mut self.kept, slices).into()
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.flushes += 1;
+        if self.flushes == 1 {
+            return Poll::Pending;
+        }
+        self.flushed.lock().unwrap().append(&mut self.kept);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn what_was_written_and_not_flushed_goes_on_with_the_parts() {
+    let flushed = Arc::new(Mutex::new(Vec::new()));
+    let mut connection = Connection::new(Duplex {
+        read: Silent,
+        write: Keeps {
+            kept: Vec::new(),
+            flushed: Arc::clone(&flushed),
+            flushes: 0,
+        },
+    });
+    smol::block_on(async {
+        connection
+            .write_with(|writer| writer.write(b"hello"))
+            .unwrap();
+        assert!(smol::future::poll_once(connection.flush()).await.is_none());
+        let parts = connection.into_parts().unwrap();
+        let mut connection = Connection::from_parts(parts, &Options::new());
+        connection.flush().await.unwrap();
+    });
+    assert_eq!(*flushed.lock().unwrap(), b"hello");
+}
+
+/// The peer sends first, and reads later.
+#[test]
+fn a_close_in_a_turn_discards_as_a_close_does() {
+    const SIZE: usize = 1000;
+    let (here, there) = Memory::pair(16);
+    let mut closes = Connection::new(here);
+    let closing = async {
+        let mut turn = closes.turn().await.expect("input");
+        turn.writer.write(&[b'x'; SIZE]).unwrap();
+        turn.close();
+        drop(turn);
+        while closes.turn().await.is_some() {}
+    };
+    let peer = async {
+        let (mut read, mut write) = there.split();
+        let (data, mut sent, mut received) = ([b'u'; SIZE], 0, 0);
+        while sent < SIZE {
+            let slices = [IoSlice::new(&data[sent..])];
+            sent += poll_fn(|cx| write.poll_write(cx, &slices)).await.unwrap();
+        }
+        loop {
+            match poll_fn(|cx| read.poll_read(cx, &mut [0; 64]))
+                .await
+                .unwrap()
+            {
+                0 => break,
+                count => received += count,
+            }
+        }
+        assert_eq!(received, SIZE);
+    };
+    let late = async {
+        smol::Timer::after(Duration::from_secs(20)).await;
+        panic!("it waits for ever");
+    };
+    let both = async {
+        smol::future::zip(closing, peer).await;
+    };
+    smol::block_on(smol::future::or(both, late));
 }
 
 #[test]

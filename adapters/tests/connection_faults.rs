@@ -73,7 +73,7 @@ struct Log {
     is_unflushed: bool,
     /// Whether the end of this side's stream was taken.
     has_sent_end: bool,
-    /// Whether what is received from now on is discarded, and its failures with it.
+    /// Whether what is received from now on is discarded. Failures before everything is sent count.
     discards: bool,
     /// How many calls were made when this side began to close.
     closed_at: Option<usize>,
@@ -107,6 +107,13 @@ impl Log {
             return;
         };
         match answer {
+            Err(error) if self.discards && !self.has_sent_end => match error.kind() {
+                io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => {}
+                kind => self.fail_to_send(kind),
+            },
+            Ok(count) if self.discards && !self.has_sent_end && *count > room.len() => {
+                self.fail_to_send(io::ErrorKind::InvalidData);
+            }
             _ if self.discards => {}
             Ok(0) => {
                 self.had_failed_to_send |= !self.has_received_zero && self.send_failure.is_some();

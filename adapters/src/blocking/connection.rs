@@ -229,9 +229,9 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there, and [`Error::TimedOut`]: the call may be made again, with another layer.
     pub fn put_layer(&mut self, layer: impl Into<Box<dyn Layer>>) -> Result<(), Error> {
-        block_on(self.inner.put_layer(layer))
+        block_within(self.timeout, self.inner.put_layer(layer))
     }
 
     /// As [`crate::Connection::on_start_tls`].
@@ -239,7 +239,8 @@ impl<T: Transport> Connection<T> {
         self.inner.on_start_tls(make);
     }
 
-    /// As [`crate::Connection::run`].
+    /// As [`crate::Connection::run`], whatever the [timeout](Self::set_timeout): a protocol asks for
+    /// its own.
     ///
     /// # Errors
     ///

@@ -1,11 +1,10 @@
 //! Accepting: a task for each listener, and one for each connection, from its handler to its end.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use plimsoll::ConnectionError;
@@ -14,7 +13,7 @@ use super::Outcome;
 use super::linger::linger;
 use super::no_panic::{NoPanic, Panicked};
 use super::state::{Client, Inner, Listening, Phase, Registered, State};
-use crate::either::{Either, either};
+use crate::either::{Either, either, let_others_run};
 use crate::error::ServerError;
 use crate::options::ServerOptions;
 use crate::runtime::{Listener, Runtime};
@@ -192,19 +191,6 @@ where
             Err(_) => {}
         }
     }
-}
-
-/// Lets other tasks have their turn, once.
-async fn let_others_run() {
-    let mut is_first = true;
-    poll_fn(|cx| {
-        if !std::mem::take(&mut is_first) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Whether a failed accept says something of one connection only, and the next may be tried at

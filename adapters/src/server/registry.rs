@@ -55,6 +55,14 @@ impl Registry {
         key
     }
 
+    /// Returns the connection of a key.
+    pub(super) fn get(&self, key: u32) -> Option<&Arc<dyn Client>> {
+        match self.entries.get(key as usize)? {
+            Entry::Taken(registered) => Some(&registered.client),
+            Entry::Free { .. } => None,
+        }
+    }
+
     /// Frees the place of a connection.
     pub(super) fn remove(&mut self, key: u32) -> Option<Arc<dyn Client>> {
         let place = self.entries.get_mut(key as usize)?;

@@ -13,6 +13,7 @@ use plimsoll::ConnectionError;
 
 use super::Statistics;
 use super::registry::{LOOKS, Registry};
+use crate::connection::Places;
 use crate::either::{Either, either};
 use crate::error::ServerError;
 use crate::options::ServerOptions;
@@ -172,6 +173,7 @@ impl State {
         client: Arc<dyn Client>,
         has_room: impl Fn(&Inner) -> bool,
     ) -> Option<Registered> {
+        let address = address_of(&client);
         let (key, phase) = self.change(|inner| {
             if !has_room(inner) {
                 return None;
@@ -189,6 +191,7 @@ impl State {
         Some(Registered {
             state: Arc::clone(self),
             key,
+            address,
         })
     }
 
@@ -210,6 +213,27 @@ pub(super) fn lock<A>(mutex: &Mutex<A>) -> MutexGuard<'_, A> {
 pub(super) struct Registered {
     state: Arc<State>,
     pub(super) key: u32,
+    /// Of the client, since the key may be another's once it was freed.
+    address: usize,
+}
+
+/// What tells a client from all others.
+fn address_of(client: &Arc<dyn Client>) -> usize {
+    Arc::as_ptr(client).cast::<()>().addr()
+}
+
+impl Places for State {
+    fn free(&self, key: u32, address: usize) {
+        // What they hold is dropped with nothing locked.
+        drop(self.change(|inner| {
+            let known = inner.clients.get(key);
+            if known.map(address_of) != Some(address) {
+                return None;
+            }
+            let handler = inner.handlers.remove(&key);
+            Some((inner.clients.remove(key), handler))
+        }));
+    }
 }
 
 impl Registered {
@@ -221,11 +245,7 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        // What they hold is dropped with nothing locked.
-        drop(self.state.change(|inner| {
-            let handler = inner.handlers.remove(&self.key);
-            (inner.clients.remove(self.key), handler)
-        }));
+        self.state.free(self.key, self.address);
     }
 }
 

@@ -63,6 +63,7 @@ pub fn run(mut choices: Choices) -> Ran {
         has_finished: false,
         most_wanted: 300,
         was_ended: false,
+        was_closed: false,
         gave_up: false,
     };
     let mut tasks = Tasks::with_outside(|| network.pass_time() || patience.end());
@@ -79,6 +80,7 @@ pub fn run(mut choices: Choices) -> Ran {
                     let owner = owner.lock().unwrap_or_else(PoisonError::into_inner).take();
                     let mut owner = owner.expect("one connection");
                     owner.was_ended = command != Command::Nothing;
+                    owner.was_closed = matches!(command, Command::Close | Command::ShutDown);
                     owner.gave_up = matches!(command, Command::Abort | Command::ShutDown);
                     async move {
                         owner.run(connection).await;
@@ -250,8 +252,9 @@ struct Owner {
     has_finished: bool,
     /// The most bytes that a read has asked for.
     most_wanted: usize,
-    /// Whether somebody else may end the connection.
+    /// Whether somebody else may end the connection, and close it first.
     was_ended: bool,
+    was_closed: bool,
     /// Whether it was aborted, or may be: its peer need not be told if it has everything.
     gave_up: bool,
 }
@@ -260,8 +263,9 @@ struct Owner {
 #[derive(Clone, Copy, Debug)]
 struct Halves {
     read_loss: Option<ConnectionError>,
-    /// Whether nothing more is to be received.
-    has_ended: bool,
+    /// Whether it was closed before its stream had ended, and how much was received before.
+    is_closed: bool,
+    received: u64,
     writer: WriterState,
     pending: usize,
 }
@@ -269,8 +273,9 @@ struct Halves {
 impl Halves {
     fn of(reader: &Reader, writer: &Writer) -> Self {
         Self {
+            is_closed: is_closed(reader),
+            received: received(reader),
             read_loss: reader.connection_error(),
-            has_ended: has_ended(reader),
             writer: writer.state(),
             pending: writer.pending(),
         }
@@ -570,14 +575,21 @@ impl Owner {
     /// Tells the model what has happened.
     async fn look_before(&mut self, connection: &mut Connection<End>) -> Halves {
         let ask = |reader: &mut Reader| {
-            Ok::<_, Error>(Step::Ready((reader.connection_error(), has_ended(reader))))
+            let halves = (
+                reader.connection_error(),
+                is_closed(reader),
+                received(reader),
+            );
+            Ok::<_, Error>(Step::Ready(halves))
         };
-        let (read_loss, has_ended) = connection.read_with(ask).await.expect("it reads nothing");
+        let (read_loss, is_closed, received) =
+            connection.read_with(ask).await.expect("it reads nothing");
         let ask = |writer: &mut Writer| Ok::<_, Error>((writer.state(), writer.pending()));
         let (writer, pending) = connection.write_with(ask).expect("it writes nothing");
         let halves = Halves {
             read_loss,
-            has_ended,
+            is_closed,
+            received,
             writer,
             pending,
         };
@@ -589,14 +601,24 @@ impl Owner {
         let mut state = self.network.lock();
         let this = &mut state.sides[self.side];
 
-        let handed_out = std::mem::take(&mut this.handed_out);
+        let mut handed_out = std::mem::take(&mut this.handed_out);
         let (read_end, written) = (this.read_end, this.written);
         let write_failed = this.write_failed;
         drop(state);
         let is_lost = self.is_lost();
+        let was_closed = halves.is_closed || self.was_closed && halves.read_loss.is_some();
+        if was_closed && !self.model.is_closed {
+            // What came after somebody else's close was discarded.
+            assert!(self.was_closed, "side {}", self.side);
+            let before = halves.received.saturating_sub(self.received);
+            handed_out.truncate(before as usize);
+        }
         if !self.model.is_closed {
             self.received += handed_out.len() as u64;
             self.model.feed(&handed_out);
+        }
+        if halves.is_closed {
+            self.model.close();
         }
         match (self.model.end, read_end) {
             // The loss of a send takes the place of the end.
@@ -606,10 +628,6 @@ impl Owner {
         }
         if matches!(halves.writer, WriterState::Closing | WriterState::Closed) {
             assert!(self.has_finished || self.was_ended, "side {}", self.side);
-            self.model.close();
-        } else if halves.has_ended && halves.read_loss.is_none() && self.model.end.is_none() {
-            // The write side was lost before somebody else has closed both.
-            assert!(self.was_ended, "side {}", self.side);
             self.model.close();
         }
         match halves.read_loss {
@@ -706,11 +724,14 @@ impl Owner {
     }
 }
 
-/// Whether a reader has nothing more to receive.
-fn has_ended(reader: &Reader) -> bool {
-    // One that is paused tells only what it shows of itself.
-    let is_told = || !format!("{reader:?}").contains("end: None");
-    !reader.wants_read() && (!reader.is_paused() || is_told())
+/// How much a reader has taken in.
+fn received(reader: &Reader) -> u64 {
+    reader.position() + reader.buffered().len() as u64
+}
+
+/// Whether a reader was closed before its stream had ended.
+fn is_closed(reader: &Reader) -> bool {
+    format!("{reader:?}").contains("end: Some(Closed)")
 }
 
 /// Whether a read took something.

@@ -1,0 +1,309 @@
+//! The server's side of a connection: it sends while the handler waits, sees the owner leave, closes,
+//! and waits for the peer's end. `docs/ownership.md` has the steps.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use plimsoll::ConnectionError;
+
+use super::linger::{LINGER_BYTES, LINGER_TIME};
+use super::state::Client;
+use crate::connection::{Connection, poll_discard, poll_send_and_discard};
+use crate::driver::{Driven, Sent};
+use crate::error::Lost;
+use crate::layered::Layered;
+use crate::slot::{Command, Core, Look, Party, Slot};
+use crate::transport::{Sleep, Transport};
+
+/// How long to wait before sending again over a transport that has a timeout of its own.
+const SEND_AGAIN: Duration = Duration::from_millis(50);
+
+/// The server's part of a connection.
+pub(super) struct Served<T: Transport> {
+    slot: Arc<Slot<Driven, Layered<T>>>,
+    /// The transport's.
+    waker: Waker,
+    /// The waker that the slot has of the server's task, since the last look.
+    registered: Option<Waker>,
+    stage: Stage,
+    /// How long a close may take.
+    limit: Duration,
+    /// Ends when a stage has taken too long.
+    late: Option<Sleep>,
+    /// Ends when a transport is to be asked again that has given up waiting.
+    again: Option<Sleep>,
+    /// Whether its task runs.
+    has_begun: bool,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// What is due is sent, until the owner has left or closed the connection.
+    Serving,
+    /// Everything is sent, and input is discarded meanwhile, so that the peer can read.
+    Closing,
+    /// Everything has left. This many bytes of what the peer still sends are discarded.
+    Lingering {
+        most: usize,
+    },
+    Over(End),
+}
+
+/// How a connection came to its end, for the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum End {
+    /// Everything was sent, and the end of the stream.
+    InOrder,
+    Lost {
+        /// Whether output was lost with it.
+        with_output: bool,
+    },
+    /// The owner has taken it over.
+    TakenOver,
+    /// The server ends, and waits for no handler.
+    Cancelled,
+}
+
+/// What a look comes to.
+enum Found {
+    /// There is nothing to do, or not yet.
+    Nothing,
+    /// The transport has given up waiting, by a timeout of its own.
+    GaveUp,
+    /// The next stage begins.
+    Next(Stage),
+    /// Nothing is left of the server's part.
+    Over(End),
+}
+
+impl<T: Transport> Served<T> {
+    /// The server's side of `connection`, whose closing may take `limit`.
+    pub(super) fn new(connection: &Connection<T>, limit: Duration) -> Self {
+        let (slot, waker) = connection.shared();
+        Self {
+            slot,
+            waker,
+            registered: None,
+            stage: Stage::Serving,
+            limit,
+            late: None,
+            again: None,
+            has_begun: false,
+        }
+    }
+
+    pub(super) fn client(&self) -> Arc<dyn Client> {
+        Arc::clone(&self.slot) as _
+    }
+
+    /// Records that the connection's task runs.
+    pub(super) fn begin(&mut self) {
+        self.has_begun = true;
+    }
+
+    /// Records that the handler is about to be polled.
+    pub(super) fn begin_handler(&self) {
+        self.slot.begin_server_poll();
+    }
+
+    /// Returns whether nothing has changed since the last poll that the server has to look at,
+    /// after a poll of the handler.
+    pub(super) fn rests(&self, cx: &Context<'_>) -> bool {
+        let has_changed = self.slot.end_server_poll();
+        let registered = self.registered.as_ref();
+        let is_registered = registered.is_some_and(|known| known.will_wake(cx.waker()));
+        let has_timers = self.late.is_some() || self.again.is_some();
+        !has_changed && is_registered && !has_timers
+    }
+
+    /// Whether everything has left, and only the peer's end is waited for.
+    pub(super) fn lingers(&self) -> bool {
+        matches!(self.stage, Stage::Lingering { .. })
+    }
+
+    /// How the connection was lost, if it was no longer the server's wish to wait for it.
+    pub(super) fn how_lost(&self) -> Lost {
+        let mut rests = self.slot.take_resting();
+        let lost = rests.as_mut().and_then(|guard| guard.core().how_lost());
+        lost.unwrap_or(Lost {
+            loss: ConnectionError::Aborted,
+            cause: None,
+        })
+    }
+
+    pub(super) fn abort(&self) {
+        self.abort_for(ConnectionError::Aborted);
+    }
+
+    fn abort_for(&self, loss: ConnectionError) {
+        self.slot.command(Command::Abort(loss));
+    }
+
+    /// Aborts the connection, after a panic of its transport.
+    pub(super) fn fail(&mut self) {
+        self.end(End::Lost { with_output: false });
+    }
+
+    /// Goes on as far as the transport lets it. Ready once the connection is over, which may become
+    /// [`Cancelled`](End::Cancelled) later.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        match &mut self.registered {
+            Some(known) => known.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        loop {
+            match self.look(cx) {
+                Found::Nothing => {}
+                Found::GaveUp => self.again = Some(T::sleep(SEND_AGAIN)),
+                Found::Next(Stage::Over(end)) => return Poll::Ready(self.end(end)),
+                Found::Next(stage) => {
+                    self.stage = stage;
+                    self.late = None;
+                    continue;
+                }
+                Found::Over(end) => return Poll::Ready(self.over(end)),
+            }
+            if !self.is_late(cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Does what there is to do in this stage.
+    fn look(&mut self, cx: &Context<'_>) -> Found {
+        let (mut guard, has_left) = match self.slot.look(cx) {
+            Look::Nothing => return Found::Nothing,
+            Look::Unoffered(guard) => (guard, false),
+            Look::Left(guard) => (guard, true),
+            Look::TakenOver => return Found::Over(End::TakenOver),
+            Look::Cancelled => return Found::Next(Stage::Over(End::Cancelled)),
+            Look::Gone => return Found::Next(Stage::Over(self.how_ended())),
+        };
+        let moves = guard.core().moves();
+        let sent = match &mut self.stage {
+            Stage::Serving if has_left => {
+                guard.core().close();
+                return Found::Next(Stage::Closing);
+            }
+            Stage::Serving => {
+                let (driven, io) = guard.both();
+                io.map_or(Poll::Pending, |io| driven.poll_send(io, &self.waker, cx))
+            }
+            Stage::Closing => poll_send_and_discard(&mut guard, &self.waker, cx),
+            Stage::Lingering { most } => {
+                let (driven, Some(io)) = guard.both() else {
+                    return Found::Next(Stage::Over(End::InOrder));
+                };
+                let (budget, read) = (&mut driven.budget, Layered::poll_discard);
+                return match poll_discard(io, &self.waker, cx, budget, read, most) {
+                    Poll::Ready(_) => Found::Next(Stage::Over(End::InOrder)),
+                    Poll::Pending => Found::Nothing,
+                };
+            }
+            Stage::Over(end) => return Found::Over(*end),
+        };
+        if moves != guard.core().moves() {
+            guard.notify();
+        }
+        match (self.stage, sent) {
+            (_, Poll::Ready(Sent::TimedOut)) => Found::GaveUp,
+            (Stage::Closing, Poll::Ready(Sent::All)) => {
+                if guard.core().has_ended() {
+                    let most = LINGER_BYTES;
+                    return Found::Next(Stage::Lingering { most });
+                }
+                let with_output = guard.core().has_lost_output();
+                Found::Next(Stage::Over(End::Lost { with_output }))
+            }
+            _ => Found::Nothing,
+        }
+    }
+
+    /// Polls the timers. Returns whether one of them has ended a stage.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut has_passed = |sleep: &mut Sleep| sleep.as_mut().poll(cx).is_ready();
+        if self.again.take_if(&mut has_passed).is_some() {
+            // Such a transport wakes no task itself.
+            self.waker.wake_by_ref();
+        }
+        let limit = match self.stage {
+            Stage::Closing => self.limit,
+            Stage::Lingering { .. } => LINGER_TIME,
+            Stage::Serving | Stage::Over(_) => return false,
+        };
+        let late = self.late.get_or_insert_with(|| T::sleep(limit));
+        if !has_passed(late) {
+            return false;
+        }
+        match self.stage {
+            Stage::Closing => self.abort_for(ConnectionError::TimedOut),
+            _ => drop(self.end(End::InOrder)),
+        }
+        true
+    }
+
+    /// How the connection was lost or leaked, unless its transport was dropped after its end.
+    fn how_ended(&self) -> End {
+        if let Stage::Over(end) = self.stage {
+            return end;
+        }
+        let mut rests = self.slot.take_resting();
+        match rests.as_mut().map(|guard| guard.core()) {
+            Some(driven) if driven.has_ended() => End::InOrder,
+            Some(driven) => End::Lost {
+                with_output: driven.has_lost_output(),
+            },
+            None => End::Lost {
+                with_output: self.slot.has_output(),
+            },
+        }
+    }
+
+    /// Ends the server's part, and the transport with it. What was sent whole stays whole.
+    fn end(&mut self, end: End) -> End {
+        if !matches!(self.stage, Stage::Over(_)) {
+            self.abort();
+        }
+        self.over(end)
+    }
+
+    fn over(&mut self, end: End) -> End {
+        self.stage = Stage::Over(end);
+        (self.late, self.again) = (None, None);
+        end
+    }
+}
+
+impl<T: Transport> Drop for Served<T> {
+    fn drop(&mut self) {
+        if !self.has_begun {
+            // Its task could not be spawned, which its peer must not take for a reply.
+            self.abort();
+        }
+        self.slot.leave(Party::Server);
+    }
+}
+
+impl<T: Transport> Client for Slot<Driven, Layered<T>> {
+    fn end_reading(&self) {
+        self.command(Command::ShutDown);
+    }
+
+    fn close(&self) {
+        self.command(Command::Close);
+    }
+
+    fn abort(&self, loss: ConnectionError) {
+        self.command(Command::Abort(loss));
+    }
+
+    fn cancel(&self) {
+        self.command(Command::Cancel);
+    }
+
+    fn moves(&self) -> u32 {
+        Slot::moves(self).into()
+    }
+}
