@@ -786,6 +786,7 @@ fn parts_hold_every_byte_of_both_directions() {
         assert_eq!(parts.unread, "INJECTED");
         assert_eq!(parts.unsent.concat(), expected[sent..]);
         assert_eq!(parts.discarding, None);
+        assert_eq!(parts.is_unflushed, sent > 0);
         connection = Connection::from_parts(parts);
         assert_eq!(connection.reader.buffered(), b"INJECTED");
         if sent < expected.len() {
@@ -794,6 +795,8 @@ fn parts_hold_every_byte_of_both_directions() {
         }
     }
     assert_eq!(connection.writer.pending(), 0);
+    // What was taken before the last interruption may still be held back.
+    assert_eq!(connection.next_send(), Some(SendAction::Flush));
 }
 
 #[test]
