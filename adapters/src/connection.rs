@@ -12,7 +12,7 @@ use plimsoll::{Connection as Core, ConnectionError, ReadError, Reader, Step, Wri
 
 use crate::budget::Budget;
 use crate::driver::{Driven, Memory, Sent};
-use crate::either::within;
+use crate::either::{let_others_run, within};
 use crate::error::{Error, Lost};
 use crate::layered::Layered;
 use crate::options::Options;
@@ -192,7 +192,15 @@ impl<T: Transport> Connection<T> {
 
     /// Waits as [`open`](Self::open) does, for `limit`; the connection is lost after it.
     pub(crate) async fn open_within(&mut self, limit: Duration) -> Result<(), Error> {
-        if let Some(opened) = within(T::sleep, limit, self.open()).await {
+        let opening = async {
+            loop {
+                match self.open().await {
+                    Err(Error::TimedOut) => let_others_run().await,
+                    opened => return opened,
+                }
+            }
+        };
+        if let Some(opened) = within(T::sleep, limit, opening).await {
             return opened;
         }
         self.give_up(ConnectionError::TimedOut);
@@ -227,9 +235,14 @@ impl<T: Transport> Connection<T> {
     pub(crate) async fn happens(&self) -> Option<Happened> {
         poll_fn(|cx| {
             let taken = ready!(poll_turn(&self.slot, &self.waker, cx));
-            Poll::Ready(taken.map(|mut guard| match guard.core().has_news() {
-                true => Happened::News,
-                false => Happened::Nothing,
+            Poll::Ready(taken.map(|mut guard| {
+                let driven = guard.core();
+                if driven.has_news() {
+                    return Happened::News;
+                }
+                // No turn follows.
+                driven.end_turn();
+                Happened::Nothing
             }))
         })
         .await
@@ -415,6 +428,14 @@ impl<T: Transport> Connection<T> {
         self.close_with(DEFAULT_CLOSE_TIMEOUT, None).await
     }
 
+    /// Closes the connection on a thread, where no server goes on before the handler has ended.
+    #[cfg(feature = "blocking")]
+    pub(crate) async fn close_here(&mut self) -> Result<(), Error> {
+        self.close().await?;
+        self.slot.drop_transport();
+        Ok(())
+    }
+
     /// Closes the connection, and discards what the peer still sends, until its end or for `limit`.
     ///
     /// Cancel-safe.
@@ -440,12 +461,18 @@ impl<T: Transport> Connection<T> {
             self.slot.drop_transport();
             return Err(lost.into());
         }
-        let linger = linger.unwrap_or(Duration::ZERO);
-        within(T::sleep, linger, self.discard(linger.is_zero())).await;
-        if !self.slot.has_server() {
-            // A server waits for the peer's end, and drops it then.
-            self.slot.drop_transport();
+        if let Some(limit) = linger {
+            let lingers = Lingers::begin(&self.slot);
+            within(T::sleep, limit, self.discard(false)).await;
+            drop(lingers);
+        } else {
+            self.discard(true).await;
+            if self.slot.has_server() {
+                // It waits for the peer's end, and drops the transport then.
+                return Ok(());
+            }
         }
+        self.slot.drop_transport();
         Ok(())
     }
 
@@ -548,13 +575,8 @@ impl<T: Transport> Connection<T> {
     /// Buffered input is gone with it; read it before.
     pub fn into_parts(mut self) -> Result<Parts<T>, Error> {
         let lost = self.lost();
-        let mut guard = self.slot.take();
-        let is_closed = |driven: &mut Driven| driven.is_closing() && driven.has_ended();
-        if guard.as_mut().is_some_and(|guard| is_closed(guard.core())) {
-            return Err(taken());
-        }
-        drop(guard);
-        let Some((driven, io)) = self.slot.take_over() else {
+        let allows = |driven: &Driven| !(driven.is_closing() && driven.has_ended());
+        let Some((driven, io)) = self.slot.take_over(allows) else {
             return Err(lost.map_or_else(taken, Error::Lost));
         };
         if let Some((places, key)) = self.counted.take() {
@@ -642,6 +664,26 @@ impl<T: Transport> Connection<T> {
             answer.map(|answer| answer.ok_or_else(taken))
         })
         .await
+    }
+}
+
+/// Lets the server know that the owner waits for the peer's end itself, until this is dropped.
+struct Lingers<'a, T: Transport>(&'a Slot<Driven, Layered<T>>);
+
+impl<'a, T: Transport> Lingers<'a, T> {
+    fn begin(slot: &'a Slot<Driven, Layered<T>>) -> Self {
+        if let Some(mut guard) = slot.take() {
+            guard.core().set_lingers(true);
+        }
+        Self(slot)
+    }
+}
+
+impl<T: Transport> Drop for Lingers<'_, T> {
+    fn drop(&mut self) {
+        if let Some(mut guard) = self.0.take() {
+            guard.core().set_lingers(false);
+        }
     }
 }
 
@@ -783,13 +825,16 @@ fn discard_to_send<T: Transport>(
             driven.lose_output(error);
             Poll::Ready(Discarded::MaySend)
         }
-        _ if before != io.moves() => Poll::Ready(Discarded::MaySend),
-        Poll::Ready(Err(_)) => Poll::Ready(Discarded::TimedOut),
-        Poll::Ready(Ok(())) => {
-            driven.note_no_input();
-            Poll::Pending
+        Poll::Ready(Err(_)) if before == io.moves() => Poll::Ready(Discarded::TimedOut),
+        discarded => {
+            if let Poll::Ready(Ok(())) = discarded {
+                driven.note_no_input();
+            }
+            match before == io.moves() {
+                true => Poll::Pending,
+                false => Poll::Ready(Discarded::MaySend),
+            }
         }
-        Poll::Pending => Poll::Pending,
     }
 }
 

@@ -45,15 +45,17 @@ pub(crate) struct Driven {
     moves: u16,
 }
 
-/// What has come to an end for good.
+/// How a connection comes to its end, a bit each: it is small, since idle ones have one too.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ends(u8);
 
 impl Ends {
     /// A loss took pending output with it.
     const LOST_OUTPUT: u8 = 1;
-    /// The peer's stream has ended, or receiving has failed.
+    /// The peer's stream has ended, whatever its bytes were for.
     const NO_INPUT: u8 = 2;
+    /// The owner waits for that itself.
+    const OWNER_LINGERS: u8 = 4;
 
     fn has(self, end: u8) -> bool {
         self.0 & end != 0
@@ -61,6 +63,10 @@ impl Ends {
 
     fn note(&mut self, end: u8, has_come: bool) {
         self.0 |= end * u8::from(has_come);
+    }
+
+    fn set(&mut self, end: u8, is_set: bool) {
+        self.0 = self.0 & !end | end * u8::from(is_set);
     }
 }
 
@@ -388,8 +394,23 @@ impl Driven {
 
     /// Records that the owner has aborted the connection.
     pub(crate) fn abort(&mut self) {
-        self.core.abort();
-        self.has_news = true;
+        self.note_news(Connection::abort);
+    }
+
+    /// Does something to the core, which is news if it changes anything.
+    fn note_news(&mut self, change: impl FnOnce(&mut Connection)) {
+        let before = (self.core.state(), self.core.wants_read());
+        change(&mut self.core);
+        self.has_news |= before != (self.core.state(), self.core.wants_read());
+    }
+
+    /// Whether the owner waits for the peer's end itself.
+    pub(crate) fn lingers(&self) -> bool {
+        self.ends.has(Ends::OWNER_LINGERS)
+    }
+
+    pub(crate) fn set_lingers(&mut self, lingers: bool) {
+        self.ends.set(Ends::OWNER_LINGERS, lingers);
     }
 
     /// Hands the core to the user for a turn. Whatever has happened so far is shown by it.
@@ -416,7 +437,7 @@ impl Driven {
         self.ends.has(Ends::NO_INPUT)
     }
 
-    /// Records that the peer's stream has ended or failed, whatever its bytes were for.
+    /// Records that the peer's stream has ended, whatever its bytes were for.
     pub(crate) fn note_no_input(&mut self) {
         self.ends.note(Ends::NO_INPUT, true);
     }
@@ -442,10 +463,16 @@ impl Driven {
         matches!(state, WriterState::Finished | WriterState::Closed)
     }
 
-    /// Whether this side has closed the connection.
+    /// Whether this side has closed the connection: nothing more is to be received, either.
     pub(crate) fn is_closing(&self) -> bool {
-        let state = self.core.writer.state();
-        matches!(state, WriterState::Closing | WriterState::Closed)
+        let writer = self.core.writer.state();
+        let is_closed = matches!(writer, WriterState::Closing | WriterState::Closed);
+        is_closed && !self.expects_more()
+    }
+
+    /// Whether the reader may come to have more.
+    fn expects_more(&self) -> bool {
+        self.core.reader.wants_read() || self.core.reader.is_paused()
     }
 
     /// Whether nothing more can happen that the owner does not do.
@@ -491,18 +518,14 @@ impl Core for Driven {
             // There is nothing to end in order yet.
             return Core::lose(self, ConnectionError::Aborted);
         }
-        let before = (self.core.state(), self.core.wants_read());
-        self.core.close();
+        self.note_news(Connection::close);
         self.note_due();
-        // Of a connection that its owner has closed before, it is none.
-        self.has_news |= before != (self.core.state(), self.core.wants_read());
     }
 
     fn lose(&mut self, error: ConnectionError) {
         self.ends
             .note(Ends::LOST_OUTPUT, !self.core.writer.is_flushed());
-        self.core.lost(error);
-        self.has_news = true;
+        self.note_news(|core| core.lost(error));
     }
 
     fn on_wake(&mut self) {
@@ -515,8 +538,11 @@ impl Core for Driven {
 
     fn says(&self) -> Says {
         let has_output = self.has_output();
+        // Of a direction that was lost and one that has ended, nothing can move either.
+        let lost_output = self.core.writer.connection_error();
+        let lost = lost_output.filter(|_| !self.expects_more());
         Says {
-            lost: self.core.reader.connection_error(),
+            lost: self.core.reader.connection_error().or(lost),
             has_output,
             has_unoffered_output: has_output && !self.is_offered(),
             is_closing: self.is_closing(),

@@ -74,7 +74,7 @@ pub(crate) trait Core: Send + 'static {
 /// What a core says when it is put back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Says {
-    /// How both directions were lost, if they were: the transport is of no use then.
+    /// How the connection was lost, if nothing can move any more: the transport is of no use then.
     pub(crate) lost: Option<ConnectionError>,
     /// Whether something is to be sent.
     pub(crate) has_output: bool,
@@ -404,13 +404,16 @@ impl<C: Core, T: Abort> Slot<C, T> {
         wake(wakers);
     }
 
-    /// Takes the connection over: both parties find it gone.
+    /// Takes the connection over, if the core `allows` it: both parties find it gone.
     ///
     /// # Errors
     ///
-    /// `None` if it was aborted, taken over or leaked before.
-    pub(crate) fn take_over(&self) -> Option<(Box<C>, Box<T>)> {
+    /// `None` if not, or if it was aborted, taken over or leaked before.
+    pub(crate) fn take_over(&self, allows: impl FnOnce(&C) -> bool) -> Option<(Box<C>, Box<T>)> {
         let mut guard = self.take()?;
+        if !allows(guard.core()) {
+            return None;
+        }
         let mut place = self.lock();
         if place.aborted.is_some() || guard.transport.is_none() {
             drop(place);

@@ -1171,6 +1171,60 @@ fn a_close_in_a_turn_discards_as_a_close_does() {
     smol::block_on(smol::future::or(both, late));
 }
 
+/// A paused reader is not closed with its writer: what the peer sends stays the stream's.
+#[test]
+fn a_writer_that_is_closed_discards_nothing() {
+    let (here, there) = Memory::pair(16);
+    let mut closes = Connection::with_options(here, &Options::new().limit(8).read_size(4));
+    let sent: Vec<u8> = (0..100).collect();
+    let closing = async {
+        closes
+            .write_with(|writer| {
+                writer.write(&[b'x'; 1000])?;
+                writer.close();
+                Ok::<_, Error>(())
+            })
+            .unwrap();
+        closes.flush().await.unwrap();
+        let mut received = Vec::new();
+        loop {
+            let byte = closes
+                .read_with(|reader| Ok::<_, Error>(reader.read(1)?.map(|byte| byte.to_vec())))
+                .await
+                .unwrap();
+            if byte.is_empty() {
+                break received;
+            }
+            received.extend(byte);
+        }
+    };
+    let peer = async {
+        let mut peer = Connection::new(there);
+        peer.write_with(|writer| writer.write(&sent)).unwrap();
+        peer.finish().await.unwrap();
+        let all =
+            peer.read_with(|reader| Ok::<_, Error>(reader.read_to_end(1000)?.map(|all| all.len())));
+        assert_eq!(all.await.unwrap(), 1000);
+    };
+    let (received, ()) = smol::block_on(smol::future::zip(closing, peer));
+    assert_eq!(received, sent);
+}
+
+/// Once its end was shown, a connection that is given up has nothing more to show.
+#[test]
+fn an_abort_after_the_end_is_no_turn() {
+    let (mut here, mut there) = pair(100);
+    smol::block_on(async {
+        there.close().await.unwrap();
+        let mut turn = here.turn().await.expect("the end");
+        turn.close();
+        drop(turn);
+        while here.turn().await.is_some() {}
+        here.abort();
+        assert!(here.turn().await.is_none());
+    });
+}
+
 #[test]
 fn a_layer_comes_after_all_output() {
     let (mut connection, _) = fails_to_send(io::ErrorKind::WouldBlock);

@@ -175,6 +175,126 @@ async fn a_closed_connection_does_not_keep_its_socket<R: Runtime>() {
     assert!(connection.turn().await.is_none());
 }
 
+/// For longer than a server would.
+async fn a_handler_that_lingers_decides_for_how_long<R: Runtime>() {
+    let handler = |mut connection: Connection<R::Tcp>| async move {
+        connection.close_lingering(Duration::from_secs(60)).await
+    };
+    let options = ServerOptions::new();
+    let server = Server::<R>::start_connections(handler, &["127.0.0.1"], 0, &options);
+    let server = server.await.unwrap();
+    let mut client = connect(server.local_addrs()[0]);
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    R::sleep(Duration::from_millis(2500)).await;
+    // Had the server gone, the first of these would be answered by a reset.
+    for _ in 0..3 {
+        client.write_all(b"still here").unwrap();
+        R::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(server.connections(), 1);
+    drop(client);
+    eventually::<R>(|| server.connections() == 0).await;
+}
+
+/// Of what its peer sends a handler reads on that has only closed its writer.
+async fn a_writer_that_is_closed_ends_no_reading<R: Runtime>() {
+    let (sender, received) = smol::channel::unbounded();
+    let handler = move |mut connection: Connection<R::Tcp>| {
+        let sender = sender.clone();
+        async move {
+            connection.write_with(|writer| {
+                writer.close();
+                Ok::<_, Error>(())
+            })?;
+            let all = connection.read_with(|reader| {
+                Ok::<_, Error>(reader.read_to_end(1000)?.map(|all| all.to_vec()))
+            });
+            sender.send(all.await).await.unwrap();
+            Ok::<(), Error>(())
+        }
+    };
+    let options = ServerOptions::new();
+    let server = Server::<R>::start_connections(handler, &["127.0.0.1"], 0, &options);
+    let server = server.await.unwrap();
+    let mut client = connect(server.local_addrs()[0]);
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    R::sleep(Duration::from_millis(20)).await;
+    client.write_all(b"a whole body").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(received.recv().await.unwrap().unwrap(), b"a whole body");
+}
+
+/// Of a handler that has returned, and a peer that takes nothing.
+async fn output_that_a_deadline_cuts_off_is_unsent<R: Runtime>() {
+    for holds_turn in [false, true] {
+        let (sender, is_held) = smol::channel::unbounded();
+        let (goes_on, is_aborted) = smol::channel::bounded::<()>(1);
+        let handler = move |mut connection: Connection<R::Tcp>| {
+            let (sender, is_aborted) = (sender.clone(), is_aborted.clone());
+            async move {
+                let mut turn = connection.turn().await.expect("input");
+                turn.writer.write(&vec![b'x'; MUCH]).unwrap();
+                sender.send(()).await.unwrap();
+                if holds_turn {
+                    let _ = is_aborted.recv().await;
+                }
+            }
+        };
+        let options = ServerOptions::new().streams(Options::new().write_cap(MUCH));
+        let server = Server::<R>::start_connections(handler, &["127.0.0.1"], 0, &options);
+        let server = server.await.unwrap();
+        let mut client = connect(server.local_addrs()[0]);
+        client.write_all(b"x").unwrap();
+        is_held.recv().await.unwrap();
+        match holds_turn {
+            true => {
+                server.abort_clients();
+                R::sleep(Duration::from_millis(20)).await;
+                drop(goes_on);
+            }
+            false => {
+                let shutdown = server.shutdown(Duration::from_millis(20)).await;
+                assert_eq!(shutdown.aborted, 1);
+            }
+        }
+        eventually::<R>(|| server.connections() == 0).await;
+        assert_eq!(server.statistics().unsent, 1, "holds a turn: {holds_turn}");
+    }
+}
+
+/// A close reaches a connection of which nothing more can be sent.
+async fn a_connection_whose_output_was_lost_can_be_closed<R: Runtime>() {
+    let (keeper, kept) = smol::channel::unbounded();
+    let handler = move |connection: Connection<Duplex<Silent, Broken>>| {
+        let keeper = keeper.clone();
+        async move { keeper.send(connection).await }
+    };
+    let transport = Duplex {
+        read: Silent,
+        write: Broken,
+    };
+    let options = ServerOptions::new();
+    let server = Server::<R>::serve_connections(Once::new(transport), handler, &options);
+    let mut connection = kept.recv().await.unwrap();
+    connection.write_with(|writer| writer.write(b"x")).unwrap();
+    assert!(connection.flush().await.is_err());
+    server.close_clients();
+    eventually::<R>(|| server.connections() == 0).await;
+}
+
+/// A write half whose peer reads no more.
+struct Broken;
+
+impl WriteHalf for Broken {
+    fn poll_write(&mut self, _: &mut Context<'_>, _: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+    }
+}
+
 /// Accepts one transport.
 struct Once<T>(Mutex<Option<T>>);
 
@@ -205,8 +325,9 @@ impl ReadHalf for Silent {
     }
 }
 
-/// A transport that is opened late, and notes what it was asked before.
+/// A transport that is opened late, once it has given up waiting, and notes what it was asked before.
 struct Late {
+    has_given_up: bool,
     is_open: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<&'static str>>>,
 }
@@ -254,6 +375,9 @@ impl Transport for Late {
         if write.is_open.load(SeqCst) {
             return Poll::Ready(Ok(()));
         }
+        if !std::mem::replace(&mut write.has_given_up, true) {
+            return Poll::Ready(Err(io::ErrorKind::WouldBlock.into()));
+        }
         let (is_open, waker) = (Arc::clone(&write.is_open), cx.waker().clone());
         thread::spawn(move || {
             thread::sleep(Duration::from_millis(20));
@@ -268,6 +392,7 @@ async fn nothing_is_asked_of_a_transport_before_it_is_open<R: Runtime>() {
     for closes in [false, true] {
         let (is_open, asked) = (Arc::default(), Arc::default());
         let transport = Late {
+            has_given_up: false,
             is_open: Arc::clone(&is_open),
             asked: Arc::clone(&asked),
         };
@@ -279,6 +404,7 @@ async fn nothing_is_asked_of_a_transport_before_it_is_open<R: Runtime>() {
             server.close_clients();
         }
         eventually::<R>(|| server.connections() == 0).await;
+        assert_eq!(server.statistics().failed, u64::from(closes));
         assert!(
             asked.lock().unwrap().is_empty(),
             "closes: {closes}, {asked:?}"
@@ -309,8 +435,9 @@ async fn a_panic_of_the_transport_counts_whoever_polls_it<R: Runtime>() {
             if by_handler {
                 connection.flush().await?;
             }
-            while connection.turn().await.is_some() {}
-            Ok::<(), Error>(())
+            connection
+                .read_with(|reader| Ok::<_, Error>(reader.read_exact(1)?.map(drop)))
+                .await
         };
         let transport = Duplex {
             read: Silent,
@@ -319,6 +446,7 @@ async fn a_panic_of_the_transport_counts_whoever_polls_it<R: Runtime>() {
         let server = Server::<R>::serve_connections(Once::new(transport), handler, &options);
         eventually::<R>(|| server.statistics().panicked == 1).await;
         eventually::<R>(|| server.connections() == 0).await;
+        assert_eq!(server.statistics().failed, 0);
         assert_eq!(*told.lock().unwrap(), 1);
     }
 }
@@ -378,6 +506,10 @@ on_each_runtime!([
     a_connection_that_was_taken_over_frees_its_place
     what_a_handler_aborts_is_not_unsent
     a_closed_connection_does_not_keep_its_socket
+    a_handler_that_lingers_decides_for_how_long
+    a_writer_that_is_closed_ends_no_reading
+    output_that_a_deadline_cuts_off_is_unsent
+    a_connection_whose_output_was_lost_can_be_closed
     nothing_is_asked_of_a_transport_before_it_is_open
     a_panic_of_the_transport_counts_whoever_polls_it
 ]);

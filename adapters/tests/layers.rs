@@ -3,7 +3,9 @@
 
 mod common;
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,8 +13,8 @@ use common::toy_layer::{DATA, HELLO, PING, PONG, Toy, push_record};
 use plimsoll::{Connection as Core, Event, Next, Step};
 use plimsoll_io::memory::Memory;
 use plimsoll_io::{
-    Connection, ConnectionError, Duplex, Error, Options, ReadHalf, Runtime, Server, ServerOptions,
-    Transport,
+    Connection, ConnectionError, Duplex, Error, Layer, Options, ReadHalf, Runtime, Server,
+    ServerOptions, Transport, Wire,
 };
 
 const CAPACITIES: [usize; 6] = [1, 2, 3, 64, 1000, 1 << 20];
@@ -283,6 +285,80 @@ fn a_close_ends_an_unfinished_handshake_first() {
         };
         block_on(smol::future::zip(closing, reading));
     }
+}
+
+/// A layer that passes everything on, and asks again after the end.
+struct Plain;
+
+impl Layer for Plain {
+    fn feed(&mut self, _: &[u8]) {}
+
+    fn poll_open(&mut self, _: &mut Context<'_>, _: &mut Wire<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        wire: &mut Wire<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        wire.poll_read(cx, room)
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        wire: &mut Wire<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        wire.poll_write(cx, slices)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>> {
+        wire.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>> {
+        wire.poll_shutdown(cx)
+    }
+
+    fn holds_back(&self) -> bool {
+        false
+    }
+}
+
+/// A read half that counts how often it is asked.
+struct Counts<R>(R, Arc<AtomicUsize>);
+
+impl<R: ReadHalf> ReadHalf for Counts<R> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.poll_read(cx, room)
+    }
+}
+
+/// Its peer has ended its stream, and takes nothing.
+#[test]
+fn a_close_that_waits_under_a_layer_does_not_spin() {
+    let (here, there) = Memory::pair(16);
+    let (read, write_half) = here.split();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let mut closes = Connection::new(Duplex {
+        read: Counts(read, Arc::clone(&reads)),
+        write: write_half,
+    });
+    let (_silent, end) = there.split();
+    drop(end);
+    block_on(async {
+        closes.put_layer(Plain).await.unwrap();
+        write(&mut closes, &[b'x'; 1000]);
+        let closing = async { drop(closes.close().await) };
+        let late = async { drop(smol::Timer::after(Duration::from_millis(50)).await) };
+        smol::future::or(closing, late).await;
+    });
+    let reads = reads.load(Ordering::Relaxed);
+    assert!(reads < 10, "{reads} reads");
 }
 
 /// A connection that goes on has the layer too, with the records that it holds.

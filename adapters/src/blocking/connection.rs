@@ -202,13 +202,15 @@ impl<T: Transport> Connection<T> {
         block_within(self.timeout, self.inner.finish())
     }
 
-    /// As [`crate::Connection::close`], whatever the [timeout](Self::set_timeout).
+    /// As [`crate::Connection::close`], whatever the [timeout](Self::set_timeout). A server does not
+    /// wait for the peer's end: [`close_lingering`](Self::close_lingering) does, and a handler that
+    /// drops the connection lets its server do it.
     ///
     /// # Errors
     ///
     /// As there.
     pub fn close(&mut self) -> Result<(), Error> {
-        block_on(self.inner.close())
+        block_on(self.inner.close_here())
     }
 
     /// As [`crate::Connection::close_lingering`], whatever the [timeout](Self::set_timeout).

@@ -49,6 +49,7 @@ where
             state.change(|inner| inner.statistics.panicked += 1);
             options.tell(ServerError::Panicked { peer });
         };
+        let mut lingers = false;
         let mut handled = pin!(Some(async {
             connection.open_within(OPEN_TIMEOUT).await?;
             (acceptor.handler.0)(connection)
@@ -78,12 +79,16 @@ where
                     }
                 }
             }
-            // Its transport may panic in a call of the server's own, too.
+            // The transport may panic in a call of the server's own: as if in the handler's.
             let polled = catch_unwind(AssertUnwindSafe(|| served.poll(cx)));
             let end = polled.unwrap_or_else(|_| {
-                served.fail();
+                served.abort();
+                if owes_reply.is_none() {
+                    let _ = handled.cancel();
+                }
+                owes_reply = Some(false);
                 tell_panic();
-                served.poll(cx)
+                Poll::Ready(End::Over)
             });
             match end {
                 Poll::Ready(End::Cancelled) if owes_reply.is_none() => {
@@ -95,8 +100,11 @@ where
                 Poll::Ready(End::TakenOver) => registered = None,
                 _ => {}
             }
-            if let (true, Some(_), Some(registered)) = (served.lingers(), owes_reply, &registered) {
-                registered.lingers();
+            if let (Some(_), Some(registered)) = (owes_reply, &registered) {
+                if served.lingers() && !lingers {
+                    lingers = true;
+                    registered.lingers();
+                }
             }
             match owes_reply {
                 Some(_) => end,
@@ -105,8 +113,8 @@ where
         })
         .await;
         // A failure was told before.
-        if let (Some(true), End::Lost { with_output: true }) = (owes_reply, end) {
-            let lost = served.how_lost();
+        let is_ours = owes_reply == Some(true) && end != End::TakenOver;
+        if let Some(lost) = served.lost_output().filter(|_| is_ours) {
             state.change(|inner| inner.statistics.unsent += 1);
             options.tell(ServerError::Unsent { peer, lost });
         }

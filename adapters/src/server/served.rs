@@ -29,6 +29,8 @@ pub(super) struct Served<T: Transport> {
     stage: Stage,
     /// How long a close may take.
     limit: Duration,
+    /// Whether the owner waits for the peer's end itself, and for as long as it likes.
+    owner_lingers: bool,
     /// Ends when a stage has taken too long.
     late: Option<Sleep>,
     /// Ends when a transport is to be asked again that has given up waiting.
@@ -54,12 +56,8 @@ enum Stage {
 /// How a connection came to its end, for the server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum End {
-    /// Everything was sent, and the end of the stream.
-    InOrder,
-    Lost {
-        /// Whether output was lost with it.
-        with_output: bool,
-    },
+    /// Closed, lost or leaked.
+    Over,
     /// The owner has taken it over.
     TakenOver,
     /// The server ends, and waits for no handler.
@@ -73,9 +71,11 @@ enum Found {
     /// The transport has given up waiting, by a timeout of its own.
     GaveUp,
     /// The next stage begins.
-    Next(Stage),
-    /// Nothing is left of the server's part.
-    Over(End),
+    Begins(Stage),
+    /// The server's part comes to its end.
+    Ends(End),
+    /// It has before.
+    HasEnded(End),
 }
 
 impl<T: Transport> Served<T> {
@@ -88,6 +88,7 @@ impl<T: Transport> Served<T> {
             registered: None,
             stage: Stage::Serving,
             limit,
+            owner_lingers: false,
             late: None,
             again: None,
             has_begun: false,
@@ -123,14 +124,21 @@ impl<T: Transport> Served<T> {
         matches!(self.stage, Stage::Lingering { .. })
     }
 
-    /// How the connection was lost, if it was no longer the server's wish to wait for it.
-    pub(super) fn how_lost(&self) -> Lost {
-        let mut rests = self.slot.take_resting();
-        let lost = rests.as_mut().and_then(|guard| guard.core().how_lost());
-        lost.unwrap_or(Lost {
+    /// How the connection was lost, if output was lost with it: once both its owner and the server
+    /// have come to their ends, as far as the core is at hand.
+    pub(super) fn lost_output(&self) -> Option<Lost> {
+        let aborted = Lost {
             loss: ConnectionError::Aborted,
             cause: None,
-        })
+        };
+        match self.slot.take_resting() {
+            Some(mut guard) => {
+                let driven = guard.core();
+                let has_lost = driven.has_lost_output();
+                has_lost.then(|| driven.how_lost().unwrap_or(aborted))
+            }
+            None => self.slot.has_output().then_some(aborted),
+        }
     }
 
     pub(super) fn abort(&self) {
@@ -139,11 +147,6 @@ impl<T: Transport> Served<T> {
 
     fn abort_for(&self, loss: ConnectionError) {
         self.slot.command(Command::Abort(loss));
-    }
-
-    /// Aborts the connection, after a panic of its transport.
-    pub(super) fn fail(&mut self) {
-        self.end(End::Lost { with_output: false });
     }
 
     /// Goes on as far as the transport lets it. Ready once the connection is over, which may become
@@ -157,13 +160,13 @@ impl<T: Transport> Served<T> {
             match self.look(cx) {
                 Found::Nothing => {}
                 Found::GaveUp => self.again = Some(T::sleep(SEND_AGAIN)),
-                Found::Next(Stage::Over(end)) => return Poll::Ready(self.end(end)),
-                Found::Next(stage) => {
+                Found::Begins(stage) => {
                     self.stage = stage;
                     self.late = None;
                     continue;
                 }
-                Found::Over(end) => return Poll::Ready(self.over(end)),
+                Found::Ends(end) => return Poll::Ready(self.end(end)),
+                Found::HasEnded(end) => return Poll::Ready(end),
             }
             if !self.is_late(cx) {
                 return Poll::Pending;
@@ -173,19 +176,25 @@ impl<T: Transport> Served<T> {
 
     /// Does what there is to do in this stage.
     fn look(&mut self, cx: &Context<'_>) -> Found {
-        let (mut guard, has_left) = match self.slot.look(cx) {
-            Look::Nothing => return Found::Nothing,
-            Look::Unoffered(guard) => (guard, false),
-            Look::Left(guard) => (guard, true),
-            Look::TakenOver => return Found::Over(End::TakenOver),
-            Look::Cancelled => return Found::Next(Stage::Over(End::Cancelled)),
-            Look::Gone => return Found::Next(Stage::Over(self.how_ended())),
+        let (mut guard, has_left) = match (self.slot.look(cx), self.stage) {
+            (Look::Cancelled, _) => return Found::Ends(End::Cancelled),
+            (_, Stage::Over(end)) => return Found::HasEnded(end),
+            (Look::Nothing, _) => return Found::Nothing,
+            (Look::Unoffered(guard), _) => (guard, false),
+            (Look::Left(guard), _) => (guard, true),
+            (Look::TakenOver, _) => {
+                self.stage = Stage::Over(End::TakenOver);
+                return Found::HasEnded(End::TakenOver);
+            }
+            (Look::Gone, _) => return Found::Ends(End::Over),
         };
         let moves = guard.core().moves();
         let sent = match &mut self.stage {
             Stage::Serving if has_left => {
                 guard.core().close();
-                return Found::Next(Stage::Closing);
+                // A read that waits has an end to see.
+                guard.notify();
+                return Found::Begins(Stage::Closing);
             }
             Stage::Serving => {
                 let (driven, io) = guard.both();
@@ -194,15 +203,19 @@ impl<T: Transport> Served<T> {
             Stage::Closing => poll_send_and_discard(&mut guard, &self.waker, cx),
             Stage::Lingering { most } => {
                 let (driven, Some(io)) = guard.both() else {
-                    return Found::Next(Stage::Over(End::InOrder));
+                    return Found::Ends(End::Over);
                 };
+                self.owner_lingers = driven.lingers();
+                if self.owner_lingers {
+                    return Found::Nothing;
+                }
                 let (budget, read) = (&mut driven.budget, Layered::poll_discard);
                 return match poll_discard(io, &self.waker, cx, budget, read, most) {
-                    Poll::Ready(_) => Found::Next(Stage::Over(End::InOrder)),
+                    Poll::Ready(_) => Found::Ends(End::Over),
                     Poll::Pending => Found::Nothing,
                 };
             }
-            Stage::Over(end) => return Found::Over(*end),
+            Stage::Over(end) => return Found::HasEnded(*end),
         };
         if moves != guard.core().moves() {
             guard.notify();
@@ -212,10 +225,9 @@ impl<T: Transport> Served<T> {
             (Stage::Closing, Poll::Ready(Sent::All)) => {
                 if guard.core().has_ended() {
                     let most = LINGER_BYTES;
-                    return Found::Next(Stage::Lingering { most });
+                    return Found::Begins(Stage::Lingering { most });
                 }
-                let with_output = guard.core().has_lost_output();
-                Found::Next(Stage::Over(End::Lost { with_output }))
+                Found::Ends(End::Over)
             }
             _ => Found::Nothing,
         }
@@ -230,8 +242,8 @@ impl<T: Transport> Served<T> {
         }
         let limit = match self.stage {
             Stage::Closing => self.limit,
-            Stage::Lingering { .. } => LINGER_TIME,
-            Stage::Serving | Stage::Over(_) => return false,
+            Stage::Lingering { .. } if !self.owner_lingers => LINGER_TIME,
+            Stage::Lingering { .. } | Stage::Serving | Stage::Over(_) => return false,
         };
         let late = self.late.get_or_insert_with(|| T::sleep(limit));
         if !has_passed(late) {
@@ -239,26 +251,9 @@ impl<T: Transport> Served<T> {
         }
         match self.stage {
             Stage::Closing => self.abort_for(ConnectionError::TimedOut),
-            _ => drop(self.end(End::InOrder)),
+            _ => drop(self.end(End::Over)),
         }
         true
-    }
-
-    /// How the connection was lost or leaked, unless its transport was dropped after its end.
-    fn how_ended(&self) -> End {
-        if let Stage::Over(end) = self.stage {
-            return end;
-        }
-        let mut rests = self.slot.take_resting();
-        match rests.as_mut().map(|guard| guard.core()) {
-            Some(driven) if driven.has_ended() => End::InOrder,
-            Some(driven) => End::Lost {
-                with_output: driven.has_lost_output(),
-            },
-            None => End::Lost {
-                with_output: self.slot.has_output(),
-            },
-        }
     }
 
     /// Ends the server's part, and the transport with it. What was sent whole stays whole.
@@ -266,10 +261,6 @@ impl<T: Transport> Served<T> {
         if !matches!(self.stage, Stage::Over(_)) {
             self.abort();
         }
-        self.over(end)
-    }
-
-    fn over(&mut self, end: End) -> End {
         self.stage = Stage::Over(end);
         (self.late, self.again) = (None, None);
         end

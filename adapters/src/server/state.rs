@@ -239,7 +239,11 @@ impl Places for State {
 impl Registered {
     /// Records that the connection is over but for the peer's input. It still takes its place.
     pub(super) fn lingers(&self) {
-        self.state.change(|inner| inner.clients.lingers(self.key));
+        self.state.change(|inner| {
+            if inner.clients.get(self.key).map(address_of) == Some(self.address) {
+                inner.clients.lingers(self.key);
+            }
+        });
     }
 }
 
