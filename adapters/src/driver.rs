@@ -66,7 +66,7 @@ impl Ends {
     }
 
     fn set(&mut self, end: u8, is_set: bool) {
-        self.0 = self.0 & !end | end * u8::from(is_set);
+        self.0 = (self.0 & !end) | (end * u8::from(is_set));
     }
 }
 
