@@ -809,6 +809,8 @@ enum Discarded {
 }
 
 /// Discards the input that is there, since the peer may have to be read before it reads.
+#[cold]
+#[inline(never)]
 fn discard_to_send<T: Transport>(
     driven: &mut Driven,
     io: &mut Layered<T>,

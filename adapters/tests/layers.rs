@@ -354,7 +354,9 @@ fn a_close_that_waits_under_a_layer_does_not_spin() {
         closes.put_layer(Plain).await.unwrap();
         write(&mut closes, &[b'x'; 1000]);
         let closing = async { drop(closes.close().await) };
-        let late = async { drop(smol::Timer::after(Duration::from_millis(50)).await) };
+        let late = async {
+            smol::Timer::after(Duration::from_millis(50)).await;
+        };
         smol::future::or(closing, late).await;
     });
     let reads = reads.load(Ordering::Relaxed);
