@@ -87,7 +87,15 @@ pub trait Socket: AsSystemSocket + Sized + Send + 'static {
     ///
     /// Those of the system; [`WouldBlock`](io::ErrorKind::WouldBlock) if it has nothing.
     fn try_recv(&self, room: &mut [u8]) -> io::Result<usize> {
-        io::Read::read(&mut &*SockRef::from(self), room)
+        #[cfg(unix)]
+        {
+            let (received, _) = rustix::net::recv(self, room, rustix::net::RecvFlags::empty())?;
+            Ok(received)
+        }
+        #[cfg(not(unix))]
+        {
+            io::Read::read(&mut &*SockRef::from(self), room)
+        }
     }
 
     /// Sends what the system takes, without waiting. For [`poll_send`](Self::poll_send).
@@ -98,26 +106,30 @@ pub trait Socket: AsSystemSocket + Sized + Send + 'static {
     ///
     /// Those of the system; [`WouldBlock`](io::ErrorKind::WouldBlock) if it takes nothing.
     fn try_send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let socket = SockRef::from(self);
-        match slices {
+        #[cfg(unix)]
+        let sent = match slices {
             // A plain send costs the system less.
-            [slice] => socket.send_with_flags(slice, NO_SIGNAL),
+            [slice] => rustix::net::send(self, slice, NO_SIGNAL)?,
             // Not `writev`, which takes no flags.
-            _ => socket.send_vectored_with_flags(slices, NO_SIGNAL),
-        }
+            _ => rustix::net::sendmsg(self, slices, &mut Default::default(), NO_SIGNAL)?,
+        };
+        #[cfg(not(unix))]
+        let sent = SockRef::from(self).send_vectored(slices)?;
+        Ok(sent)
     }
 }
 
 /// Keeps a send to a peer that is gone from raising SIGPIPE. Apple's sockets have an option
 /// instead, which is set when they are made.
-const NO_SIGNAL: std::ffi::c_int = {
-    #[cfg(all(unix, not(target_vendor = "apple")))]
+#[cfg(unix)]
+const NO_SIGNAL: rustix::net::SendFlags = {
+    #[cfg(not(target_vendor = "apple"))]
     {
-        libc::MSG_NOSIGNAL
+        rustix::net::SendFlags::NOSIGNAL
     }
-    #[cfg(not(all(unix, not(target_vendor = "apple"))))]
+    #[cfg(target_vendor = "apple")]
     {
-        0
+        rustix::net::SendFlags::empty()
     }
 };
 
