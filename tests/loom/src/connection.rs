@@ -635,7 +635,7 @@ fn a_connection_that_is_taken_over_is_no_longer_the_servers() {
         [
             |model| {
                 model.write(1);
-                drop(model.slot.take_over());
+                drop(model.slot.take_over(|_| true));
                 model.leave();
             },
             Model::serve,

@@ -5,7 +5,7 @@
 
 #[path = "../../../adapters/src/handover.rs"]
 mod handover;
-#[path = "../../../adapters/src/slot.rs"]
+#[path = "../../../adapters/src/slot/mod.rs"]
 mod slot;
 #[path = "../../../adapters/src/waiters.rs"]
 mod waiters;

@@ -1,0 +1,85 @@
+//! How the server looks at a connection, and when it need not.
+
+use std::task::Context;
+
+use super::flags::Flags;
+use super::guard::Guard;
+use super::{Abort, Core, Party, Slot};
+use crate::sync::Ordering;
+
+/// The server's task is in its poll, after which it looks without being woken.
+pub(super) const POLLS: u8 = 1;
+/// Something has changed since the server's last look that it has to look at, or its waker was
+/// taken.
+pub(super) const CHANGED: u8 = 2;
+/// The owner has put back output that is due, and not sent it itself since then.
+pub(super) const DUE: u8 = 4;
+
+/// What the server finds.
+pub(crate) enum Look<'a, C: Core, T: Abort> {
+    /// Nothing for the server to do.
+    Nothing,
+    /// There is output that the transport was not offered.
+    Unoffered(Guard<'a, C, T>),
+    /// The owner has left, or has closed the connection.
+    Left(Guard<'a, C, T>),
+    /// The connection was lost or leaked. The handler may not know yet.
+    Gone,
+    /// The owner has taken it over.
+    TakenOver,
+    /// The server ends, and waits for nothing.
+    Cancelled,
+}
+
+impl<C: Core, T: Abort> Slot<C, T> {
+    /// Records that the server's task is about to poll the handler.
+    /// [`end_server_poll`](Self::end_server_poll) or a [`look`](Self::look) follows.
+    pub(crate) fn begin_server_poll(&self) {
+        self.server.fetch_or(POLLS, Ordering::Relaxed);
+    }
+
+    /// Records that the handler is pending. Returns `true` if the server has to [look](Self::look);
+    /// otherwise nothing has changed for it since its last look, and its waker is still registered.
+    pub(crate) fn end_server_poll(&self) -> bool {
+        let ended = self
+            .server
+            .compare_exchange(POLLS, 0, Ordering::Relaxed, Ordering::Relaxed);
+        ended.is_err()
+    }
+
+    /// Lets the server look at the connection, and take it out if there is something to do.
+    ///
+    /// The server is woken when another look may find more: see the [table](self).
+    pub(crate) fn look(&self, cx: &Context<'_>) -> Look<'_, C, T> {
+        let mut former = None;
+        let mut place = self.lock();
+        let known = place.wakers[Party::Server as usize].as_ref();
+        if !known.is_some_and(|known| known.will_wake(cx.waker())) {
+            drop(place);
+            let waker = cx.waker().clone();
+            place = self.lock();
+            former = place.wakers[Party::Server as usize].replace(waker);
+        }
+        // Under the lock: a put back that comes later sees that the server has to be woken.
+        self.server.store(0, Ordering::Relaxed);
+        let has_left = place.flags.any(Flags::OWNER_LEFT | Flags::CLOSING);
+        let is_taken_over = place.flags.any(Flags::TAKEN_OVER);
+        let is_gone = place.is_core_gone() || place.aborted.is_some();
+        let is_cancelled = place.flags.any(Flags::CANCELLED);
+        let is_wanted = !is_gone && !is_cancelled && (has_left || place.is_output_due());
+        let (taken, has_woken) = match is_wanted {
+            true => place.take_to_poll(Party::Server),
+            false => (None, false),
+        };
+        drop(place);
+        drop(former);
+        match self.guard(Party::Server, taken, has_woken) {
+            _ if is_taken_over => Look::TakenOver,
+            _ if is_cancelled => Look::Cancelled,
+            _ if is_gone => Look::Gone,
+            Some(guard) if has_left => Look::Left(guard),
+            Some(guard) => Look::Unoffered(guard),
+            None => Look::Nothing,
+        }
+    }
+}
