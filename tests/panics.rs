@@ -563,6 +563,9 @@ const STREAM_READER: Operations<StreamReader<Memory>> = &[
     }),
     ("buffered", |reader| ignore(reader.buffered())),
     ("at_eof", |reader| ignore(reader.at_eof())),
+    ("is_shutting_down", |reader| {
+        ignore(reader.is_shutting_down())
+    }),
     ("transport", |reader| ignore(reader.transport())),
 ];
 
@@ -592,6 +595,10 @@ const STREAM_WRITER: Operations<StreamWriter<Memory>> = &[
         poll(writer.close_within(Duration::ZERO))
     }),
     ("abort", StreamWriter::abort),
+    ("is_shutting_down", |writer| {
+        ignore(writer.is_shutting_down())
+    }),
+    ("shutting_down", |writer| poll(writer.shutting_down())),
     ("is_closing", |writer| ignore(writer.is_closing())),
     ("is_writable", |writer| ignore(writer.is_writable())),
     ("pending", |writer| ignore(writer.pending())),

@@ -335,6 +335,11 @@ impl Listener for Async<TcpListener> {
         Ok(Async(self.0.accept().await?.0))
     }
 
+    async fn accept_from(&self) -> io::Result<(Async<TcpStream>, Option<SocketAddr>)> {
+        let (accepted, peer) = self.0.accept().await?;
+        Ok((Async(accepted), Some(peer)))
+    }
+
     fn peer_addr(accepted: &Async<TcpStream>) -> Option<SocketAddr> {
         accepted.get_ref().peer_addr().ok()
     }

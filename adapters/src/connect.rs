@@ -186,7 +186,7 @@ pub async fn open_connection<R: Runtime>(
     options: &ConnectOptions,
 ) -> Result<(StreamReader<R::Tcp>, StreamWriter<R::Tcp>), ConnectError> {
     let transport = connect_transport::<R>(host, port, options).await?;
-    Ok(Stream::with_options(transport, &options.streams).split())
+    Ok(Stream::over(transport, &options.streams).split())
 }
 
 /// Connects to the first address of `host` that accepts a connection, on any runtime, for a
@@ -211,7 +211,7 @@ pub async fn connect<R: Runtime>(
     options: &ConnectOptions,
 ) -> Result<Connection<R::Tcp>, ConnectError> {
     let transport = connect_transport::<R>(host, port, options).await?;
-    Ok(Connection::with_options(transport, &options.streams))
+    Ok(Connection::connected(transport, &options.streams))
 }
 
 async fn connect_transport<R: Runtime>(
@@ -261,7 +261,7 @@ pub(crate) async fn open_unix_connection<R: Runtime>(
 ) -> io::Result<(StreamReader<R::Unix>, StreamWriter<R::Unix>)> {
     let named = |error| crate::error::cannot(format_args!("connect to {}", path.display()), error);
     let transport = R::connect_unix(path).await.map_err(named)?;
-    Ok(Stream::with_options(transport, options).split())
+    Ok(Stream::over(transport, options).split())
 }
 
 async fn resolve<R: Runtime>(

@@ -116,7 +116,15 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Creates a connection over a transport, with the limits in `options`.
+    ///
+    /// Of a TCP socket it [turns off](Transport::set_nodelay) Nagle's algorithm, as asyncio does.
     pub fn with_options(transport: T, options: &Options) -> Self {
+        let _ = transport.set_nodelay(true);
+        Self::connected(transport, options)
+    }
+
+    /// Creates a connection over a transport as it is.
+    pub(crate) fn connected(transport: T, options: &Options) -> Self {
         let driven = Driven::new(options.connection(), options);
         Self::over(Layered::new(transport), driven, false)
     }
@@ -170,8 +178,8 @@ impl<T: Transport> Connection<T> {
     /// # Errors
     ///
     /// - [`Error::Lost`] if that failed.
-    /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own: another
-    ///   call goes on.
+    /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own:
+    ///   another call goes on.
     pub async fn open(&mut self) -> Result<(), Error> {
         self.with_both(|guard, _| {
             let (driven, io) = guard.both();
@@ -346,8 +354,8 @@ impl<T: Transport> Connection<T> {
     /// # Errors
     ///
     /// - [`Error::Lost`]; pending output is gone.
-    /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own: what is
-    ///   left stays pending, and another call goes on.
+    /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own: what
+    ///   is left stays pending, and another call goes on.
     pub async fn drain(&mut self) -> Result<(), Error> {
         // Without a low water mark nothing may be held back by the transport, either.
         self.send_until(|writer| {
@@ -598,6 +606,20 @@ impl<T: Transport> Connection<T> {
     /// Returns `true` if the server that has accepted this connection shuts down.
     pub fn is_shutting_down(&self) -> bool {
         self.slot.is_shutting_down()
+    }
+
+    /// Waits until the server that has accepted this connection shuts down; for ever, if there is
+    /// no server, or it does not. [`turn`](Self::turn) shows a shutdown, too.
+    ///
+    /// Cancel-safe.
+    pub async fn shutting_down(&mut self) {
+        let shutting_down = self.with_both(|guard, _| match guard.slot().is_shutting_down() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        });
+        if shutting_down.await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Returns the address of this side.

@@ -117,7 +117,7 @@ impl Driven {
         }
     }
 
-    /// Lets nobody ask anything of the transport before it is open.
+    /// Asks nothing of the transport before it is open.
     pub(crate) fn opens_first(mut self) -> Self {
         self.offer = Offer::Opening;
         self

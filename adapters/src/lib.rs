@@ -92,6 +92,7 @@ mod join;
 mod layered;
 mod listen;
 mod options;
+mod quiet;
 mod run;
 mod runtime;
 mod server;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use plimsoll::{Connection, Reader, WaterMarks, Writer};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::ServerError;
+use crate::quiet::caught;
 use crate::stream::CLOSE_WITHIN;
 
 /// The limits that a stream is made with. All are in bytes. (Of these asyncio has `limit` and the
@@ -365,19 +365,23 @@ impl ServerOptions {
         self.idle_timeout
     }
 
-    pub(crate) fn tells_errors(&self) -> bool {
-        self.on_error.is_some()
-    }
-
     pub(crate) fn tell(&self, error: ServerError) {
-        if let Some(OnError(tell)) = &self.on_error {
-            // Whoever panics there has told the panic hook, and no one else is left to be told.
-            let _ = catch_unwind(AssertUnwindSafe(|| tell(&error)));
-        }
+        // Its panic was told to the panic hook, and no one else is left to be told. A handler's
+        // error may panic when it is dropped.
+        caught(|| {
+            if let Some(OnError(tell)) = &self.on_error {
+                caught(|| tell(&error));
+            }
+            drop(error);
+        });
     }
 
     pub(crate) fn limits(&self) -> &Options {
         &self.streams
+    }
+
+    pub(crate) fn sets_nodelay(&self) -> bool {
+        self.nodelay
     }
 
     pub(crate) fn most_connections(&self) -> usize {

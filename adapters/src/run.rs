@@ -102,7 +102,7 @@ impl<T: Transport> Connection<T> {
             loop {
                 match self.happens().await {
                     Some(Happened::News) => return Some(Event::Moved),
-                    // A timeout of the transport's own is none of the protocol's.
+                    // A timeout of the transport's own is not the protocol's.
                     Some(Happened::Nothing) => let_others_run().await,
                     None if last == Event::TimedOut => return None,
                     // Time passes, also where nothing else can happen; once is enough.

@@ -149,8 +149,29 @@ pub trait Listener: Send + Sync + 'static {
     /// Safe: dropped while it waits, it has accepted none. The server drops it when it is closed.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Transport>> + Send;
 
-    /// Returns the address of an accepted connection's peer, if it has one, for
-    /// [`ServerError`](crate::ServerError).
+    /// Accepts a connection, with the address of its peer, for
+    /// [`ServerError`](crate::ServerError): as the system gives it with the connection, since a
+    /// peer that is gone by then has none any more. By default, what [`peer_addr`](Self::peer_addr)
+    /// returns.
+    ///
+    /// # Errors
+    ///
+    /// As for [`accept`](Self::accept).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`accept`](Self::accept).
+    fn accept_from(
+        &self,
+    ) -> impl Future<Output = io::Result<(Self::Transport, Option<SocketAddr>)>> + Send {
+        async {
+            let accepted = self.accept().await?;
+            let peer = Self::peer_addr(&accepted);
+            Ok((accepted, peer))
+        }
+    }
+
+    /// Returns the address of an accepted connection's peer, if it has one.
     fn peer_addr(accepted: &Self::Transport) -> Option<SocketAddr> {
         let _ = accepted;
         None

@@ -1,7 +1,7 @@
 //! A server, once for all runtimes: it accepts, runs a handler for each connection, and ends in
 //! time.
 //!
-//! A handler's end, by return, error or panic, closes its connection: what it wrote is sent, then
+//! A handler's end, by return or error, closes its connection: what it wrote is sent, then
 //! the end of the stream, and what the peer still sends is dropped for a while, so that a last
 //! answer is not lost to a reset. (In asyncio the connection stays open until the writer is
 //! garbage-collected.) No error of a connection ends the listener.
@@ -20,14 +20,14 @@ use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use plimsoll::{ConnectionError, Protocol};
+use plimsoll::Protocol;
 
 use self::acceptor::{Acceptor, Handle, PairHandler};
 use self::connection::ConnectionHandler;
-use self::state::{Listening, Phase, State, lock};
+use self::state::{Listening, Phase, State, ToAll};
 use crate::connection::Connection;
 use crate::either::{Either, either};
 use crate::listen;
@@ -42,12 +42,14 @@ use crate::transport::Transport;
 /// A server that accepts connections until it is closed or dropped. (asyncio's `Server`.)
 ///
 /// It runs a handler for each connection, with the connection's two halves. When the handler has
-/// ended, by return, error or panic, what it wrote is sent within [`ServerOptions::close_within`],
+/// ended, by return or error, what it wrote is sent within [`ServerOptions::close_within`],
 /// then the end of the stream. (asyncio leaves the connection open until the writer is
-/// garbage-collected.) No error of a connection ends the server.
+/// garbage-collected.) One that panics has its connection aborted. No error of a connection ends
+/// the server.
 ///
-/// Dropping it closes it: it stops accepting, and the handlers go on. [`shutdown`](Self::shutdown)
-/// ends them too, and in time.
+/// Dropping it leaves it serving, for as long as its runtime runs, as asyncio does:
+/// [`close`](Self::close) stops it, [`shutdown`](Self::shutdown) ends the handlers too, and in
+/// time.
 ///
 /// # Examples
 ///
@@ -77,13 +79,9 @@ use crate::transport::Transport;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-#[must_use = "a server that is dropped stops accepting"]
 pub struct Server<R: Runtime> {
     state: Arc<State>,
     local_addrs: Vec<SocketAddr>,
-    /// The file of a Unix socket, until the server is closed.
-    #[cfg(unix)]
-    file: Mutex<Option<SocketFile>>,
     runtime: PhantomData<fn() -> R>,
 }
 
@@ -208,7 +206,7 @@ impl<R: Runtime> Server<R> {
     {
         let (listener, file) = SocketFile::listen::<R>(path.as_ref(), options)?;
         let (server, started) = Self::launch(vec![listener], PairHandler(handler), options);
-        lock(&server.file).replace(file);
+        server.state.keep_file(file);
         server.unless_failed(started).await
     }
 
@@ -357,8 +355,6 @@ impl<R: Runtime> Server<R> {
         let server = Self {
             local_addrs: local_addrs.collect(),
             state: Arc::clone(&state),
-            #[cfg(unix)]
-            file: Mutex::default(),
             runtime: PhantomData,
         };
         let acceptor = Arc::new(Acceptor {
@@ -425,7 +421,7 @@ impl<R: Runtime> Server<R> {
     pub fn close(&self) {
         self.state.enter(Phase::Closed);
         #[cfg(unix)]
-        drop(lock(&self.file).take());
+        self.state.remove_file();
     }
 
     /// Waits until the server is closed and no connection is left, but for those that have sent
@@ -456,15 +452,14 @@ impl<R: Runtime> Server<R> {
     /// the stream once nothing is buffered. Call [`close`](Self::close) first: connections that are
     /// accepted later are not closed. It does not wait. (As asyncio's.)
     pub fn close_clients(&self) {
-        self.state.each_client(|client| client.close());
+        self.state.tell_all(ToAll::Close);
     }
 
     /// Aborts all connections, as by [`StreamWriter::abort`]: what is pending is dropped, writes
     /// fail, and so do reads once nothing is buffered. Call [`close`](Self::close) first:
     /// connections that are accepted later are not aborted. It does not wait. (As asyncio's.)
     pub fn abort_clients(&self) {
-        self.state
-            .each_client(|client| client.abort(ConnectionError::Aborted));
+        self.state.tell_all(ToAll::Abort);
     }
 
     /// Ends the server within `limit`: stops accepting, lets handlers finish, and aborts the
@@ -487,7 +482,7 @@ impl<R: Runtime> Server<R> {
     pub async fn shutdown(&self, limit: Duration) -> Shutdown {
         self.close();
         self.state.enter(Phase::ShuttingDown);
-        self.state.each_client(|client| client.end_reading());
+        self.state.each_client(|client| client.shut_down());
         let all_gone = pin!(self.wait_closed());
         if let Either::First(()) = either(all_gone, R::sleep(limit)).await {
             return Shutdown { aborted: 0 };
@@ -519,12 +514,6 @@ where
                 Err(RunError::Connection(_)) => Ok(()),
             }
         })
-    }
-}
-
-impl<R: Runtime> Drop for Server<R> {
-    fn drop(&mut self) {
-        self.close();
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Shared<T: Transport> {
     moves: AtomicUsize,
     /// Whether reads that find nothing buffered are told of the end of the stream.
     reading_ended: AtomicBool,
+    /// Whether the server shuts down.
+    shuts_down: AtomicBool,
     waiters: Arc<Waiters>,
     /// Wakes every waiter. The transport gets no other.
     waker: Waker,
@@ -90,6 +92,7 @@ impl<T: Transport> Shared<T> {
             given_up: OnceLock::new(),
             moves: AtomicUsize::new(0),
             reading_ended: AtomicBool::new(false),
+            shuts_down: AtomicBool::new(false),
             waker: Arc::clone(&waiters).into(),
             waiters,
         }
@@ -273,6 +276,26 @@ impl<T: Transport> Shared<T> {
     pub(crate) fn end_reading(&self) {
         self.reading_ended.store(true, Ordering::Release);
         self.waiters.wake(Party::Reader);
+    }
+
+    /// Lets the handler know that the server shuts down.
+    pub(crate) fn shut_down(&self) {
+        self.shuts_down.store(true, Ordering::Release);
+        self.end_reading();
+        self.waiters.wake(Party::Writer);
+    }
+
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.shuts_down.load(Ordering::Acquire)
+    }
+
+    /// Waits until the server shuts down.
+    pub(crate) fn poll_shutting_down(&self, party: Party, cx: &Context<'_>) -> Poll<()> {
+        self.waiters.register(party, cx.waker());
+        match self.is_shutting_down() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     }
 
     pub(crate) fn has_ended_reading(&self) -> bool {

@@ -15,10 +15,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream as FuturesStream;
 use plimsoll::{
-    ConnectionError, Discarding, Frame, LineEnding, ReadError, Reader, Separator, Step, WaterMarks,
-    WriteError,
+    ConnectionError, Discarding, Frame, FrameToken, LineEnding, ReadError, Reader, Separator, Step,
+    WaterMarks, WriteError,
 };
 
+use crate::connection::Places;
 use crate::drive::{CALL, Receiver, TURN};
 use crate::error::{Error, Lost};
 use crate::options::Options;
@@ -159,6 +160,8 @@ pub struct StreamReader<T: Transport> {
 /// ```
 pub struct StreamWriter<T: Transport> {
     shared: Arc<Shared<T>>,
+    /// Where the server that has accepted it counts it, and by which key.
+    counted: Option<(Arc<dyn Places>, u32)>,
     /// How much is left of a [`TURN`], as for reads.
     turn: u16,
 }
@@ -217,7 +220,15 @@ impl<T: Transport> Stream<T> {
 
     /// Makes a stream of a connected transport, with the limits in `options`. (As
     /// [`new`](Self::new), with `limit=…` and more.)
+    ///
+    /// Of a TCP socket it [turns off](Transport::set_nodelay) Nagle's algorithm, as asyncio does.
     pub fn with_options(transport: T, options: &Options) -> Self {
+        let _ = transport.set_nodelay(true);
+        Self::over(transport, options)
+    }
+
+    /// Makes a stream of a transport as it is.
+    pub(crate) fn over(transport: T, options: &Options) -> Self {
         let connection = options.connection();
         let (read, write) = transport.split();
         let shared = Arc::new(Shared::new(connection.writer, write));
@@ -226,8 +237,17 @@ impl<T: Transport> Stream<T> {
                 receiver: Some(Receiver::new(connection.reader, read, options)),
                 shared: Arc::clone(&shared),
             },
-            writer: StreamWriter { shared, turn: TURN },
+            writer: StreamWriter {
+                shared,
+                counted: None,
+                turn: TURN,
+            },
         }
+    }
+
+    /// Sets where the server counts the connection.
+    pub(crate) fn is_counted(&mut self, places: Arc<dyn Places>, key: u32) {
+        self.writer.counted = Some((places, key));
     }
 
     pub(crate) fn shared(&self) -> Arc<Shared<T>> {
@@ -260,7 +280,7 @@ impl<T: Transport> Stream<T> {
     ///
     /// Nothing is sent. An end of the stream that was asked for and not sent is forgotten, and
     /// after a loss nothing is left to send. A server's handler that does this takes the connection
-    /// out of the server, which neither closes nor aborts it any more. (asyncio has none.)
+    /// out of the server, which neither closes, aborts nor counts it any more.
     ///
     /// # Panics
     ///
@@ -275,6 +295,9 @@ impl<T: Transport> Stream<T> {
             .receiver
             .take()
             .expect("a reader that is in use");
+        if let Some((places, key)) = self.writer.counted.take() {
+            places.free(key, Arc::as_ptr(&self.writer.shared).addr());
+        }
         let (write, writer) = self.writer.shared.lock().take_apart();
         let write = write.expect("a writer that is in use");
         let mut core = plimsoll::Connection::new();
@@ -473,6 +496,13 @@ impl<T: Transport> StreamReader<T> {
         self.receiver().reader.at_eof()
     }
 
+    /// Returns `true` if the server that has accepted the connection shuts down: reads that find
+    /// nothing buffered see the end of the stream then, which this tells from the peer's.
+    /// (asyncio's servers do not tell their handlers.)
+    pub fn is_shutting_down(&self) -> bool {
+        self.shared.is_shutting_down()
+    }
+
     /// Returns the transport's read side, to ask it what it knows. Reading from it loses the bytes.
     /// (asyncio's `get_extra_info('socket')`.)
     #[doc(alias = "get_extra_info")]
@@ -520,17 +550,35 @@ impl<T: Transport> StreamReader<T> {
         &mut self,
         mut ask: impl FnMut(&mut Reader) -> Result<Step<Frame<'_>>, ReadError>,
     ) -> Result<Frame<'_>, Error> {
-        let at_hand = self
-            .receiver_mut()
-            .answer_at_hand(|reader| Ok(ask(reader)?.map(Frame::token)));
-        let token = match at_hand {
-            Some(answer) => answer?,
-            None => {
-                self.answer(|reader| Ok(ask(reader)?.map(Frame::token)))
-                    .await?
-            }
+        let token = match self.token_at_hand(&mut ask) {
+            Some(token) => token?,
+            None => self.token(ask).await?,
         };
-        Ok(self.receiver_mut().reader.frame(token))
+        Ok(self.frame_of(token))
+    }
+
+    /// Asks for a frame that needs no input; `None` if it needs some.
+    #[inline]
+    pub(crate) fn token_at_hand(
+        &mut self,
+        mut ask: impl FnMut(&mut Reader) -> Result<Step<Frame<'_>>, ReadError>,
+    ) -> Option<Result<FrameToken, Error>> {
+        self.receiver_mut()
+            .answer_at_hand(|reader| Ok(ask(reader)?.map(Frame::token)))
+    }
+
+    /// Waits for a frame.
+    pub(crate) async fn token(
+        &mut self,
+        mut ask: impl FnMut(&mut Reader) -> Result<Step<Frame<'_>>, ReadError>,
+    ) -> Result<FrameToken, Error> {
+        self.answer(|reader| Ok(ask(reader)?.map(Frame::token)))
+            .await
+    }
+
+    /// The frame that was asked for last.
+    pub(crate) fn frame_of(&mut self, token: FrameToken) -> Frame<'_> {
+        self.receiver_mut().reader.frame(token)
     }
 
     fn poll_answer<A>(
@@ -747,6 +795,23 @@ impl<T: Transport> StreamWriter<T> {
         self.shared.abort(ConnectionError::Aborted);
     }
 
+    /// Returns `true` if the server that has accepted the connection shuts down. See
+    /// [`StreamReader::is_shutting_down`].
+    pub fn is_shutting_down(&self) -> bool {
+        self.shared.is_shutting_down()
+    }
+
+    /// Waits until the server that has accepted the connection shuts down; for ever, if there is no
+    /// server, or it does not. A handler that waits for something else, beside reads, says goodbye
+    /// then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: it changes nothing.
+    pub async fn shutting_down(&mut self) {
+        poll_fn(|cx| self.shared.poll_shutting_down(Party::Writer, cx)).await;
+    }
+
     /// Tells whether writes fail for good: after `finish`, `close`, `abort`, or a loss that a
     /// method has met. It asks nobody. (asyncio's leaves `write_eof` out.)
     pub fn is_closing(&self) -> bool {
@@ -830,7 +895,7 @@ impl<T: Transport> StreamWriter<T> {
         &mut self,
         enough: impl Fn(&plimsoll::Writer) -> bool,
     ) -> Result<(), Error> {
-        let Self { shared, turn } = self;
+        let Self { shared, turn, .. } = self;
         poll_fn(|cx| {
             if *turn == 0 {
                 *turn = TURN;

@@ -91,13 +91,27 @@ pub trait Transport: Sized + Send + 'static {
         Instant::now()
     }
 
+    /// Sets whether small writes leave immediately, instead of waiting for the reply to the one
+    /// before (Nagle's algorithm). By default there is nothing to set. Connections that are made
+    /// over a transport set it, as asyncio does; a server and a connect as their options say.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system. They change nothing, and are ignored.
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        let _ = nodelay;
+        Ok(())
+    }
+
     /// Waits until the transport can carry bytes, before anything else is asked of it: a tunnel is
     /// dug, a greeting exchanged. A server waits for it in the connection's own task, before the
     /// handler runs, and for a limited time.
     ///
     /// # Errors
     ///
-    /// Any is a loss. [`Interrupted`](io::ErrorKind::Interrupted) is retried.
+    /// Any is a loss. [`Interrupted`](io::ErrorKind::Interrupted) is retried, and
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) is a timeout of the transport's own, after which
+    /// another call goes on.
     fn poll_open(
         read: &mut Self::Read,
         write: &mut Self::Write,
@@ -212,7 +226,7 @@ pub trait Layer: Send + 'static {
     ///
     /// # Errors
     ///
-    /// Any is a loss of the connection.
+    /// As for [`Transport::poll_open`].
     fn poll_open(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>>;
 
     /// As [`ReadHalf::poll_read`].

@@ -241,7 +241,7 @@ fn unix_sockets_have_the_same_face() {
     writer.write(b"abc\nabcd\n").unwrap();
     assert_eq!(reader.read_line().unwrap(), "abc\n");
     assert!(reader.read_line().unwrap().is_empty());
-    drop(server);
+    server.close();
     assert!(!path.exists());
 }
 

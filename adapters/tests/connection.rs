@@ -850,7 +850,7 @@ mod blocking {
     }
 }
 
-/// A transport on which nothing comes, and which takes nothing at first.
+/// A transport on which nothing comes, and whose first writes give up.
 type GivesUp = Duplex<Silent, TakesLater>;
 
 struct Silent;
@@ -1077,7 +1077,7 @@ fn a_close_discards_what_is_there_however_much_was_done_before() {
     });
 }
 
-/// A write half that keeps everything until it is flushed, which it refuses at first.
+/// A write half that keeps everything until it is flushed, the first time in vain.
 struct Keeps {
     kept: Vec<u8>,
     flushed: Arc<Mutex<Vec<u8>>>,

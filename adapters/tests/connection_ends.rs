@@ -325,7 +325,8 @@ impl ReadHalf for Silent {
     }
 }
 
-/// A transport that is opened late, once it has given up waiting, and notes what it was asked before.
+/// A transport that is opened late, once it has given up waiting, and notes what it was asked
+/// before.
 struct Late {
     has_given_up: bool,
     is_open: Arc<AtomicBool>,
@@ -425,7 +426,7 @@ impl WriteHalf for Fragile {
     }
 }
 
-async fn a_panic_of_the_transport_counts_whoever_polls_it<R: Runtime>() {
+async fn a_panic_of_the_transport_counts_as_the_handlers<R: Runtime>() {
     for by_handler in [false, true] {
         let told = Arc::new(Mutex::new(0));
         let tell = Arc::clone(&told);
@@ -511,5 +512,5 @@ on_each_runtime!([
     output_that_a_deadline_cuts_off_is_unsent
     a_connection_whose_output_was_lost_can_be_closed
     nothing_is_asked_of_a_transport_before_it_is_open
-    a_panic_of_the_transport_counts_whoever_polls_it
+    a_panic_of_the_transport_counts_as_the_handlers
 ]);

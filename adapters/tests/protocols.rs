@@ -123,7 +123,7 @@ impl Read for Impatient {
 }
 
 #[test]
-fn a_timeout_of_the_transports_own_is_none_of_the_protocols() {
+fn a_timeout_of_the_transports_own_is_not_the_protocols() {
     const LIMIT: Duration = Duration::from_millis(50);
     let mut connection = blocking::Connection::new(Duplex {
         read: Source(Impatient),

@@ -23,15 +23,15 @@ use plimsoll_io::{
     ServerOptions, Sleep, Stream, StreamReader, StreamWriter, Transport, WriteHalf,
 };
 
-/// tokio, but for a Unix listener that it cannot watch, for a task that it refuses if it is told to, and for
-/// sleeps that are counted, and end at once or never.
+/// tokio, but for a Unix listener that it cannot watch, for a task that it refuses if it is told
+/// to, and for sleeps that are counted, and end at once or never.
 struct Refusing;
 
 static SLEEPS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// How many tasks it starts before it refuses one. The tests run in a thread each, and their tasks with
-    /// them.
+    /// How many tasks it starts before it refuses one. The tests run in a thread each, and their
+    /// tasks with them.
     static BEFORE_REFUSED: Cell<Option<usize>> = const { Cell::new(None) };
     static SLEEPS_END: Cell<bool> = const { Cell::new(true) };
 }
@@ -203,7 +203,8 @@ impl ReadHalf for Interrupted {
     }
 }
 
-/// Lets a server accept what fails, and then a client, which is answered. Returns how often it slept.
+/// Lets a server accept what fails, and then a client, which is answered. Returns how often it
+/// slept.
 async fn sleeps_over(failures: impl IntoIterator<Item = io::Error>) -> usize {
     let (client, accepted) = Memory::pair(100);
     let mut given: Vec<_> = failures.into_iter().map(Err).collect();
@@ -315,7 +316,7 @@ async fn what_is_told_says_whose_handler_it_was() {
     let client = tokio::net::TcpStream::connect(server.local_addrs()[0]).await;
     let mut client = Stream::new(client.unwrap());
     let peer = client.reader.local_addr().unwrap();
-    assert!(client.reader.read_line().await.unwrap().is_empty());
+    assert!(client.reader.read_line().await.is_err(), "no clean end");
     let expected = [
         "the handler failed: not today".to_owned(),
         format!("the handler for {peer} panicked"),
@@ -838,12 +839,13 @@ macro_rules! unix_face {
                 let limits = Options::new().limit(3);
                 let options = ServerOptions::new().streams(limits.clone());
                 let server = on::start_unix_server_with(answer_lines, &path, &options);
-                let _server = server.await.unwrap();
+                let server = server.await.unwrap();
                 let client = on::open_unix_connection_with(&path, &limits);
                 let (mut reader, mut writer) = client.await.unwrap();
                 writer.write(b"abc\nabcd\n").unwrap();
                 assert_eq!(reader.read_line().await.unwrap(), "abc\n");
                 assert!(reader.read_line().await.unwrap().is_empty());
+                server.close();
 
                 let missing = folder.0.join("missing");
                 let error = on::open_unix_connection(&missing).await.unwrap_err();

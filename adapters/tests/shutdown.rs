@@ -1,7 +1,7 @@
 //! Shutdowns at random: whatever its clients do, a server ends by its deadline and leaves nothing.
 //!
-//! One runtime runs at a time, from its making on, since the descriptors are the process's. The seed is
-//! fixed. The environment may ask for more of them than the usual few.
+//! One runtime runs at a time, from its making on, since the descriptors are the process's. The
+//! seed is fixed. The environment may ask for more of them than the usual few.
 #![cfg(all(
     feature = "tokio",
     feature = "async-std",
@@ -139,8 +139,8 @@ async fn eventually<R: Runtime>(what: &str, holds: impl Fn() -> bool) {
     panic!("not after ten seconds: {what}");
 }
 
-/// One server, its clients, and its end. Returns how many clients there were, how many were aborted, and how late
-/// it was back.
+/// One server, its clients, and its end. Returns how many clients there were, how many were
+/// aborted, and how late it was back.
 async fn a_shutdown<R: Runtime>(mut random: Random) -> (usize, usize, Duration) {
     let options = ServerOptions::new();
     let server = Server::<R>::start(handler::<R, R::Tcp>, &["127.0.0.1"], 0, &options)
@@ -197,6 +197,7 @@ async fn a_shutdown<R: Runtime>(mut random: Random) -> (usize, usize, Duration) 
         match kind {
             _ if endless > 0 => {}
             Kind::Busy => assert_eq!((end.unwrap(), &said[..]), (4, &b"done"[..])),
+            Kind::Panicking => assert!(end.is_err(), "no clean end"),
             _ => assert_eq!(end.unwrap(), 0, "{kind:?}"),
         }
         assert!(said.len() < MUCH.len(), "{kind:?}");

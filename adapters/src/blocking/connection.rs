@@ -202,9 +202,9 @@ impl<T: Transport> Connection<T> {
         block_within(self.timeout, self.inner.finish())
     }
 
-    /// As [`crate::Connection::close`], whatever the [timeout](Self::set_timeout). A server does not
-    /// wait for the peer's end: [`close_lingering`](Self::close_lingering) does, and a handler that
-    /// drops the connection lets its server do it.
+    /// As [`crate::Connection::close`], whatever the [timeout](Self::set_timeout). A server does
+    /// not wait for the peer's end: [`close_lingering`](Self::close_lingering) does, and a handler
+    /// that drops the connection lets its server do it.
     ///
     /// # Errors
     ///
@@ -241,8 +241,8 @@ impl<T: Transport> Connection<T> {
         self.inner.on_start_tls(make);
     }
 
-    /// As [`crate::Connection::run`], whatever the [timeout](Self::set_timeout): a protocol asks for
-    /// its own.
+    /// As [`crate::Connection::run`], whatever the [timeout](Self::set_timeout): a protocol asks
+    /// for its own.
     ///
     /// # Errors
     ///

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream as _;
-use plimsoll::{Frame, LineEnding, Separator, WaterMarks};
+use plimsoll::{Frame, LineEnding, ReadError, Reader, Separator, Step, WaterMarks};
 
 use super::{Blocking, block_on};
 use crate::connect::{self, ConnectOptions};
@@ -25,26 +25,25 @@ use crate::server::{self, Outcome, Shutdown, Statistics};
 use crate::stream::{self, Stream};
 use crate::transport::{Endpoint, Transport};
 
-/// The half of a connection to read from. Its methods are those of [`crate::StreamReader`], and block.
-/// Whatever ends a call, no byte is lost: what was received stays buffered.
+/// The half of a connection to read from. Its methods are those of [`crate::StreamReader`], and
+/// block. Whatever ends a call, no byte is lost: what was received stays buffered.
 #[derive(Debug)]
 pub struct StreamReader<T: Transport = <Blocking as Runtime>::Tcp> {
     inner: stream::StreamReader<T>,
     timeout: Option<Duration>,
 }
 
-/// The half of a connection to write to. Its methods are those of [`crate::StreamWriter`], and those that
-/// send block. Dropping it does not send what is pending.
+/// The half of a connection to write to. Its methods are those of [`crate::StreamWriter`], and
+/// those that send block. Dropping it does not send what is pending.
 #[derive(Debug)]
 pub struct StreamWriter<T: Transport = <Blocking as Runtime>::Tcp> {
     inner: stream::StreamWriter<T>,
     timeout: Option<Duration>,
 }
 
-/// A server whose handlers run in a thread each. Its methods are those of [`crate::Server`], and those that
-/// wait block. Dropping it closes it.
+/// A server whose handlers run in a thread each. Its methods are those of [`crate::Server`], and
+/// those that wait block. Dropping it leaves it serving.
 #[derive(Debug)]
-#[must_use = "a server that is dropped stops accepting"]
 pub struct Server(server::Server<Blocking>);
 
 /// Makes the two halves of a connected transport, with the default limits. (asyncio's
@@ -95,8 +94,8 @@ pub fn open_connection_with(
 ///
 /// # Errors
 ///
-/// Where the host does not resolve, or an address cannot be listened on; the error names it. Where no thread
-/// can be started to accept. Nothing is listened on then.
+/// Where the host does not resolve, or an address cannot be listened on; the error names it. Where
+/// no thread can be started to accept. Nothing is listened on then.
 pub fn start_server<H, O>(handler: H, host: &str, port: u16) -> io::Result<Server>
 where
     H: Fn(StreamReader, StreamWriter) -> O + Send + Sync + 'static,
@@ -105,7 +104,8 @@ where
     start_server_with(handler, &[host], port, &ServerOptions::new())
 }
 
-/// Starts a server on every address of several hosts, as `options` say. See [`crate::Server::start`].
+/// Starts a server on every address of several hosts, as `options` say. See
+/// [`crate::Server::start`].
 ///
 /// # Errors
 ///
@@ -241,8 +241,8 @@ pub(super) fn block_within<A>(
     }
 }
 
-/// Runs an operation as far as it comes without waiting. A peer that sends without end does not keep it
-/// going for longer than [`AT_ONCE`].
+/// Runs an operation as far as it comes without waiting. A peer that sends without end does not
+/// keep it going for longer than [`AT_ONCE`].
 fn at_once<A>(operation: impl Future<Output = A>) -> Option<A> {
     let mut operation = pin!(operation);
     let goes_on = Arc::new(GoesOn(AtomicBool::new(false)));
@@ -287,7 +287,8 @@ type BoxedOutcome<O> = Pin<Box<dyn Future<Output = O> + Send>>;
 
 impl<T: Transport> StreamReader<T> {
     /// Gives up this reader for the one whose methods are awaited, and that
-    /// [`Stream::join`](crate::Stream::join) takes. What is buffered goes with it. (asyncio has none.)
+    /// [`Stream::join`](crate::Stream::join) takes. What is buffered goes with it. (asyncio has
+    /// none.)
     pub fn into_inner(self) -> stream::StreamReader<T> {
         self.inner
     }
@@ -299,18 +300,18 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// [`Error::Lost`], only when nothing is buffered.
     pub fn read(&mut self, max: usize) -> Result<Frame<'_>, Error> {
-        block_within(self.timeout, self.inner.read(max))
+        self.frame(|reader| reader.read(max))
     }
 
     /// Takes one line, with its `\n`.
     ///
     /// # Errors
     ///
-    /// Those of [`read_line`](crate::StreamReader::read_line): a line that is too long is dropped, an
-    /// unfinished one stays buffered.
+    /// Those of [`read_line`](crate::StreamReader::read_line): a line that is too long is dropped,
+    /// an unfinished one stays buffered.
     #[doc(alias = "readline")]
     pub fn read_line(&mut self) -> Result<Frame<'_>, Error> {
-        block_within(self.timeout, self.inner.read_line())
+        self.frame(Reader::read_line)
     }
 
     /// Takes everything through the separator that ends first.
@@ -320,7 +321,7 @@ impl<T: Transport> StreamReader<T> {
     /// Those of [`read_until`](crate::StreamReader::read_until): nothing is consumed.
     #[doc(alias = "readuntil")]
     pub fn read_until(&mut self, separator: &Separator) -> Result<Frame<'_>, Error> {
-        block_within(self.timeout, self.inner.read_until(separator))
+        self.frame(|reader| reader.read_until(separator))
     }
 
     /// Takes exactly `count` bytes.
@@ -330,7 +331,7 @@ impl<T: Transport> StreamReader<T> {
     /// Those of [`read_exact`](crate::StreamReader::read_exact): nothing is consumed.
     #[doc(alias = "readexactly")]
     pub fn read_exact(&mut self, count: usize) -> Result<Frame<'_>, Error> {
-        block_within(self.timeout, self.inner.read_exact(count))
+        self.frame(|reader| reader.read_exact(count))
     }
 
     /// Takes everything through the end of the stream, at most `max` bytes.
@@ -339,7 +340,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// Those of [`read_to_end`](crate::StreamReader::read_to_end): nothing is consumed.
     pub fn read_to_end(&mut self, max: usize) -> Result<Frame<'_>, Error> {
-        block_within(self.timeout, self.inner.read_to_end(max))
+        self.frame(|reader| reader.read_to_end(max))
     }
 
     /// Drops everything through the separator that ends first.
@@ -360,6 +361,25 @@ impl<T: Transport> StreamReader<T> {
         block_within(self.timeout, self.inner.peek(count))
     }
 
+    /// What is at hand costs no more than in the core.
+    #[inline]
+    fn frame(
+        &mut self,
+        mut ask: impl FnMut(&mut Reader) -> Result<Step<Frame<'_>>, ReadError>,
+    ) -> Result<Frame<'_>, Error> {
+        let token = match self.inner.token_at_hand(&mut ask) {
+            Some(token) => token?,
+            None => block_within(self.timeout, self.inner.token(ask))?,
+        };
+        Ok(self.inner.frame_of(token))
+    }
+
+    /// Returns `true` if the server that has accepted the connection shuts down. See
+    /// [`is_shutting_down`](crate::StreamReader::is_shutting_down).
+    pub fn is_shutting_down(&self) -> bool {
+        self.inner.is_shutting_down()
+    }
+
     /// Returns the lines, each copied, with its newline. See [`lines`](crate::StreamReader::lines).
     pub fn lines(&mut self) -> Lines<'_, T> {
         Lines {
@@ -370,9 +390,10 @@ impl<T: Transport> StreamReader<T> {
 
     /// Sets how long each read may take, however slowly its bytes come; at first `None`, for ever.
     ///
-    /// A read that takes longer fails with [`Error::TimedOut`], and loses no byte: it may be asked again.
-    /// With zero, reads take what is there, and do so for a second at most. A [`Source`](super::Source) whose reads block is not
-    /// interrupted. (asyncio's `wait_for` around each read.)
+    /// A read that takes longer fails with [`Error::TimedOut`], and loses no byte: it may be asked
+    /// again. With zero, reads take what is there, and do so for a second at most. A
+    /// [`Source`](super::Source) whose reads block is not interrupted. (asyncio's `wait_for` around
+    /// each read.)
     #[doc(alias = "set_read_timeout")]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
@@ -397,8 +418,8 @@ impl<T: Transport> StreamReader<T> {
         self.inner.buffered()
     }
 
-    /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have come. See
-    /// [`at_eof`](crate::StreamReader::at_eof).
+    /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have
+    /// come. See [`at_eof`](crate::StreamReader::at_eof).
     pub fn at_eof(&self) -> bool {
         self.inner.at_eof()
     }
@@ -455,7 +476,8 @@ impl<T: Transport> Iterator for Lines<'_, T> {
 
 impl<T: Transport> StreamWriter<T> {
     /// Gives up this writer for the one whose methods are awaited, and that
-    /// [`Stream::join`](crate::Stream::join) takes. What is pending goes with it. (asyncio has none.)
+    /// [`Stream::join`](crate::Stream::join) takes. What is pending goes with it. (asyncio has
+    /// none.)
     pub fn into_inner(self) -> stream::StreamWriter<T> {
         self.inner
     }
@@ -510,8 +532,8 @@ impl<T: Transport> StreamWriter<T> {
         self.inner.write_fmt(text)
     }
 
-    /// Offers everything that is pending to the transport, until no more than the low water mark is.
-    /// See [`drain`](crate::StreamWriter::drain).
+    /// Offers everything that is pending to the transport, until no more than the low water mark
+    /// is. See [`drain`](crate::StreamWriter::drain).
     ///
     /// # Errors
     ///
@@ -552,7 +574,8 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Sends what is pending, then the end of the stream, or gives the connection up. See
-    /// [`close_within`](crate::StreamWriter::close_within), also for transports whose clock is that of a runtime.
+    /// [`close_within`](crate::StreamWriter::close_within), also for transports whose clock is that
+    /// of a runtime.
     ///
     /// # Errors
     ///
@@ -572,7 +595,8 @@ impl<T: Transport> StreamWriter<T> {
         self.inner.is_closing()
     }
 
-    /// Tells whether the user should write more now. See [`is_writable`](crate::StreamWriter::is_writable).
+    /// Tells whether the user should write more now. See
+    /// [`is_writable`](crate::StreamWriter::is_writable).
     pub fn is_writable(&self) -> bool {
         self.inner.is_writable()
     }
@@ -585,14 +609,16 @@ impl<T: Transport> StreamWriter<T> {
 
     /// Sets how long each `drain`, `flush` and `finish` may take; at first `None`, for ever.
     ///
-    /// One that takes longer fails with [`Error::TimedOut`], and loses no byte: what was not sent stays
-    /// pending. `close` has [`close_within`](Self::close_within). (asyncio's `wait_for` around each.)
+    /// One that takes longer fails with [`Error::TimedOut`], and loses no byte: what was not sent
+    /// stays pending. `close` has [`close_within`](Self::close_within). (asyncio's `wait_for`
+    /// around each.)
     #[doc(alias = "set_write_timeout")]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
     }
 
-    /// Changes the water marks, in bytes. See [`set_water_marks`](crate::StreamWriter::set_water_marks).
+    /// Changes the water marks, in bytes. See
+    /// [`set_water_marks`](crate::StreamWriter::set_water_marks).
     #[doc(alias = "set_write_buffer_limits")]
     pub fn set_water_marks(&mut self, marks: WaterMarks) {
         self.inner.set_water_marks(marks);

@@ -81,6 +81,11 @@ impl Listener for TcpListener {
         Ok(TcpListener::accept(self).await?.0)
     }
 
+    async fn accept_from(&self) -> io::Result<(TcpStream, Option<SocketAddr>)> {
+        let (accepted, peer) = TcpListener::accept(self).await?;
+        Ok((accepted, Some(peer)))
+    }
+
     fn peer_addr(accepted: &TcpStream) -> Option<SocketAddr> {
         accepted.peer_addr().ok()
     }

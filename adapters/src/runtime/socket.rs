@@ -189,6 +189,13 @@ impl<S: Socket> Transport for S {
         read.socket.unshare()
     }
 
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        match <S::Address as sealed::Address>::IS_TCP {
+            true => SockRef::from(self).set_tcp_nodelay(nodelay),
+            false => Ok(()),
+        }
+    }
+
     fn sleep(duration: Duration) -> Sleep {
         <S as Socket>::sleep(duration)
     }
@@ -364,6 +371,9 @@ mod sealed {
 
     /// What makes an address of the system's.
     pub trait Address: Sized {
+        /// Whether its sockets are TCP's.
+        const IS_TCP: bool;
+
         /// Converts an address of the system's.
         ///
         /// # Errors
@@ -374,6 +384,8 @@ mod sealed {
 }
 
 impl sealed::Address for std::net::SocketAddr {
+    const IS_TCP: bool = true;
+
     fn from_system(address: SockAddr) -> io::Result<Self> {
         let address = address.as_socket();
         address.ok_or_else(|| io::ErrorKind::Unsupported.into())
@@ -382,6 +394,8 @@ impl sealed::Address for std::net::SocketAddr {
 
 #[cfg(unix)]
 impl sealed::Address for std::os::unix::net::SocketAddr {
+    const IS_TCP: bool = false;
+
     fn from_system(address: SockAddr) -> io::Result<Self> {
         match address.as_unix() {
             Some(address) => Ok(address),

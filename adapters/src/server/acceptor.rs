@@ -77,20 +77,22 @@ impl<H> Acceptor<H> {
             self.state.until(has_room).await;
             let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
             // Being closed comes first, so that nobody is accepted after it.
-            let Either::Second(accepted) = either(closed, pin!(listener.accept())).await else {
+            let accepting = pin!(listener.accept_from());
+            let Either::Second(accepted) = either(closed, accepting).await else {
                 break;
             };
             match accepted {
-                Ok(transport) => {
+                Ok((transport, peer)) => {
                     failed_in_a_row = 0;
-                    let on_error = self.options.tells_errors();
-                    let peer = on_error.then(|| L::peer_addr(&transport)).flatten();
+                    let commands = self.state.commands();
+                    // Not all systems let it be inherited from the listening socket.
+                    let _ = transport.set_nodelay(self.options.sets_nodelay());
                     let (accepted, client) = H::accept(transport, &self.options);
                     // Another listener may take the last place meanwhile.
                     let registered = loop {
                         self.state.until(has_room).await;
                         let client = Arc::clone(&client);
-                        if let Some(registered) = State::register(&self.state, client, has_room) {
+                        if let Some(registered) = self.state.register(client, commands, has_room) {
                             break registered;
                         }
                     };
@@ -135,7 +137,7 @@ where
     type Accepted = (Stream<T>, Arc<Shared<T>>);
 
     fn accept(transport: T, options: &ServerOptions) -> (Self::Accepted, Arc<dyn Client>) {
-        let stream = Stream::with_options(transport, options.limits());
+        let stream = Stream::over(transport, options.limits());
         let shared = stream.shared();
         let client = Arc::clone(&shared) as _;
         ((stream, shared), client)
@@ -143,11 +145,12 @@ where
 
     async fn handle(
         acceptor: Arc<Acceptor<Self>>,
-        (stream, shared): Self::Accepted,
+        (mut stream, shared): Self::Accepted,
         registered: Registered,
         peer: Option<SocketAddr>,
     ) {
         let (state, options) = (&acceptor.state, &acceptor.options);
+        stream.is_counted(Arc::clone(state) as _, registered.key);
         let (reader, writer) = stream.split();
         // The handler is also called within the guard: it may panic before its first wait.
         let handled = async { (acceptor.handler.0)(reader, writer).await.failure() };
@@ -171,6 +174,8 @@ where
                 options.tell(ServerError::Failed { peer, error });
             }
             Some(Err(Panicked)) => {
+                // Its peer must not take half an answer for a whole one.
+                drop(shared.abort(ConnectionError::Aborted));
                 state.change(|inner| inner.statistics.panicked += 1);
                 options.tell(ServerError::Panicked { peer });
             }

@@ -2,7 +2,6 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,6 +14,7 @@ use super::state::{Client, Registered};
 use crate::connection::{Connection, OPEN_TIMEOUT};
 use crate::error::ServerError;
 use crate::options::ServerOptions;
+use crate::quiet::caught;
 use crate::transport::Transport;
 
 /// A handler of connections.
@@ -80,8 +80,7 @@ where
                 }
             }
             // The transport may panic in a call of the server's own: as if in the handler's.
-            let polled = catch_unwind(AssertUnwindSafe(|| served.poll(cx)));
-            let end = polled.unwrap_or_else(|_| {
+            let end = caught(|| served.poll(cx)).unwrap_or_else(|| {
                 served.abort();
                 if owes_reply.is_none() {
                     let _ = handled.cancel();

@@ -1,9 +1,10 @@
 //! A guard around handlers, whose panics end their connection and no other.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+
+use crate::quiet::caught;
 
 /// A handler's future, where its owner has pinned it. Its panics are caught.
 pub(super) struct NoPanic<'a, F>(Pin<&'a mut Option<F>>);
@@ -19,8 +20,7 @@ impl<'a, F> NoPanic<'a, F> {
     ///
     /// If that panics.
     pub(super) fn cancel(&mut self) -> Result<(), Panicked> {
-        let dropped = catch_unwind(AssertUnwindSafe(|| self.0.set(None)));
-        dropped.map_err(|_| Panicked)
+        caught(|| self.0.set(None)).ok_or(Panicked)
     }
 }
 
@@ -34,9 +34,9 @@ impl<F: Future> Future for NoPanic<'_, F> {
             return Poll::Ready(Err(Panicked));
         };
         // What the future has seen half-done is dropped with it; streams keep their state in order.
-        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(_) => {
+        match caught(|| future.poll(cx)) {
+            Some(poll) => poll.map(Ok),
+            None => {
                 let _ = self.cancel();
                 Poll::Ready(Err(Panicked))
             }

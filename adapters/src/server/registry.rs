@@ -153,7 +153,7 @@ mod tests {
     struct Numbered(u32);
 
     impl Client for Numbered {
-        fn end_reading(&self) {}
+        fn shut_down(&self) {}
         fn close(&self) {}
         fn abort(&self, _: ConnectionError) {}
         fn moves(&self) -> u32 {

@@ -1,5 +1,5 @@
-//! The server's side of a connection: it sends while the handler waits, sees the owner leave, closes,
-//! and waits for the peer's end. `docs/ownership.md` has the steps.
+//! The server's side of a connection: it sends while the handler waits, sees the owner leave,
+//! closes, and waits for the peer's end. `docs/ownership.md` has the steps.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -278,7 +278,7 @@ impl<T: Transport> Drop for Served<T> {
 }
 
 impl<T: Transport> Client for Slot<Driven, Layered<T>> {
-    fn end_reading(&self) {
+    fn shut_down(&self) {
         self.command(Command::ShutDown);
     }
 

@@ -1,12 +1,12 @@
 //! What a server's tasks share: how far it has come to its end, its connections, and who waits for
 //! a change.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use plimsoll::ConnectionError;
@@ -16,6 +16,8 @@ use super::registry::{LOOKS, Registry};
 use crate::connection::Places;
 use crate::either::{Either, either};
 use crate::error::ServerError;
+#[cfg(unix)]
+use crate::listen::SocketFile;
 use crate::options::ServerOptions;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
@@ -25,6 +27,9 @@ use crate::transport::Transport;
 #[derive(Default)]
 pub(super) struct State {
     inner: Mutex<Inner>,
+    /// The file of a Unix socket, until the server is closed, or its tasks are gone.
+    #[cfg(unix)]
+    file: Mutex<Option<SocketFile>>,
 }
 
 #[derive(Default)]
@@ -36,9 +41,21 @@ pub(super) struct Inner {
     /// The tasks of pairs' handlers, by their connection, which wait for the phase `Cancelled` too.
     handlers: HashMap<u32, Waker>,
     pub(super) statistics: Statistics,
-    /// Tasks that wait for any change. Handlers are not among them: there may be thousands, and
-    /// every connection that comes or goes is a change.
-    wakers: Vec<Waker>,
+    /// Who waits for any change, by a number of its own. Handlers are not among them: there may be
+    /// thousands, and every connection that comes or goes is a change.
+    waiting: BTreeMap<u64, Waker>,
+    next_waiting: u64,
+    /// How often all connections were closed or aborted, and which was the last time of each.
+    commands: u64,
+    closed_at: Option<u64>,
+    aborted_at: Option<u64>,
+}
+
+/// What is done to all connections.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ToAll {
+    Close,
+    Abort,
 }
 
 /// How far the server has come to its end. Each phase includes those before it.
@@ -56,7 +73,7 @@ pub(super) enum Phase {
 
 /// A connection, whatever its transport.
 pub(super) trait Client: Send + Sync {
-    fn end_reading(&self);
+    fn shut_down(&self);
     fn close(&self);
     fn abort(&self, loss: ConnectionError);
     /// Drops the handler where it waits, of connections that do so themselves.
@@ -69,8 +86,8 @@ impl<T: Transport> Client for Shared<T>
 where
     Shared<T>: Send + Sync,
 {
-    fn end_reading(&self) {
-        Shared::end_reading(self);
+    fn shut_down(&self) {
+        Shared::shut_down(self);
     }
 
     fn close(&self) {
@@ -92,13 +109,24 @@ impl State {
         lock(&self.inner)
     }
 
+    #[cfg(unix)]
+    pub(super) fn keep_file(&self, file: SocketFile) {
+        lock(&self.file).replace(file);
+    }
+
+    #[cfg(unix)]
+    pub(super) fn remove_file(&self) {
+        let file = lock(&self.file).take();
+        drop(file);
+    }
+
     /// Makes a change, and wakes all who wait for one.
     pub(super) fn change<A>(&self, change: impl FnOnce(&mut Inner) -> A) -> A {
         let mut inner = self.lock();
         let result = change(&mut inner);
-        let wakers = std::mem::take(&mut inner.wakers);
+        let waiting = std::mem::take(&mut inner.waiting);
         drop(inner);
-        wakers.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(Waker::wake);
         result
     }
 
@@ -123,31 +151,36 @@ impl State {
     }
 
     /// Waits until `reached` says so.
-    pub(super) fn until(&self, reached: impl Fn(&Inner) -> bool) -> impl Future<Output = ()> {
-        poll_fn(move |cx| {
-            let mut inner = self.lock();
-            if reached(&inner) {
-                return Poll::Ready(());
-            }
-            if !inner.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-                inner.wakers.push(cx.waker().clone());
-            }
-            Poll::Pending
-        })
+    pub(super) fn until<F: Fn(&Inner) -> bool>(&self, reached: F) -> Until<'_, F> {
+        Until {
+            state: self,
+            reached,
+            key: None,
+        }
     }
 
     /// Waits, in the task of a connection's handler, until handlers are dropped where they wait.
     pub(super) fn cancelled(&self, key: u32) -> impl Future<Output = ()> {
         poll_fn(move |cx| {
+            let is_known = |inner: &Inner| {
+                let known = inner.handlers.get(&key);
+                known.is_some_and(|known| known.will_wake(cx.waker()))
+            };
             let mut inner = self.lock();
-            if inner.phase == Phase::Cancelled {
-                return Poll::Ready(());
+            let mut former = None;
+            if inner.phase < Phase::Cancelled && !is_known(&inner) {
+                drop(inner);
+                let waker = cx.waker().clone();
+                inner = self.lock();
+                former = inner.handlers.insert(key, waker);
             }
-            let known = inner.handlers.get(&key);
-            if !known.is_some_and(|known| known.will_wake(cx.waker())) {
-                inner.handlers.insert(key, cx.waker().clone());
+            let is_cancelled = inner.phase == Phase::Cancelled;
+            drop(inner);
+            drop(former);
+            match is_cancelled {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
             }
-            Poll::Pending
         })
     }
 
@@ -167,23 +200,40 @@ impl State {
         }
     }
 
-    /// Takes a place for a connection, if there is room.
+    /// How often all connections were closed or aborted: for [`register`](Self::register) of one
+    /// that is accepted now.
+    pub(super) fn commands(&self) -> u64 {
+        self.lock().commands
+    }
+
+    /// Takes a place for a connection, if there is room. It was accepted after so many `commands`,
+    /// and hears of those that have come since.
     pub(super) fn register(
         self: &Arc<Self>,
         client: Arc<dyn Client>,
+        commands: u64,
         has_room: impl Fn(&Inner) -> bool,
     ) -> Option<Registered> {
         let address = address_of(&client);
-        let (key, phase) = self.change(|inner| {
+        let is_later = |at: Option<u64>| at.is_some_and(|at| at > commands);
+        let (key, phase, closed, aborted) = self.change(|inner| {
             if !has_room(inner) {
                 return None;
             }
             inner.statistics.accepted += 1;
-            Some((inner.clients.insert(Arc::clone(&client)), inner.phase))
+            let key = inner.clients.insert(Arc::clone(&client));
+            let (closed, aborted) = (is_later(inner.closed_at), is_later(inner.aborted_at));
+            Some((key, inner.phase, closed, aborted))
         })?;
         // What every other connection was told before.
         if phase >= Phase::ShuttingDown {
-            client.end_reading();
+            client.shut_down();
+        }
+        if closed {
+            client.close();
+        }
+        if aborted {
+            client.abort(ConnectionError::Aborted);
         }
         if phase >= Phase::Cancelled {
             client.cancel();
@@ -195,6 +245,22 @@ impl State {
         })
     }
 
+    /// Closes or aborts every connection, also those that have been accepted and not registered.
+    pub(super) fn tell_all(&self, what: ToAll) {
+        let mut inner = self.lock();
+        inner.commands += 1;
+        let at = Some(inner.commands);
+        match what {
+            ToAll::Close => inner.closed_at = at,
+            ToAll::Abort => inner.aborted_at = at,
+        }
+        drop(inner);
+        self.each_client(|client| match what {
+            ToAll::Close => client.close(),
+            ToAll::Abort => client.abort(ConnectionError::Aborted),
+        });
+    }
+
     /// Does something to every connection, with nothing locked.
     pub(super) fn each_client(&self, act: impl Fn(&dyn Client)) {
         let inner = self.lock();
@@ -204,8 +270,52 @@ impl State {
     }
 }
 
+/// A wait for a change. Dropping it leaves nothing behind.
+pub(super) struct Until<'a, F> {
+    state: &'a State,
+    reached: F,
+    key: Option<u64>,
+}
+
+impl<F: Fn(&Inner) -> bool + Unpin> Future for Until<'_, F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let mut inner = this.state.lock();
+        let known = this.key.and_then(|key| inner.waiting.get(&key));
+        let mut former = None;
+        if !known.is_some_and(|known| known.will_wake(cx.waker())) && !(this.reached)(&inner) {
+            drop(inner);
+            let waker = cx.waker().clone();
+            inner = this.state.lock();
+            let key = *this.key.get_or_insert_with(|| {
+                inner.next_waiting += 1;
+                inner.next_waiting
+            });
+            former = inner.waiting.insert(key, waker);
+        }
+        let is_reached = (this.reached)(&inner);
+        drop(inner);
+        drop(former);
+        match is_reached {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+}
+
+impl<F> Drop for Until<'_, F> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            let waker = self.state.lock().waiting.remove(&key);
+            drop(waker);
+        }
+    }
+}
+
 /// Locks what a panic elsewhere cannot have left half-done.
-pub(super) fn lock<A>(mutex: &Mutex<A>) -> MutexGuard<'_, A> {
+fn lock<A>(mutex: &Mutex<A>) -> MutexGuard<'_, A> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

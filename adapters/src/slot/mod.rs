@@ -17,8 +17,8 @@
 //! see.
 //!
 //! The mutex guards moves of pointers and flags. Nothing else happens under it: no transport is
-//! polled, no waker is cloned, dropped or woken, no user's value is dropped. `tests/loom` runs these
-//! files through the interleavings of its threads.
+//! polled, no waker is cloned, dropped or woken, no user's value is dropped. `tests/loom` runs
+//! these files through the interleavings of its threads.
 
 mod flags;
 mod guard;

@@ -1,12 +1,12 @@
 //! What rests, who has what is out, and what is left to be done to it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 use plimsoll::ConnectionError;
 
 use super::flags::Flags;
 use super::{Abort, Core, Party, Says};
+use crate::quiet::caught;
 use crate::sync::MutexGuard;
 
 /// It is small, since idle connections have one each: see [`Flags`].
@@ -186,7 +186,7 @@ pub(super) fn carry_out<C: Core, T: Abort>(
     let has_ended = was_ended || core.as_ref().is_some_and(|core| core.says().has_ended);
     if let Some(core) = core {
         // It drops what the user has queued, whose panic must not leave a party waiting.
-        let _ = catch_unwind(AssertUnwindSafe(|| orders.carry_out(&mut **core)));
+        caught(|| orders.carry_out(&mut **core));
     }
     match aborted {
         Some(transport) if has_ended => drop(transport),
@@ -197,10 +197,10 @@ pub(super) fn carry_out<C: Core, T: Abort>(
 
 /// Aborts and drops a transport, whose panics end here.
 pub(super) fn abort<T: Abort>(mut transport: Box<T>) {
-    let _ = catch_unwind(AssertUnwindSafe(|| {
+    caught(|| {
         transport.abort();
         drop(transport);
-    }));
+    });
 }
 
 /// Drops a connection that no party will come back to. Its peer takes that for a clean end only if

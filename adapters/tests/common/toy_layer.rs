@@ -1,5 +1,5 @@
-//! A layer as TLS is one, as small as it can be: records with a checksum, a handshake of two flights,
-//! a trailer as the end, and a read that must write.
+//! A layer as TLS is one, as small as it can be: records with a checksum, a handshake of two
+//! flights, a trailer as the end, and a read that must write.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};

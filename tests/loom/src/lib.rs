@@ -5,6 +5,8 @@
 
 #[path = "../../../adapters/src/handover.rs"]
 mod handover;
+#[path = "../../../adapters/src/quiet.rs"]
+mod quiet;
 #[path = "../../../adapters/src/slot/mod.rs"]
 mod slot;
 #[path = "../../../adapters/src/waiters.rs"]
