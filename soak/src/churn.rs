@@ -126,8 +126,12 @@ async fn connection(
             return Ok(());
         }
         Kind::Vanish => return writer.flush().await,
-        Kind::ServerResets => {
-            writer.write(ABORT)?;
+        // Whose connection is reset as well.
+        Kind::ServerResets | Kind::ServerPanics => {
+            writer.write(match kind {
+                Kind::ServerPanics => PANIC,
+                _ => ABORT,
+            })?;
             let mut seen = 0;
             return loop {
                 match reader.read(LIMIT).await {
@@ -142,7 +146,6 @@ async fn connection(
             };
         }
         Kind::ServerLeaves => writer.write(LEAVE)?,
-        Kind::ServerPanics => writer.write(PANIC)?,
     }
     expect_answers(&mut reader, &sent).await
 }
