@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use common::runtimes::run_tokio;
 use common::toy_layer::Toy;
 use plimsoll::{Event, Next, Step, WriteError};
 use plimsoll_io::memory::Memory;
@@ -710,15 +711,6 @@ fn shouts(connection: &mut plimsoll::Connection, _: Event) -> Result<Next, Error
             Step::NeedInput => return Ok(Next::Turn),
         }
     }
-}
-
-fn run_tokio(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(test);
 }
 
 async fn smol_sleep(duration: Duration) {

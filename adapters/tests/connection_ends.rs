@@ -1,5 +1,7 @@
 //! How a server ends the connections with one owner that it has accepted, on every runtime.
 
+mod common;
+
 use std::future::pending;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,6 +11,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::runtimes::on_each_runtime;
 use plimsoll::{Event, Next};
 use plimsoll_io::{
     Connection, Duplex, Error, Listener, Options, ReadHalf, Runtime, Server, ServerOptions,
@@ -470,35 +473,6 @@ fn a_connection_that_was_taken_over_on_a_thread_frees_its_place() {
     let shutdown = server.shutdown(Duration::from_millis(20));
     assert_eq!(shutdown.aborted, 0);
     drop(ends);
-}
-
-/// Each of these on every runtime.
-macro_rules! on_each_runtime {
-    ($tests:ident, $runtime:ty, $run:expr, [$($test:ident)*]) => {
-        mod $tests {
-            $(
-                #[test]
-                fn $test() {
-                    $run(super::$test::<$runtime>());
-                }
-            )*
-        }
-    };
-    ([$($test:ident)*]) => {
-        on_each_runtime!(on_tokio, plimsoll_io::tokio::Tokio, crate::run_tokio, [$($test)*]);
-        on_each_runtime!(on_smol, plimsoll_io::smol::Smol, ::smol::block_on, [$($test)*]);
-        on_each_runtime!(on_async_std, plimsoll_io::async_std::AsyncStd, ::async_std::task::block_on, [$($test)*]);
-        on_each_runtime!(on_threads, plimsoll_io::blocking::Blocking, plimsoll_io::blocking::block_on, [$($test)*]);
-    };
-}
-
-fn run_tokio(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(test);
 }
 
 on_each_runtime!([

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use common::runtimes::run_tokio;
 use common::toy_layer::{DATA, HELLO, PING, PONG, Toy, push_record};
 use plimsoll::{Connection as Core, Event, Next, Step};
 use plimsoll_io::memory::Memory;
@@ -615,15 +616,6 @@ macro_rules! on_each_runtime {
             }
         }
     };
-}
-
-fn run_tokio(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(test);
 }
 
 on_each_runtime!(on_tokio, plimsoll_io::tokio::Tokio, run_tokio);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::runtimes::on_each_runtime;
 use common::toy_layer::{HELLO, Toy, push_record};
 use plimsoll::{Event, Next};
 use plimsoll_io::blocking::{self, Sink, Source};
@@ -182,40 +183,7 @@ fn a_layer_is_started_over_a_transport_with_a_timeout_of_its_own() {
     assert_eq!(events, [Event::Started, Event::Secured]);
 }
 
-macro_rules! on_each_runtime {
-    ($tests:ident, $runtime:ty, $run:expr) => {
-        mod $tests {
-            #[test]
-            fn a_shutdown_comes_while_only_time_passes() {
-                $run(super::a_shutdown_comes_while_only_time_passes::<$runtime>());
-            }
-
-            #[test]
-            fn a_shutdown_comes_after_the_layer_that_was_asked_for() {
-                $run(super::a_shutdown_comes_after_the_layer_that_was_asked_for::<$runtime>());
-            }
-        }
-    };
-}
-
-fn run_tokio(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(test);
-}
-
-on_each_runtime!(on_tokio, plimsoll_io::tokio::Tokio, super::run_tokio);
-on_each_runtime!(on_smol, plimsoll_io::smol::Smol, ::smol::block_on);
-on_each_runtime!(
-    on_async_std,
-    plimsoll_io::async_std::AsyncStd,
-    ::async_std::task::block_on
-);
-on_each_runtime!(
-    on_threads,
-    plimsoll_io::blocking::Blocking,
-    plimsoll_io::blocking::block_on
-);
+on_each_runtime!([
+    a_shutdown_comes_while_only_time_passes
+    a_shutdown_comes_after_the_layer_that_was_asked_for
+]);

@@ -1,6 +1,8 @@
 //! What the server does as a party of its own, on every runtime: what it tells handlers, what it
 //! keeps of them, and how it ends.
 
+mod common;
+
 use std::future::{Future, pending};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use common::runtimes::on_each_runtime;
 use plimsoll_io::memory::Memory;
 use plimsoll_io::{
     Connection, Error, Listener, Runtime, Server, ServerError, ServerOptions, Stream, StreamReader,
@@ -312,35 +315,6 @@ async fn what_panics_when_it_is_dropped_ends_its_connection_only<R: Runtime>() {
         server.close();
         server.wait_closed().await;
     }
-}
-
-/// Each of these on every runtime.
-macro_rules! on_each_runtime {
-    ($tests:ident, $runtime:ty, $run:expr, [$($test:ident)*]) => {
-        mod $tests {
-            $(
-                #[test]
-                fn $test() {
-                    $run(super::$test::<$runtime>());
-                }
-            )*
-        }
-    };
-    ([$($test:ident)*]) => {
-        on_each_runtime!(on_tokio, plimsoll_io::tokio::Tokio, crate::run_tokio, [$($test)*]);
-        on_each_runtime!(on_smol, plimsoll_io::smol::Smol, ::smol::block_on, [$($test)*]);
-        on_each_runtime!(on_async_std, plimsoll_io::async_std::AsyncStd, ::async_std::task::block_on, [$($test)*]);
-        on_each_runtime!(on_threads, plimsoll_io::blocking::Blocking, plimsoll_io::blocking::block_on, [$($test)*]);
-    };
-}
-
-fn run_tokio(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(test);
 }
 
 on_each_runtime!([

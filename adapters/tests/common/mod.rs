@@ -5,6 +5,8 @@
 pub mod executor;
 #[path = "../../../tests/common/random.rs"]
 pub mod random;
+#[allow(unused_imports, unused_macros, reason = "each test uses a part of it")]
+pub mod runtimes;
 pub mod scripted;
 pub mod session;
 pub mod toy_layer;
