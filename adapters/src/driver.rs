@@ -11,7 +11,7 @@ use plimsoll::{
 };
 
 use crate::budget::Budget;
-use crate::error::Lost;
+use crate::error::{Lost, loss_of};
 use crate::layered::Layered;
 use crate::options::Options;
 use crate::slot::{Core, Says};
@@ -364,32 +364,36 @@ impl Driven {
     /// Records that the transport failed where the core had asked for nothing.
     pub(crate) fn lose(&mut self, error: io::Error) {
         let was_lost = self.core.reader.connection_error().is_some();
-        self.ends
-            .note(Ends::LOST_OUTPUT, !self.core.writer.is_flushed());
-        let (_, cause) = kinds(Err(error));
-        let loss = cause.as_deref().map(crate::error::loss_of);
-        self.core.lost(loss.unwrap_or(ConnectionError::Transport));
-        if !was_lost {
-            self.cause = cause;
-        }
-        self.has_news = true;
+        self.fail(error, was_lost, Connection::lost);
     }
 
     /// Records that input failed that was discarded, since the system reports a loss once: what is
     /// left to be sent is lost.
     pub(crate) fn lose_output(&mut self, error: io::Error) {
-        let (_, cause) = kinds(Err(error));
-        let loss = cause.as_deref().map(crate::error::loss_of);
         let was_lost = self.core.writer.connection_error().is_some();
-        self.ends
-            .note(Ends::LOST_OUTPUT, !self.core.writer.is_flushed());
-        self.core
-            .writer
-            .lost(loss.unwrap_or(ConnectionError::Transport));
+        self.fail(error, was_lost, |core, loss| core.writer.lost(loss));
+    }
+
+    /// Records a failure of the transport, which is the cause of the loss unless it `was_lost`
+    /// before.
+    fn fail(
+        &mut self,
+        error: io::Error,
+        was_lost: bool,
+        lose: impl FnOnce(&mut Connection, ConnectionError),
+    ) {
+        self.note_lost_output();
+        lose(&mut self.core, loss_of(&error));
         if !was_lost {
-            self.cause = cause;
+            self.cause = Some(shared(error));
         }
         self.has_news = true;
+    }
+
+    /// Records that pending output, if there is some, is about to be lost.
+    fn note_lost_output(&mut self) {
+        let is_pending = !self.core.writer.is_flushed();
+        self.ends.note(Ends::LOST_OUTPUT, is_pending);
     }
 
     /// Records that the owner has aborted the connection.
@@ -523,8 +527,7 @@ impl Core for Driven {
     }
 
     fn lose(&mut self, error: ConnectionError) {
-        self.ends
-            .note(Ends::LOST_OUTPUT, !self.core.writer.is_flushed());
+        self.note_lost_output();
         self.note_news(|core| core.lost(error));
     }
 

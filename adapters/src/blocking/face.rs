@@ -34,7 +34,7 @@ pub struct StreamReader<T: Transport = <Blocking as Runtime>::Tcp> {
 }
 
 /// The half of a connection to write to. Its methods are those of [`crate::StreamWriter`], and
-/// those that send block. Dropping it does not send what is pending.
+/// those that send block. Dropping it does not send pending output.
 #[derive(Debug)]
 pub struct StreamWriter<T: Transport = <Blocking as Runtime>::Tcp> {
     inner: stream::StreamWriter<T>,
@@ -476,8 +476,7 @@ impl<T: Transport> Iterator for Lines<'_, T> {
 
 impl<T: Transport> StreamWriter<T> {
     /// Gives up this writer for the one whose methods are awaited, and that
-    /// [`Stream::join`](crate::Stream::join) takes. What is pending goes with it. (asyncio has
-    /// none.)
+    /// [`Stream::join`](crate::Stream::join) takes. Pending output goes with it.
     pub fn into_inner(self) -> stream::StreamWriter<T> {
         self.inner
     }

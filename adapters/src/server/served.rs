@@ -9,7 +9,7 @@ use plimsoll::ConnectionError;
 
 use super::linger::{LINGER_BYTES, LINGER_TIME};
 use super::state::Client;
-use crate::connection::{Connection, poll_discard, poll_send_and_discard};
+use crate::connection::{Connection, GIVEN_UP, poll_discard, poll_send_and_discard};
 use crate::driver::{Driven, Sent};
 use crate::error::Lost;
 use crate::layered::Layered;
@@ -127,17 +127,13 @@ impl<T: Transport> Served<T> {
     /// How the connection was lost, if output was lost with it: once both its owner and the server
     /// have come to their ends, as far as the core is at hand.
     pub(super) fn lost_output(&self) -> Option<Lost> {
-        let aborted = Lost {
-            loss: ConnectionError::Aborted,
-            cause: None,
-        };
         match self.slot.take_resting() {
             Some(mut guard) => {
                 let driven = guard.core();
                 let has_lost = driven.has_lost_output();
-                has_lost.then(|| driven.how_lost().unwrap_or(aborted))
+                has_lost.then(|| driven.how_lost().unwrap_or(GIVEN_UP))
             }
-            None => self.slot.has_output().then_some(aborted),
+            None => self.slot.has_output().then_some(GIVEN_UP),
         }
     }
 

@@ -5,7 +5,7 @@
 //!
 //! | event | wakes |
 //! | --- | --- |
-//! | the transport is ready (the slot is its waker); after the poll, if it is out in one | owner; server, if it has something to do |
+//! | the transport wakes the slot; if it is out in a poll, after that | owner; server, if concerned |
 //! | a command was left, or carried out | owner, server |
 //! | the owner puts back, and output is left that the transport was not offered | server |
 //! | the server puts back, and the owner found something out | owner |
