@@ -1,0 +1,107 @@
+//! What a transport does before it carries bytes, and a layer that is put over it.
+
+use std::io;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use plimsoll::{ConnectionError, Step};
+
+use super::{Connection, lost, taken};
+use crate::driver::Sent;
+use crate::either::{let_others_run, within};
+use crate::error::Error;
+use crate::transport::{Layer, Transport};
+
+/// How long a transport may take to open, in a server and where a protocol starts a layer.
+pub(crate) const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl<T: Transport> Connection<T> {
+    /// Waits until the transport can carry bytes, if it has to do something before: a handshake.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Lost`] if that failed.
+    /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own:
+    ///   another call goes on.
+    pub async fn open(&mut self) -> Result<(), Error> {
+        self.with_both(|guard, _| {
+            let (driven, io) = guard.both();
+            let Some(io) = io else {
+                return Poll::Ready(driven.how_lost().map_or(Ok(()), |lost| Err(lost.into())));
+            };
+            if driven.is_closing() {
+                return Poll::Ready(Err(taken()));
+            }
+            match ready!(driven.poll_open(io, &self.waker)) {
+                Some(true) => Poll::Ready(Ok(())),
+                Some(false) => Poll::Ready(Err(lost(driven))),
+                None => Poll::Ready(Err(Error::TimedOut)),
+            }
+        })
+        .await?
+    }
+
+    /// Waits as [`open`](Self::open) does, for `limit`; the connection is lost after it.
+    pub(crate) async fn open_within(&mut self, limit: Duration) -> Result<(), Error> {
+        let opening = async {
+            loop {
+                match self.open().await {
+                    Err(Error::TimedOut) => let_others_run().await,
+                    opened => return opened,
+                }
+            }
+        };
+        if let Some(opened) = within(T::sleep, limit, opening).await {
+            return opened;
+        }
+        self.give_up(ConnectionError::TimedOut);
+        Err(self.lost().map_or_else(taken, Error::Lost))
+    }
+
+    /// Puts a layer over the transport, after all pending output was sent. It gets the input that
+    /// is unread. [`open`](Self::open) waits for its handshake.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Lost`]; there is no layer then. The connection is lost, too, if there is a layer
+    ///   already.
+    /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own, before
+    ///   all output was sent: there is no layer, and another call goes on, with another one.
+    pub async fn put_layer(&mut self, layer: impl Into<Box<dyn Layer>>) -> Result<(), Error> {
+        let mut layer = Some(layer.into());
+        self.with_both(|guard, cx| {
+            let (driven, io) = guard.both();
+            let (Some(io), None) = (io, driven.how_lost()) else {
+                return Poll::Ready(Err(lost(driven)));
+            };
+            if io.has_layer() {
+                driven.lose(io::Error::other("a second layer over a connection"));
+                return Poll::Ready(Err(lost(driven)));
+            }
+            if let Sent::TimedOut = ready!(driven.poll_send(io, &self.waker, cx)) {
+                return Poll::Ready(Err(Error::TimedOut));
+            }
+            if driven.how_lost().is_some() {
+                return Poll::Ready(Err(lost(driven)));
+            }
+            // What comes next is the layer's, whatever it is.
+            driven.core.reader.stop_discarding();
+            let mut layer = layer.take().expect("polled after it was ready");
+            if let Ok(Step::Ready(unread)) = driven.core.reader.read(usize::MAX) {
+                layer.feed(&unread);
+            }
+            if driven.core.reader.at_eof() {
+                // A layer says itself where its stream ends, and this one would be cut off.
+                driven.lose(io::ErrorKind::UnexpectedEof.into());
+                return Poll::Ready(Err(lost(driven)));
+            }
+            io.put_layer(layer);
+            Poll::Ready(Ok(()))
+        })
+        .await?
+    }
+}
