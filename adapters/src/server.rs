@@ -10,16 +10,19 @@ mod acceptor;
 mod connection;
 mod linger;
 mod no_panic;
+mod outcome;
+mod protocol;
 mod registry;
 mod served;
 mod state;
+mod statistics;
 
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,17 +30,19 @@ use plimsoll::Protocol;
 
 use self::acceptor::{Acceptor, Handle, PairHandler};
 use self::connection::ConnectionHandler;
+use self::outcome::BoxError;
+pub use self::outcome::Outcome;
+use self::protocol::protocol_handler;
 use self::state::{Listening, Phase, State, ToAll};
+pub use self::statistics::{Shutdown, Statistics};
 use crate::connection::Connection;
 use crate::either::{Either, either};
 use crate::listen;
 #[cfg(unix)]
 use crate::listen::SocketFile;
 use crate::options::ServerOptions;
-use crate::run::RunError;
 use crate::runtime::{Listener, Runtime};
 use crate::stream::{StreamReader, StreamWriter};
-use crate::transport::Transport;
 
 /// A server that accepts connections until it is closed or dropped. (asyncio's `Server`.)
 ///
@@ -83,59 +88,6 @@ pub struct Server<R: Runtime> {
     state: Arc<State>,
     local_addrs: Vec<SocketAddr>,
     runtime: PhantomData<fn() -> R>,
-}
-
-/// What a handler may return: nothing, or a result, whose errors are counted in
-/// [`Statistics::failed`], and passed to [`ServerOptions::on_error`]. (asyncio logs a handler's
-/// exception.)
-pub trait Outcome: Send {
-    /// Returns how the handler failed, if it did.
-    fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>>;
-}
-
-impl Outcome for () {
-    fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
-        None
-    }
-}
-
-/// Of any error that `?` makes a boxed one: typed ones, boxed ones, those of `anyhow`, and text.
-impl<E: Into<Box<dyn std::error::Error + Send + Sync>> + Send> Outcome for Result<(), E> {
-    fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
-        self.err().map(Into::into)
-    }
-}
-
-/// Any error of a handler.
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What a server has seen so far. See [`Server::statistics`]. (asyncio has none: it logs.)
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Statistics {
-    /// Connections accepted.
-    pub accepted: u64,
-    /// Times that the system refused to accept, or to start a task or thread for what was accepted.
-    pub accept_errors: u64,
-    /// Handlers that returned an error.
-    pub failed: u64,
-    /// Handlers that panicked.
-    pub panicked: u64,
-    /// Handlers that returned no error, and then something that they had written could not be sent.
-    pub unsent: u64,
-}
-
-/// How [`Server::shutdown`] went. (asyncio has none.)
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Shutdown {
-    /// How many connections were aborted at the deadline: handlers that had not ended, and those
-    /// whose output was not sent yet. Zero if every handler has ended in time.
-    ///
-    /// Connections that were lost before the deadline are not among them: what handlers had written
-    /// and was not sent counts in [`Statistics::unsent`], theirs that failed in
-    /// [`Statistics::failed`].
-    pub aborted: usize,
 }
 
 impl<R: Runtime> Server<R> {
@@ -491,29 +443,6 @@ impl<R: Runtime> Server<R> {
         self.abort_clients();
         self.state.enter(Phase::Cancelled);
         Shutdown { aborted }
-    }
-}
-
-/// A handler's future that runs a protocol.
-type Run = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
-
-/// A handler that runs a protocol.
-fn protocol_handler<T, M, P>(make: M) -> impl Fn(Connection<T>) -> Run + Send + Sync + 'static
-where
-    T: Transport,
-    M: Fn() -> P + Send + Sync + 'static,
-    P: Protocol<Error: Into<BoxError>> + Send + 'static,
-{
-    move |mut connection| {
-        let mut protocol = make();
-        Box::pin(async move {
-            match connection.run(&mut protocol).await {
-                Ok(()) => Ok(()),
-                Err(RunError::Protocol(error)) => Err(error),
-                // What was not sent, the server sees for itself.
-                Err(RunError::Connection(_)) => Ok(()),
-            }
-        })
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use plimsoll::ConnectionError;
 
-use super::Statistics;
 use super::registry::{LOOKS, Registry};
+use super::statistics::Statistics;
 use crate::connection::Places;
 use crate::either::{Either, either};
 use crate::error::ServerError;
