@@ -716,11 +716,12 @@ fn settings(calls: &mut Calls) {
         calls.call("src/separator.rs: Separator::from_static", || {
             ignore(Separator::from_static(&b"\r\n"[..2 * number]));
         });
-        let face = "adapters/src/blocking/face.rs";
-        calls.call(&format!("{face}: StreamReader::set_limit"), || {
+        let reader = "adapters/src/blocking/reader.rs";
+        let writer = "adapters/src/blocking/writer.rs";
+        calls.call(&format!("{reader}: StreamReader::set_limit"), || {
             blocking::streams(Memory::pair(1).0).0.set_limit(number);
         });
-        calls.call(&format!("{face}: StreamWriter::write_fmt"), || {
+        calls.call(&format!("{writer}: StreamWriter::write_fmt"), || {
             let mut writer = blocking::streams(Memory::pair(1).0).1;
             match number {
                 0 => ignore(write!(writer, "{Unprintable}")),

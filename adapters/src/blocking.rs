@@ -37,8 +37,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod connect;
 mod connection;
-mod face;
+mod reader;
+mod server;
+mod within;
+mod writer;
 
 use std::fmt;
 use std::future::Future;
@@ -60,8 +64,19 @@ use crate::runtime::socket::{Address, Socket, poll_call};
 use crate::runtime::{Listener, Runtime, reactor};
 use crate::transport::{ReadHalf, Sleep, WriteHalf};
 
-pub use connection::{Connection, connect, serve_connections};
-pub use face::*;
+pub use self::connect::{connect, open_connection, open_connection_with, streams, streams_with};
+#[cfg(unix)]
+pub use self::connect::{open_unix_connection, open_unix_connection_with};
+pub use self::connection::Connection;
+#[cfg(unix)]
+pub use self::reader::UnixReader;
+pub use self::reader::{Lines, StreamReader};
+pub use self::server::{Server, serve_connections, start_server, start_server_with};
+#[cfg(unix)]
+pub use self::server::{start_unix_server, start_unix_server_with};
+pub use self::writer::StreamWriter;
+#[cfg(unix)]
+pub use self::writer::UnixWriter;
 
 /// Runs a future to its end in this thread, which sleeps while the future waits. (`asyncio.run`,
 /// without a loop of its own.)

@@ -6,16 +6,13 @@ use std::time::Duration;
 
 use plimsoll::{Protocol, ReadError, Reader, Step, WriteError, Writer};
 
-use super::face::{Server, block_within};
+use super::within::block_within;
 use super::{Blocking, block_on};
-use crate::connect::{self, ConnectOptions};
 use crate::connection::{self, Turn};
 use crate::error::{Error, Lost};
-use crate::happy_eyeballs::ConnectError;
-use crate::options::{Options, ServerOptions};
+use crate::options::Options;
 use crate::run::RunError;
 use crate::runtime::Runtime;
-use crate::server::{self, Outcome};
 use crate::stream::Parts;
 use crate::transport::{Endpoint, Layer, Transport};
 
@@ -54,46 +51,6 @@ use crate::transport::{Endpoint, Layer, Transport};
 pub struct Connection<T: Transport = <Blocking as Runtime>::Tcp> {
     inner: connection::Connection<T>,
     timeout: Option<Duration>,
-}
-
-/// Connects to the first address of `host` that accepts a connection, with the default
-/// [`ConnectOptions`]. See [`crate::connect()`].
-///
-/// # Errors
-///
-/// [`ConnectError`], which names every address that was tried. No socket is left.
-pub fn connect(host: &str, port: u16) -> Result<Connection, ConnectError> {
-    block_on(connect::connect::<Blocking>(
-        host,
-        port,
-        &ConnectOptions::new(),
-    ))
-    .map(Connection::from)
-}
-
-/// Starts a server whose handlers get a [`Connection`] each, in a thread each, with the default
-/// [`ServerOptions`]. See [`crate::Server::start_connections`].
-///
-/// Output is sent in a handler's own calls only, and when it has ended.
-///
-/// # Errors
-///
-/// As for [`start_server`](super::start_server).
-pub fn serve_connections<H, O>(handler: H, host: &str, port: u16) -> io::Result<Server>
-where
-    H: Fn(Connection) -> O + Send + Sync + 'static,
-    O: Outcome + 'static,
-{
-    let handler =
-        move |connection: connection::Connection<_>| std::future::ready(handler(connection.into()));
-    let options = ServerOptions::new();
-    block_on(server::Server::start_connections(
-        handler,
-        &[host],
-        port,
-        &options,
-    ))
-    .map(Server::from)
 }
 
 impl<T: Transport> Connection<T> {
