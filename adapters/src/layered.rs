@@ -1,11 +1,11 @@
 //! A transport together with the layer that may stand over it: what a connection polls.
 
-use std::fmt;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
+use crate::layer::{Layer, Wire};
 use crate::slot::Abort;
-use crate::transport::{Layer, ReadHalf, Transport, WriteHalf};
+use crate::transport::{ReadHalf, Transport, WriteHalf};
 
 /// Both halves of a transport, and a layer over them once one was put in place.
 pub(crate) struct Layered<T: Transport> {
@@ -19,70 +19,6 @@ struct Over {
     layer: Box<dyn Layer>,
     /// How often something moved under the layer; only that it changes means something.
     moves: u32,
-}
-
-/// What a [`Layer`] stands over: the transport, which counts what moves.
-pub struct Wire<'a> {
-    read: &'a mut dyn ReadHalf,
-    write: &'a mut dyn WriteHalf,
-    moves: &'a mut u32,
-}
-
-impl fmt::Debug for Wire<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wire").finish_non_exhaustive()
-    }
-}
-
-impl Wire<'_> {
-    /// As [`ReadHalf::poll_read`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.count(|wire| wire.read.poll_read(cx, room))
-    }
-
-    /// As [`WriteHalf::poll_write`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.count(|wire| wire.write.poll_write(cx, slices))
-    }
-
-    /// As [`WriteHalf::poll_flush`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.write.poll_flush(cx)
-    }
-
-    /// As [`WriteHalf::poll_shutdown`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.write.poll_shutdown(cx)
-    }
-
-    fn count(
-        &mut self,
-        poll: impl FnOnce(&mut Self) -> Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        let moved = poll(self);
-        *self.moves = self.moves.wrapping_add(u32::from(moved.is_ready()));
-        moved
-    }
 }
 
 impl<T: Transport> Layered<T> {
@@ -195,11 +131,7 @@ impl<T: Transport> Layered<T> {
 
     fn layered(&mut self) -> Option<(&mut dyn Layer, Wire<'_>)> {
         let Over { layer, moves } = self.over.as_deref_mut()?;
-        let wire = Wire {
-            read: &mut self.read,
-            write: &mut self.write,
-            moves,
-        };
+        let wire = Wire::new(&mut self.read, &mut self.write, moves);
         Some((&mut **layer, wire))
     }
 }

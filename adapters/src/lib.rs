@@ -89,9 +89,11 @@ mod either;
 mod error;
 mod handover;
 mod join;
+mod layer;
 mod layered;
 mod listen;
 mod options;
+mod places;
 mod quiet;
 mod run;
 mod runtime;
@@ -100,6 +102,7 @@ mod shared;
 mod slot;
 mod spare_block;
 mod stream;
+mod sync;
 mod transport;
 mod waiters;
 
@@ -111,20 +114,14 @@ pub mod blocking;
 pub mod happy_eyeballs;
 pub mod memory;
 
-/// What `handover` and `waiters` are made of. Their models have a module of this name too, with
-/// loom's in their place.
-mod sync {
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-}
-
 pub use bytes;
 pub use connect::{ConnectOptions, connect, open_connection};
-pub use connection::{Connection, DEFAULT_CLOSE_TIMEOUT, Turn};
+pub use connection::{Connection, Turn};
 pub use error::{Error, Lost, ServerError};
 pub use happy_eyeballs::{AttemptError, ConnectError};
 pub use join::{Join, WriteEnd};
-pub use options::{Options, ServerOptions};
+pub use layer::{Layer, Wire};
+pub use options::{DEFAULT_CLOSE_TIMEOUT, Options, ServerOptions};
 pub use plimsoll::{
     ConnectionError, Discarding, Event, Frame, LineEnding, Next, Protocol, ReadError, Separator,
     SeparatorError, WaterMarks, WaterMarksError, WriteError,
@@ -140,4 +137,4 @@ pub use runtime::tokio;
 pub use runtime::{Listener, Runtime};
 pub use server::{Outcome, Server, Shutdown, Statistics};
 pub use stream::{CLOSE_WITHIN, Lines, NotAPair, Parts, Stream, StreamReader, StreamWriter};
-pub use transport::{Duplex, Endpoint, Layer, ReadHalf, Sleep, Transport, Wire, WriteHalf};
+pub use transport::{Duplex, Endpoint, ReadHalf, Sleep, Transport, WriteHalf};

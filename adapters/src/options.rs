@@ -11,7 +11,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::ServerError;
 use crate::quiet::caught;
-use crate::stream::CLOSE_WITHIN;
+
+/// How long [`Connection::close`](crate::Connection::close) tries to send pending output by default:
+/// 30 seconds.
+pub const DEFAULT_CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The limits that a stream is made with. All are in bytes. (Of these asyncio has `limit` and the
 /// water marks.)
@@ -220,7 +223,7 @@ impl ServerOptions {
             keep_alive: false,
             nodelay: true,
             max_connections: usize::MAX,
-            close_within: CLOSE_WITHIN,
+            close_within: DEFAULT_CLOSE_TIMEOUT,
             idle_timeout: None,
             on_error: None,
         }

@@ -7,10 +7,8 @@ use plimsoll::{ConnectionError, Event, Next, Protocol};
 use crate::connection::{Connection, GIVEN_UP, Happened, OPEN_TIMEOUT};
 use crate::either::{let_others_run, within};
 use crate::error::{Error, Lost};
-use crate::transport::{Layer, Transport};
-
-/// Makes the layer that a protocol starts by [`Next::StartTls`].
-pub(crate) type MakeLayer = Box<dyn Fn() -> Box<dyn Layer> + Send + Sync>;
+use crate::layer::Layer;
+use crate::transport::Transport;
 
 /// Why [`Connection::run`] ended a connection early.
 #[derive(Debug, thiserror::Error)]

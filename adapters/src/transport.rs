@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-pub use crate::layered::Wire;
+pub(crate) use crate::layer::Layer;
 
 /// Something that bytes come out of and go into, in two halves that may live in different tasks.
 ///
@@ -208,73 +208,6 @@ pub trait WriteHalf: Send + 'static {
     /// end cleanly. It does not wait. As provided it does nothing, for what cannot tell. (`abort`,
     /// which promises no reset.)
     fn abort(&mut self) {}
-}
-
-/// Something that stands between a transport and its connection, and turns the bytes of one into
-/// those of the other: TLS, compression, a checksum. It can be put in place while the connection is
-/// in use.
-///
-/// A call may read and write, whichever direction it is about: the wire wakes every task that waits
-/// for the connection. A call that is pending has waited for the wire. What the layer has to send
-/// of its own it keeps, reports by [`holds_back`](Self::holds_back), and sends in the next call.
-pub trait Layer: Send + 'static {
-    /// Takes the bytes that were received, and not read, before the layer was put in place.
-    fn feed(&mut self, unread: &[u8]);
-
-    /// Waits until the layer can carry bytes: a handshake. Other calls do the same first, if this
-    /// was not called or was cancelled.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Transport::poll_open`].
-    fn poll_open(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>>;
-
-    /// As [`ReadHalf::poll_read`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        wire: &mut Wire<'_>,
-        room: &mut [u8],
-    ) -> Poll<io::Result<usize>>;
-
-    /// As [`WriteHalf::poll_write`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        wire: &mut Wire<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>>;
-
-    /// Sends what the layer holds back, and flushes the wire.
-    ///
-    /// # Errors
-    ///
-    /// As for [`WriteHalf::poll_flush`].
-    fn poll_flush(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>>;
-
-    /// Sends the layer's own end, flushes, and ends the wire's write side.
-    ///
-    /// # Errors
-    ///
-    /// As for [`WriteHalf::poll_shutdown`].
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>>;
-
-    /// As [`WriteHalf::holds_back`]; also during a handshake.
-    fn holds_back(&self) -> bool;
-}
-
-impl<L: Layer> From<L> for Box<dyn Layer> {
-    fn from(layer: L) -> Self {
-        Box::new(layer)
-    }
 }
 
 /// Half of a transport that has an address at either end. (asyncio's `get_extra_info`, for

@@ -10,11 +10,12 @@ use super::within::block_within;
 use super::{Blocking, block_on};
 use crate::connection::{self, Turn};
 use crate::error::{Error, Lost};
+use crate::layer::Layer;
 use crate::options::Options;
 use crate::run::RunError;
 use crate::runtime::Runtime;
 use crate::stream::Parts;
-use crate::transport::{Endpoint, Layer, Transport};
+use crate::transport::{Endpoint, Transport};
 
 /// A connection with one owner. Its methods are those of [`crate::Connection`], and block. Whatever
 /// ends a call, no byte is lost.

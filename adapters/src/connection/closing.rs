@@ -11,11 +11,9 @@ use crate::driver::{Driven, Sent};
 use crate::either::within;
 use crate::error::Error;
 use crate::layered::Layered;
+use crate::options::DEFAULT_CLOSE_TIMEOUT;
 use crate::slot::Slot;
 use crate::transport::Transport;
-
-/// How long [`Connection::close`] tries to send pending output by default: 30 seconds.
-pub const DEFAULT_CLOSE_TIMEOUT: Duration = crate::stream::CLOSE_WITHIN;
 
 impl<T: Transport> Connection<T> {
     /// Closes the connection: sends pending output and the end of the stream within

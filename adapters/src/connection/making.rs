@@ -5,11 +5,12 @@ use std::task::Waker;
 
 use plimsoll::Connection as Core;
 
-use super::{Connection, Places, taken};
+use super::{Connection, taken};
 use crate::driver::Driven;
 use crate::error::Error;
 use crate::layered::Layered;
 use crate::options::Options;
+use crate::places::Places;
 use crate::slot::Slot;
 use crate::stream::Parts;
 use crate::transport::Transport;

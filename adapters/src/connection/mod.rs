@@ -7,15 +7,15 @@ use std::task::{Context, Poll, Waker};
 
 use plimsoll::ConnectionError;
 
-pub use self::closing::DEFAULT_CLOSE_TIMEOUT;
 pub(crate) use self::moving::{poll_discard, poll_send_and_discard};
 pub(crate) use self::opening::OPEN_TIMEOUT;
 pub(crate) use self::turn::Happened;
 pub use self::turn::Turn;
 use crate::driver::Driven;
 use crate::error::{Error, Lost};
+use crate::layer::Layer;
 use crate::layered::Layered;
-use crate::run::MakeLayer;
+pub(crate) use crate::places::Places;
 use crate::slot::{Command, Guard, Party, Slot};
 use crate::transport::Transport;
 
@@ -102,13 +102,6 @@ pub struct Connection<T: Transport> {
     counted: Option<(Arc<dyn Places>, u32)>,
 }
 
-/// Where a server counts its connections.
-pub(crate) trait Places: Send + Sync {
-    /// Frees the place of a connection that is no longer the server's, if it still has it. It is
-    /// known by the address of its slot, since a key may be another's meanwhile.
-    fn free(&self, key: u32, address: usize);
-}
-
 impl<T: Transport> Connection<T> {
     /// Aborts the connection for a reason of the crate's own.
     pub(crate) fn give_up(&self, loss: ConnectionError) {
@@ -131,6 +124,9 @@ impl<T: Transport> Connection<T> {
         .await
     }
 }
+
+/// Makes the layer that a protocol starts by [`Next::StartTls`](plimsoll::Next::StartTls).
+pub(crate) type MakeLayer = Box<dyn Fn() -> Box<dyn Layer> + Send + Sync>;
 
 /// How a connection was lost that this side has given up.
 pub(crate) const GIVEN_UP: Lost = Lost {

@@ -10,7 +10,8 @@ use super::{Connection, lost, taken};
 use crate::driver::Sent;
 use crate::either::{let_others_run, within};
 use crate::error::Error;
-use crate::transport::{Layer, Transport};
+use crate::layer::Layer;
+use crate::transport::Transport;
 
 /// How long a transport may take to open, in a server and where a protocol starts a layer.
 pub(crate) const OPEN_TIMEOUT: Duration = Duration::from_secs(10);

@@ -2,10 +2,21 @@
 
 use std::sync::Arc;
 
-use super::state::Client;
+use plimsoll::ConnectionError;
 
 /// In how many parts of the idle timeout connections are looked at.
 pub(super) const LOOKS: u8 = 4;
+
+/// A connection, whatever its transport.
+pub(super) trait Client: Send + Sync {
+    fn shut_down(&self);
+    fn close(&self);
+    fn abort(&self, loss: ConnectionError);
+    /// Drops the handler where it waits, of connections that do so themselves.
+    fn cancel(&self) {}
+    /// A number that changes whenever something was received or sent.
+    fn moves(&self) -> u32;
+}
 
 /// A table whose keys are places, which are used again.
 #[derive(Default)]

@@ -11,14 +11,15 @@ use std::time::Duration;
 
 use plimsoll::ConnectionError;
 
+pub(super) use super::registry::Client;
 use super::registry::{LOOKS, Registry};
 use super::statistics::Statistics;
-use crate::connection::Places;
 use crate::either::{Either, either};
 use crate::error::ServerError;
 #[cfg(unix)]
 use crate::listen::SocketFile;
 use crate::options::ServerOptions;
+use crate::places::Places;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::transport::Transport;
@@ -69,17 +70,6 @@ pub(super) enum Phase {
     ShuttingDown,
     /// Handlers are dropped where they wait.
     Cancelled,
-}
-
-/// A connection, whatever its transport.
-pub(super) trait Client: Send + Sync {
-    fn shut_down(&self);
-    fn close(&self);
-    fn abort(&self, loss: ConnectionError);
-    /// Drops the handler where it waits, of connections that do so themselves.
-    fn cancel(&self) {}
-    /// A number that changes whenever something was received or sent.
-    fn moves(&self) -> u32;
 }
 
 impl<T: Transport> Client for Shared<T>
