@@ -566,7 +566,9 @@ const STREAM_READER: Operations<StreamReader<Memory>> = &[
     ("is_shutting_down", |reader| {
         ignore(reader.is_shutting_down())
     }),
-    ("transport", |reader| ignore(reader.transport())),
+    ("with_transport", |reader| {
+        ignore(reader.with_transport(|_| ()))
+    }),
 ];
 
 const STREAM_WRITER: Operations<StreamWriter<Memory>> = &[
@@ -610,7 +612,9 @@ const STREAM_WRITER: Operations<StreamWriter<Memory>> = &[
     ("set_cap", |writer| {
         SIZES.iter().for_each(|size| writer.set_cap(*size))
     }),
-    ("with_transport", |writer| writer.with_transport(|_| ())),
+    ("with_transport", |writer| {
+        ignore(writer.with_transport(|_| ()))
+    }),
 ];
 
 const STREAM: LastOperations<Stream<Memory>> = &[

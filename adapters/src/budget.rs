@@ -19,14 +19,18 @@ impl Budget {
         Self(Self::FULL)
     }
 
+    /// Spends `cost`, if there is so much left.
+    #[inline]
+    pub(crate) fn spend(&mut self, cost: u16) -> Option<()> {
+        self.0 = self.0.checked_sub(cost)?;
+        Some(())
+    }
+
     /// Spends `cost`. If there is not so much left, it is pending once, and the task woken.
     #[inline]
     pub(crate) fn poll_spend(&mut self, cost: u16, cx: &Context<'_>) -> Poll<()> {
-        match self.0.checked_sub(cost) {
-            Some(left) => {
-                self.0 = left;
-                Poll::Ready(())
-            }
+        match self.spend(cost) {
+            Some(()) => Poll::Ready(()),
             None => {
                 self.renew();
                 cx.waker().wake_by_ref();

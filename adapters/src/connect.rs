@@ -186,7 +186,7 @@ pub async fn open_connection<R: Runtime>(
     options: &ConnectOptions,
 ) -> Result<(StreamReader<R::Tcp>, StreamWriter<R::Tcp>), ConnectError> {
     let transport = connect_transport::<R>(host, port, options).await?;
-    Ok(Stream::over(transport, &options.streams).split())
+    Ok(Stream::connected(transport, &options.streams).split())
 }
 
 /// Connects to the first address of `host` that accepts a connection, on any runtime, for a
@@ -261,7 +261,7 @@ pub(crate) async fn open_unix_connection<R: Runtime>(
 ) -> io::Result<(StreamReader<R::Unix>, StreamWriter<R::Unix>)> {
     let named = |error| crate::error::cannot(format_args!("connect to {}", path.display()), error);
     let transport = R::connect_unix(path).await.map_err(named)?;
-    Ok(Stream::over(transport, options).split())
+    Ok(Stream::connected(transport, options).split())
 }
 
 async fn resolve<R: Runtime>(

@@ -4,12 +4,13 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
 use crate::layer::{Layer, Wire};
-use crate::slot::Abort;
+use crate::slot::Io;
 use crate::transport::{ReadHalf, Transport, WriteHalf};
 
 /// Both halves of a transport, and a layer over them once one was put in place.
 pub(crate) struct Layered<T: Transport> {
-    read: T::Read,
+    /// `None` while a pair's reader has it, or it rests in the slot for that.
+    read: Option<T::Read>,
     write: T::Write,
     /// Boxed, since most connections have none.
     over: Option<Box<Over>>,
@@ -25,7 +26,7 @@ impl<T: Transport> Layered<T> {
     pub(crate) fn new(transport: T) -> Self {
         let (read, write) = transport.split();
         Self {
-            read,
+            read: Some(read),
             write,
             over: None,
         }
@@ -40,19 +41,14 @@ impl<T: Transport> Layered<T> {
         self.over.is_some()
     }
 
-    /// The transport, and the layer with what it holds.
-    pub(crate) fn into_parts(self) -> (T, Option<Box<dyn Layer>>) {
-        let transport = T::join(self.read, self.write);
-        (transport, self.over.map(|over| over.layer))
+    /// The transport, and the layer with what it holds. `None` without the read half.
+    pub(crate) fn into_parts(self) -> Option<(T, Option<Box<dyn Layer>>)> {
+        let transport = T::join(self.read?, self.write);
+        Some((transport, self.over.map(|over| over.layer)))
     }
 
-    pub(crate) fn read_half(&self) -> &T::Read {
-        &self.read
-    }
-
-    /// Whether a read blocks the thread.
-    pub(crate) fn may_block(&self) -> bool {
-        self.read.may_block()
+    pub(crate) fn write_half(&self) -> &T::Write {
+        &self.write
     }
 
     /// A number that changes whenever something moved under the layer.
@@ -64,27 +60,10 @@ impl<T: Transport> Layered<T> {
     pub(crate) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.layered() {
             Some((layer, mut wire)) => layer.poll_open(cx, &mut wire),
-            None => T::poll_open(&mut self.read, &mut self.write, cx),
-        }
-    }
-
-    /// Waits until a receive is worth trying, as far as that can be known.
-    pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.over {
-            // It may have bytes that the transport has given it.
-            Some(_) => Poll::Ready(Ok(())),
-            None => self.read.poll_readable(cx),
-        }
-    }
-
-    pub(crate) fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        room: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.layered() {
-            Some((layer, mut wire)) => layer.poll_read(cx, &mut wire, room),
-            None => self.read.poll_read(cx, room),
+            None => match &mut self.read {
+                Some(read) => T::poll_open(read, &mut self.write, cx),
+                None => Poll::Pending,
+            },
         }
     }
 
@@ -94,7 +73,10 @@ impl<T: Transport> Layered<T> {
         cx: &mut Context<'_>,
         room: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.read.poll_read(cx, room)
+        match &mut self.read {
+            Some(read) => read.poll_read(cx, room),
+            None => Poll::Pending,
+        }
     }
 
     pub(crate) fn poll_write(
@@ -131,13 +113,52 @@ impl<T: Transport> Layered<T> {
 
     fn layered(&mut self) -> Option<(&mut dyn Layer, Wire<'_>)> {
         let Over { layer, moves } = self.over.as_deref_mut()?;
-        let wire = Wire::new(&mut self.read, &mut self.write, moves);
+        let wire = Wire::new(self.read.as_mut()?, &mut self.write, moves);
         Some((&mut **layer, wire))
     }
 }
 
-impl<T: Transport> Abort for Layered<T> {
+/// What a connection receives from.
+impl<T: Transport> ReadHalf for Layered<T> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self.layered() {
+            Some((layer, mut wire)) => layer.poll_read(cx, &mut wire, room),
+            None => self.poll_discard(cx, room),
+        }
+    }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.over {
+            // It may have bytes that the transport has given it.
+            Some(_) => Poll::Ready(Ok(())),
+            None => match &mut self.read {
+                Some(read) => read.poll_readable(cx),
+                None => Poll::Pending,
+            },
+        }
+    }
+
+    fn may_block(&self) -> bool {
+        self.read.as_ref().is_some_and(ReadHalf::may_block)
+    }
+}
+
+impl<T: Transport> Io for Layered<T> {
+    type Read = T::Read;
+
     fn abort(&mut self) {
         self.write.abort();
+    }
+
+    fn take_read_half(&mut self) -> Option<T::Read> {
+        self.read.take_if(|_| self.over.is_none())
+    }
+
+    fn put_read_half(&mut self, read: T::Read) {
+        self.read = Some(read);
+    }
+
+    fn read_half(&self) -> Option<&T::Read> {
+        self.read.as_ref()
     }
 }

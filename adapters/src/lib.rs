@@ -83,28 +83,26 @@
 mod budget;
 mod connect;
 mod connection;
-mod drive;
 mod driver;
 mod either;
 mod error;
-mod handover;
 mod join;
 mod layer;
 mod layered;
 mod listen;
 mod options;
+mod parts;
 mod places;
 mod quiet;
+mod receiving;
 mod run;
 mod runtime;
 mod server;
-mod shared;
 mod slot;
 mod spare_block;
 mod stream;
 mod sync;
 mod transport;
-mod waiters;
 
 #[cfg(any(feature = "tokio", feature = "async-std", feature = "smol"))]
 mod face;
@@ -122,6 +120,7 @@ pub use happy_eyeballs::{AttemptError, ConnectError};
 pub use join::{Join, WriteEnd};
 pub use layer::{Layer, Wire};
 pub use options::{DEFAULT_CLOSE_TIMEOUT, Options, ServerOptions};
+pub use parts::Parts;
 pub use plimsoll::{
     ConnectionError, Discarding, Event, Frame, LineEnding, Next, Protocol, ReadError, Separator,
     SeparatorError, WaterMarks, WaterMarksError, WriteError,
@@ -136,5 +135,5 @@ pub use runtime::socket::{Address, SharedSocket, Socket, SocketRead, SocketWrite
 pub use runtime::tokio;
 pub use runtime::{Listener, Runtime};
 pub use server::{Outcome, Server, Shutdown, Statistics};
-pub use stream::{CLOSE_WITHIN, Lines, NotAPair, Parts, Stream, StreamReader, StreamWriter};
+pub use stream::{CLOSE_WITHIN, Lines, NotAPair, Stream, StreamReader, StreamWriter};
 pub use transport::{Duplex, Endpoint, ReadHalf, Sleep, Transport, WriteHalf};

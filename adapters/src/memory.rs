@@ -27,7 +27,11 @@ pub struct MemoryRead(Arc<Mutex<Pipe>>);
 /// The side of a [`Memory`] that bytes go into. Once it is dropped, the other end's reads come to
 /// the end of the stream, behind what is on its way; after an abort to a reset, at once.
 #[derive(Debug)]
-pub struct MemoryWrite(Arc<Mutex<Pipe>>);
+pub struct MemoryWrite {
+    to: Arc<Mutex<Pipe>>,
+    /// The pipe in the other direction, which an abort breaks, too.
+    from: Arc<Mutex<Pipe>>,
+}
 
 #[derive(Debug)]
 struct Pipe {
@@ -36,8 +40,8 @@ struct Pipe {
     capacity: usize,
     /// What the reader finds behind the last byte.
     end: Option<End>,
-    /// Whether the reader is gone.
-    unread: bool,
+    /// How the reader is gone, if it is.
+    unread: Option<End>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -83,27 +87,24 @@ impl Memory {
     pub fn pair(capacity: usize) -> (Self, Self) {
         assert!(capacity > 0, "a pipe of zero bytes");
         let pipe = || {
-            let pipe = Arc::new(Mutex::new(Pipe {
+            Arc::new(Mutex::new(Pipe {
                 bytes: VecDeque::new(),
                 capacity,
                 end: None,
-                unread: false,
+                unread: None,
                 reader: None,
                 writer: None,
-            }));
-            (MemoryWrite(Arc::clone(&pipe)), MemoryRead(pipe))
+            }))
         };
-        let ((here, to_there), (there, to_here)) = (pipe(), pipe());
-        (
-            Self {
-                read: to_here,
-                write: here,
+        let (one, other) = (pipe(), pipe());
+        let end = |from: &Arc<_>, to: &Arc<_>| Self {
+            read: MemoryRead(Arc::clone(from)),
+            write: MemoryWrite {
+                to: Arc::clone(to),
+                from: Arc::clone(from),
             },
-            Self {
-                read: to_there,
-                write: there,
-            },
-        )
+        };
+        (end(&one, &other), end(&other, &one))
     }
 }
 
@@ -148,8 +149,11 @@ impl WriteHalf for MemoryWrite {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut pipe = lock(&self.0);
-        if pipe.unread || pipe.end.is_some() {
+        let mut pipe = lock(&self.to);
+        if pipe.unread == Some(End::Reset) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if pipe.unread.is_some() || pipe.end.is_some() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let room = pipe.capacity - pipe.bytes.len();
@@ -172,13 +176,14 @@ impl WriteHalf for MemoryWrite {
 
     fn abort(&mut self) {
         self.end(End::Reset);
+        leave(&self.from, End::Reset);
     }
 }
 
 impl MemoryWrite {
     /// Ends the pipe, unless it has ended. A reset drops what is on its way.
     fn end(&self, end: End) {
-        let mut pipe = lock(&self.0);
+        let mut pipe = lock(&self.to);
         if pipe.end.is_none() {
             pipe.end = Some(end);
             if end == End::Reset {
@@ -197,10 +202,15 @@ impl Drop for MemoryWrite {
 
 impl Drop for MemoryRead {
     fn drop(&mut self) {
-        let mut pipe = lock(&self.0);
-        pipe.unread = true;
-        wake(pipe, |pipe| &mut pipe.writer);
+        leave(&self.0, End::Clean);
     }
+}
+
+/// Records that a pipe's reader is gone.
+fn leave(pipe: &Mutex<Pipe>, how: End) {
+    let mut pipe = lock(pipe);
+    pipe.unread.get_or_insert(how);
+    wake(pipe, |pipe| &mut pipe.writer);
 }
 
 fn lock(pipe: &Mutex<Pipe>) -> MutexGuard<'_, Pipe> {

@@ -8,7 +8,6 @@
 
 mod acceptor;
 mod connection;
-mod linger;
 mod no_panic;
 mod outcome;
 mod protocol;
@@ -28,12 +27,12 @@ use std::time::Duration;
 
 use plimsoll::Protocol;
 
-use self::acceptor::{Acceptor, Handle, PairHandler};
-use self::connection::ConnectionHandler;
+use self::acceptor::{Acceptor, Handle};
+use self::connection::{ConnectionHandler, PairHandler};
 use self::outcome::BoxError;
 pub use self::outcome::Outcome;
 use self::protocol::protocol_handler;
-use self::state::{Listening, Phase, State, ToAll};
+use self::state::{Inner, Listening, Phase, State, ToAll};
 pub use self::statistics::{Shutdown, Statistics};
 use crate::connection::Connection;
 use crate::either::{Either, either};
@@ -377,7 +376,8 @@ impl<R: Runtime> Server<R> {
     }
 
     /// Waits until the server is closed and no connection is left, but for those that have sent
-    /// everything and, for two seconds at most, drop what their peers still send.
+    /// everything and discard what their peers still send, for a few seconds. A program that ends
+    /// then may take their last replies with it: [`shutdown`](Self::shutdown) waits for them.
     ///
     /// It does not close the server, and nothing bounds how long clients stay: that does
     /// [`shutdown`](Self::shutdown). (As asyncio's.)
@@ -387,7 +387,7 @@ impl<R: Runtime> Server<R> {
     /// Safe: the server stays as it is. Any number of tasks may wait.
     pub async fn wait_closed(&self) {
         self.state
-            .until(|inner| inner.listeners == 0 && inner.clients.open() == 0)
+            .until(|inner| inner.listeners == 0 && inner.clients.handled() == 0)
             .await;
     }
 
@@ -417,6 +417,10 @@ impl<R: Runtime> Server<R> {
     /// Ends the server within `limit`: stops accepting, lets handlers finish, and aborts the
     /// connections that are left at the deadline, and their handlers where they wait.
     ///
+    /// It waits for the peers to have read their last replies, as far as that can be known: where
+    /// the program ended before, they might be lost. So where a peer keeps its side open, it lasts
+    /// for two seconds at least.
+    ///
     /// A [`Connection`] shows it in its next turn, and a protocol gets
     /// [`ShuttingDown`](crate::Event::ShuttingDown); what they read goes on. A pair's reads that
     /// find nothing buffered see the end of the stream from now on, so that idle handlers end
@@ -435,14 +439,21 @@ impl<R: Runtime> Server<R> {
         self.close();
         self.state.enter(Phase::ShuttingDown);
         self.state.each_client(|client| client.shut_down());
-        let all_gone = pin!(self.wait_closed());
+        let is_over = |inner: &Inner| inner.listeners == 0 && inner.clients.is_empty();
+        let all_gone = pin!(self.state.until(is_over));
         if let Either::First(()) = either(all_gone, R::sleep(limit)).await {
-            return Shutdown { aborted: 0 };
+            return Shutdown::default();
         }
-        let aborted = self.connections();
+        let left = {
+            let clients = &self.state.lock().clients;
+            Shutdown {
+                aborted: clients.handled(),
+                lingering: clients.lingering(),
+            }
+        };
         self.abort_clients();
         self.state.enter(Phase::Cancelled);
-        Shutdown { aborted }
+        left
     }
 }
 

@@ -13,8 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-pub(crate) use crate::layer::Layer;
-
 /// Something that bytes come out of and go into, in two halves that may live in different tasks.
 ///
 /// A half is polled by one task at a time. The write half is polled with a waker that reaches every
@@ -59,7 +57,7 @@ pub(crate) use crate::layer::Layer;
 /// assert_eq!(stream.reader.read_line().await?, "220 ready\r\n");
 /// stream.writer.write(b"QUIT\r\n")?;
 /// stream.writer.close().await?;
-/// assert_eq!(stream.into_parts().transport.write.0, b"QUIT\r\n");
+/// assert_eq!(stream.into_parts()?.transport.write.0, b"QUIT\r\n");
 /// # Ok::<(), plimsoll_io::Error>(())
 /// # }).unwrap();
 /// ```

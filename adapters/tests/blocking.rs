@@ -53,8 +53,16 @@ fn every_method_does_what_it_says() {
         writer.peer_addr().unwrap(),
         their_writer.local_addr().unwrap()
     );
-    assert!(reader.transport().as_ref().nodelay().is_ok());
-    assert!(writer.with_transport(|socket| socket.as_ref().nodelay().is_ok()));
+    assert!(
+        reader
+            .with_transport(|socket| socket.as_ref().nodelay().is_ok())
+            .unwrap()
+    );
+    assert!(
+        writer
+            .with_transport(|socket| socket.as_ref().nodelay().is_ok())
+            .unwrap()
+    );
 
     writer.set_water_marks(WaterMarks::new(4, 0).unwrap());
     writer.write(b"one\n").unwrap();

@@ -40,7 +40,7 @@ fn t42_an_operation_that_is_dropped_and_retried_comes_to_the_same() {
                         let (outcome, stream, _) =
                             session.run(&transport, halves, full, order, &cancel, plan);
                         assert_eq!(outcome, expected);
-                        let parts = stream.into_parts();
+                        let parts = stream.into_parts().unwrap();
                         assert!(parts.unread.is_empty() && parts.unsent.is_empty());
                         for (operation, count) in cancel.dropped.take() {
                             *dropped.entry((operation, after)).or_default() += count;

@@ -111,7 +111,7 @@ fn a_connection_that_its_handler_has_taken_apart_outlives_it() {
         let sender = sender.clone();
         async move {
             let stream = Stream::join(reader, writer).unwrap();
-            sender.send(stream.into_parts()).unwrap();
+            sender.send(stream.into_parts().unwrap()).unwrap();
         }
     };
     block_on(async {

@@ -144,7 +144,7 @@ fn what_is_shown_says_how_much_there_is() {
     now(there.writer.flush()).unwrap();
     assert_eq!(now(here.reader.read_exact(2)).unwrap(), "se");
     here.writer.write(b"pend").unwrap();
-    let shown = format!("{:?}", here.into_parts());
+    let shown = format!("{:?}", here.into_parts().unwrap());
     assert!(
         shown.contains("unread: 7") && shown.contains("unsent: 4"),
         "{shown}"

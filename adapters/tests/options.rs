@@ -176,7 +176,7 @@ fn sockets_have_the_options_that_were_chosen() {
         let (sender, seen) = mpsc::channel();
         let handler = move |_, writer: StreamWriter<<Blocking as Runtime>::Tcp>| {
             let found = writer.with_transport(|socket| nodelay_and_keep_alive(socket.as_ref()));
-            sender.send(found).unwrap();
+            sender.send(found.unwrap()).unwrap();
             std::future::ready(())
         };
         let options = ServerOptions::new().nodelay(nodelay).keep_alive(keep_alive);
@@ -191,7 +191,7 @@ fn sockets_have_the_options_that_were_chosen() {
         let expected = (nodelay, keep_alive);
         assert_eq!(
             writer.with_transport(|socket| nodelay_and_keep_alive(socket.as_ref())),
-            expected
+            Some(expected)
         );
         assert_eq!(
             seen.recv_timeout(Duration::from_secs(20)).unwrap(),

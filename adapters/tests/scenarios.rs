@@ -388,7 +388,7 @@ async fn taken_apart_and_put_together<R: Runtime, T: Transport>(
         // What comes next may be buffered or not; `peek` makes sure that it is.
         assert_eq!(reader.peek(5).await.unwrap(), b"early");
         writer.write(b"never ").unwrap();
-        let parts = Stream::join(reader, writer).unwrap().into_parts();
+        let parts = Stream::join(reader, writer).unwrap().into_parts().unwrap();
         assert_eq!(parts.unread, "early");
         let mut again = Stream::with_options(parts.transport, &Options::new().limit(100));
         for unsent in parts.unsent {

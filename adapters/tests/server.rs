@@ -206,6 +206,8 @@ async fn failures_are_told_with_the_peers_address<R: Runtime>() {
         client.write_all(line.as_bytes()).unwrap();
         if line == "panic\n" {
             assert!(client.read(&mut [0]).is_err(), "no clean end");
+            // It is told once the panic was caught.
+            eventually::<R>(|| told.lock().unwrap().len() == 2).await;
         } else {
             client.shutdown(std::net::Shutdown::Write).unwrap();
             assert_ends(&client);

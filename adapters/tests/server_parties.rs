@@ -206,7 +206,9 @@ where
     <R::Tcp as Transport>::Write: AsSystemSocket,
 {
     let is_off = |writer: &StreamWriter<R::Tcp>| {
-        writer.with_transport(|half| SockRef::from(half).tcp_nodelay().unwrap())
+        writer
+            .with_transport(|half| SockRef::from(half).tcp_nodelay().unwrap())
+            .unwrap()
     };
     for nodelay in [true, false] {
         let (sender, seen) = smol::channel::unbounded();
@@ -243,7 +245,8 @@ async fn a_pair_that_was_taken_over_frees_its_place<R: Runtime>() {
         let sender = sender.clone();
         async move {
             let stream = Stream::join(reader, writer).unwrap();
-            sender.send(stream.into_parts()).await.unwrap();
+            let parts = stream.into_parts().unwrap();
+            sender.send(parts).await.unwrap();
             pending::<()>().await;
         }
     };

@@ -24,6 +24,7 @@ macro_rules! sources {
                     stream
                         .writer
                         .with_transport(|sink: &Sink<$buffer>| sink.0.get_ref().clone())
+                        .unwrap()
                 };
                 stream.writer.write(b"first").unwrap();
                 stream.writer.flush().await.unwrap();

@@ -12,9 +12,9 @@ use crate::connection::{self, Turn};
 use crate::error::{Error, Lost};
 use crate::layer::Layer;
 use crate::options::Options;
+use crate::parts::Parts;
 use crate::run::RunError;
 use crate::runtime::Runtime;
-use crate::stream::Parts;
 use crate::transport::{Endpoint, Transport};
 
 /// A connection with one owner. Its methods are those of [`crate::Connection`], and block. Whatever

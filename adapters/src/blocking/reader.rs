@@ -176,10 +176,15 @@ impl<T: Transport> StreamReader<T> {
         self.inner.peer_addr()
     }
 
-    /// Returns the transport's read side, to ask it what it knows. Reading from it loses the bytes.
+    /// Lets `look` see the transport's read side. See
+    /// [`with_transport`](crate::StreamReader::with_transport).
+    ///
+    /// # Deadlock
+    ///
+    /// If `look` waits for another who uses this connection.
     #[doc(alias = "get_extra_info")]
-    pub fn transport(&self) -> &T::Read {
-        self.inner.transport()
+    pub fn with_transport<A>(&self, look: impl FnOnce(&T::Read) -> A) -> Option<A> {
+        self.inner.with_transport(look)
     }
 
     /// What is at hand costs no more than in the core.

@@ -205,7 +205,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// If `look` uses this writer, or waits for one who does.
     #[doc(alias = "get_extra_info")]
-    pub fn with_transport<A>(&self, look: impl FnOnce(&T::Write) -> A) -> A {
+    pub fn with_transport<A>(&self, look: impl FnOnce(&T::Write) -> A) -> Option<A> {
         self.inner.with_transport(look)
     }
 }

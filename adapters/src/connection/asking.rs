@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use super::{Connection, GIVEN_UP};
 use crate::error::Lost;
+use crate::slot::Io;
 use crate::transport::{Endpoint, Transport};
 
 impl<T: Transport> Connection<T> {
@@ -62,7 +63,7 @@ impl<T: Transport> Connection<T> {
 
     fn with_read_half<V>(&mut self, ask: impl FnOnce(&T::Read) -> io::Result<V>) -> io::Result<V> {
         let guard = self.slot.take();
-        match guard.and_then(|mut guard| Some(ask(guard.both().1?.read_half()))) {
+        match guard.and_then(|mut guard| Some(ask(guard.both().1?.read_half()?))) {
             Some(answer) => answer,
             None => Err(io::ErrorKind::NotConnected.into()),
         }

@@ -115,9 +115,9 @@ impl<T: Transport> Connection<T> {
             };
             if only_what_is_there {
                 // However much was done before.
-                driven.budget.renew();
+                driven.budget().renew();
             }
-            let budget = &mut driven.budget;
+            let budget = driven.budget();
             let read = Layered::poll_discard;
             let ended = poll_discard(io, &self.waker, cx, budget, read, &mut most);
             match only_what_is_there {

@@ -6,8 +6,9 @@ use plimsoll::{ConnectionError, ReadError, Reader, Step, WriteError, Writer};
 
 use super::Connection;
 use super::moving::{Moved, poll_move};
-use crate::driver::{Driven, Memory};
+use crate::driver::Driven;
 use crate::error::Error;
+use crate::receiving::Memory;
 use crate::transport::Transport;
 
 impl<T: Transport> Connection<T> {
@@ -28,7 +29,7 @@ impl<T: Transport> Connection<T> {
     ) -> Result<V, E> {
         self.with_both(|guard, cx| {
             loop {
-                ready!(guard.core().budget.poll_spend(1, cx));
+                ready!(guard.core().budget().poll_spend(1, cx));
                 match guard.core().core.reader.read_with(&mut read)? {
                     Step::Ready(value) => return Poll::Ready(Ok(value)),
                     Step::NeedInput => {}

@@ -10,9 +10,9 @@ use crate::driver::Driven;
 use crate::error::Error;
 use crate::layered::Layered;
 use crate::options::Options;
+use crate::parts::Parts;
 use crate::places::Places;
 use crate::slot::Slot;
-use crate::stream::Parts;
 use crate::transport::Transport;
 
 impl<T: Transport> Connection<T> {
@@ -89,13 +89,14 @@ impl<T: Transport> Connection<T> {
     pub fn into_parts(mut self) -> Result<Parts<T>, Error> {
         let lost = self.lost();
         let allows = |driven: &Driven| !(driven.is_closing() && driven.has_ended());
-        let Some((driven, io)) = self.slot.take_over(allows) else {
+        let over = self.slot.take_over(allows);
+        let over = over.and_then(|(driven, io)| Some((driven, io.into_parts()?)));
+        let Some((driven, (transport, layer))) = over else {
             return Err(lost.map_or_else(taken, Error::Lost));
         };
         if let Some((places, key)) = self.counted.take() {
             places.free(key, Arc::as_ptr(&self.slot).addr());
         }
-        let (transport, layer) = io.into_parts();
         Ok(Parts::new(transport, layer, driven.core))
     }
 }

@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Waker};
 use plimsoll::ConnectionError;
 
 pub(crate) use self::moving::{poll_discard, poll_send_and_discard};
-pub(crate) use self::opening::OPEN_TIMEOUT;
+pub(crate) use self::opening::{OPEN_TIMEOUT, poll_open, poll_put_layer};
 pub(crate) use self::turn::Happened;
 pub use self::turn::Turn;
-use crate::driver::Driven;
+use crate::driver::{Driven, Sides};
 use crate::error::{Error, Lost};
 use crate::layer::Layer;
 use crate::layered::Layered;
@@ -140,7 +140,7 @@ fn taken() -> Error {
 }
 
 /// How a connection was lost.
-fn lost(driven: &Driven) -> Error {
+fn lost<K: Sides>(driven: &Driven<K>) -> Error {
     driven.how_lost().map_or_else(taken, Error::Lost)
 }
 

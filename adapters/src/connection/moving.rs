@@ -4,10 +4,11 @@ use std::io;
 use std::task::{Context, Poll, Waker, ready};
 
 use crate::budget::Budget;
-use crate::driver::{Driven, Memory, Sent};
+use crate::driver::{Driven, Sent, Sides};
 use crate::layered::Layered;
-use crate::slot::Guard;
-use crate::transport::Transport;
+use crate::receiving::Memory;
+use crate::slot::{Beside, Guard};
+use crate::transport::{ReadHalf, Transport};
 
 /// What came of waiting for something to move.
 pub(super) enum Moved {
@@ -69,8 +70,8 @@ pub(super) fn poll_move<T: Transport>(
 
 /// Sends everything, and discards input while it waits: the peer may have to be read before it
 /// reads.
-pub(crate) fn poll_send_and_discard<T: Transport>(
-    guard: &mut Guard<'_, Driven, Layered<T>>,
+pub(crate) fn poll_send_and_discard<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>>(
+    guard: &mut Guard<'_, Driven<K>, Layered<T>, M>,
     waker: &Waker,
     cx: &Context<'_>,
 ) -> Poll<Sent> {
@@ -103,8 +104,8 @@ enum Discarded {
 /// Discards the input that is there, since the peer may have to be read before it reads.
 #[cold]
 #[inline(never)]
-fn discard_to_send<T: Transport>(
-    driven: &mut Driven,
+fn discard_to_send<K: Sides, T: Transport>(
+    driven: &mut Driven<K>,
     io: &mut Layered<T>,
     waker: &Waker,
     cx: &Context<'_>,
@@ -114,7 +115,7 @@ fn discard_to_send<T: Transport>(
     }
     let (before, mut most) = (io.moves(), usize::MAX);
     let read = Layered::poll_read;
-    match poll_discard(io, waker, cx, &mut driven.budget, read, &mut most) {
+    match poll_discard(io, waker, cx, driven.budget(), read, &mut most) {
         Poll::Ready(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
             driven.lose_output(error);
             Poll::Ready(Discarded::MaySend)

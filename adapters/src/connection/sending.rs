@@ -6,8 +6,9 @@ use plimsoll::Writer;
 
 use super::moving::{Moved, poll_move};
 use super::{Connection, lost, taken};
-use crate::driver::{Driven, Memory};
+use crate::driver::Driven;
 use crate::error::Error;
+use crate::receiving::Memory;
 use crate::transport::Transport;
 
 impl<T: Transport> Connection<T> {

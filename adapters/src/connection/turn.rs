@@ -9,8 +9,9 @@ use plimsoll::Connection as Core;
 
 use super::Connection;
 use super::moving::poll_move;
-use crate::driver::{Driven, Memory};
+use crate::driver::Driven;
 use crate::layered::Layered;
+use crate::receiving::Memory;
 use crate::slot::{Guard, Slot};
 use crate::transport::Transport;
 

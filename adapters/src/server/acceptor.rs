@@ -9,18 +9,12 @@ use std::time::Duration;
 
 use plimsoll::ConnectionError;
 
-use super::Outcome;
-use super::linger::linger;
-use super::no_panic::{NoPanic, Panicked};
-use super::state::{Client, Inner, Listening, Phase, Registered, State};
+use super::registry::Client;
+use super::state::{Inner, Listening, Phase, Registered, State};
 use crate::either::{Either, either, let_others_run};
-use crate::error::ServerError;
 use crate::options::ServerOptions;
 use crate::runtime::{Listener, Runtime};
-use crate::shared::Shared;
-use crate::stream::{Stream, StreamReader, StreamWriter};
 use crate::transport::Transport;
-use crate::waiters::Party;
 
 /// How long to wait before accepting again when the system has refused, for instance for want of
 /// descriptors.
@@ -48,9 +42,6 @@ pub(super) trait Handle<T: Transport>: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = ()> + Send;
 }
 
-/// A handler of asyncio's pairs.
-pub(super) struct PairHandler<H>(pub(super) H);
-
 /// What every listener of a server does.
 pub(super) struct Acceptor<H> {
     pub(super) state: Arc<State>,
@@ -66,7 +57,8 @@ impl<H> Acceptor<H> {
         H: Handle<L::Transport>,
     {
         let most = self.options.most_connections();
-        let has_room = |inner: &Inner| inner.phase > Phase::Serving || inner.clients.len() < most;
+        let has_room =
+            |inner: &Inner| inner.phase > Phase::Serving || inner.clients.places() < most;
         let mut failed_in_a_row = 0;
         let mut turn = 0;
         loop {
@@ -125,76 +117,6 @@ impl<H> Acceptor<H> {
     async fn wait_to_accept_again<R: Runtime>(&self) {
         let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
         either(closed, R::sleep(ACCEPT_AGAIN)).await;
-    }
-}
-
-impl<T, H, F> Handle<T> for PairHandler<H>
-where
-    T: Transport,
-    H: Fn(StreamReader<T>, StreamWriter<T>) -> F + Send + Sync + 'static,
-    F: Future<Output: Outcome> + Send + 'static,
-{
-    type Accepted = (Stream<T>, Arc<Shared<T>>);
-
-    fn accept(transport: T, options: &ServerOptions) -> (Self::Accepted, Arc<dyn Client>) {
-        let stream = Stream::over(transport, options.limits());
-        let shared = stream.shared();
-        let client = Arc::clone(&shared) as _;
-        ((stream, shared), client)
-    }
-
-    async fn handle(
-        acceptor: Arc<Acceptor<Self>>,
-        (mut stream, shared): Self::Accepted,
-        registered: Registered,
-        peer: Option<SocketAddr>,
-    ) {
-        let (state, options) = (&acceptor.state, &acceptor.options);
-        stream.is_counted(Arc::clone(state) as _, registered.key);
-        let (reader, writer) = stream.split();
-        // The handler is also called within the guard: it may panic before its first wait.
-        let handled = async { (acceptor.handler.0)(reader, writer).await.failure() };
-        let mut handled = pin!(Some(handled));
-        let mut handled = NoPanic::new(handled.as_mut());
-        let cancelled = pin!(state.cancelled(registered.key));
-        let mut owes_answer = false;
-        let ended = match either(&mut handled, cancelled).await {
-            // It may have written while all were aborted.
-            Either::Second(()) => {
-                drop(shared.abort(ConnectionError::Aborted));
-                handled.cancel().err().map(Err)
-            }
-            Either::First(ended) => Some(ended),
-        };
-        match ended {
-            // What it aborted itself, it did not mean to be sent.
-            Some(Ok(None)) => owes_answer = !shared.is_aborted(),
-            Some(Ok(Some(error))) => {
-                state.change(|inner| inner.statistics.failed += 1);
-                options.tell(ServerError::Failed { peer, error });
-            }
-            Some(Err(Panicked)) => {
-                // Its peer must not take half an answer for a whole one.
-                drop(shared.abort(ConnectionError::Aborted));
-                state.change(|inner| inner.statistics.panicked += 1);
-                options.tell(ServerError::Panicked { peer });
-            }
-            None => {}
-        }
-        let limit = options.closes_within();
-        match shared.close_within(Party::Server, limit).await {
-            Ok(()) => {
-                registered.lingers();
-                let cancelled = pin!(state.cancelled(registered.key));
-                either(pin!(linger(&*shared)), cancelled).await;
-            }
-            Err(lost) if owes_answer && shared.has_dropped_output() => {
-                state.change(|inner| inner.statistics.unsent += 1);
-                options.tell(ServerError::Unsent { peer, lost });
-            }
-            // Its failure was told already, or everything had left.
-            Err(_) => {}
-        }
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) struct Registry {
     free: Option<u32>,
     len: usize,
     lingering: usize,
+    gone: usize,
 }
 
 /// As large as what it registers.
@@ -40,8 +41,17 @@ struct Registration {
     /// Its moves at the last look for idle connections, and how often they were the same before.
     moves: u32,
     quiet_looks: Option<u8>,
-    /// Whether the handler has ended and everything is sent.
-    lingers: bool,
+    stage: Stage,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Stage {
+    Open,
+    /// The handler has ended, everything is sent, and what the peer still sends is discarded.
+    Lingering,
+    /// The connection is gone, and its handler goes on.
+    Gone,
 }
 
 impl Registry {
@@ -51,7 +61,7 @@ impl Registry {
             client,
             moves: 0,
             quiet_looks: None,
-            lingers: false,
+            stage: Stage::Open,
         });
         self.len += 1;
         let key = self.free.unwrap_or(self.entries.len() as u32);
@@ -90,30 +100,52 @@ impl Registry {
         let Entry::Taken(removed) = removed else {
             return None;
         };
-        self.lingering -= usize::from(removed.lingers);
+        self.count(removed.stage, false);
         Some(removed.client)
     }
 
-    /// Records that a connection is over but for the peer's input. It still takes its place.
-    pub(super) fn lingers(&mut self, key: u32) {
+    /// Records how far a connection has come.
+    pub(super) fn enter(&mut self, key: u32, stage: Stage) {
         if let Some(Entry::Taken(registered)) = self.entries.get_mut(key as usize) {
-            self.lingering += usize::from(!registered.lingers);
-            registered.lingers = true;
+            let former = std::mem::replace(&mut registered.stage, stage);
+            self.count(former, false);
+            self.count(stage, true);
         }
     }
 
-    /// Returns how many connections take a place.
-    pub(super) fn len(&self) -> usize {
-        self.len
+    fn count(&mut self, stage: Stage, begins: bool) {
+        let count = match stage {
+            Stage::Open => return,
+            Stage::Lingering => &mut self.lingering,
+            Stage::Gone => &mut self.gone,
+        };
+        match begins {
+            true => *count += 1,
+            false => *count -= 1,
+        }
+    }
+
+    /// Returns how many connections take a place: those that are open, and those that linger.
+    pub(super) fn places(&self) -> usize {
+        self.len - self.gone
+    }
+
+    /// Returns how many connections linger.
+    pub(super) fn lingering(&self) -> usize {
+        self.lingering
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Returns how many connections are open, without those that only discard what their peers
-    /// still send.
+    /// Returns how many connections are open.
     pub(super) fn open(&self) -> usize {
+        self.len - self.lingering - self.gone
+    }
+
+    /// Returns how many handlers may still run.
+    pub(super) fn handled(&self) -> usize {
         self.len - self.lingering
     }
 
@@ -147,7 +179,7 @@ impl Registration {
             _ => Some(0),
         };
         self.moves = moves;
-        self.quiet_looks == Some(LOOKS) && !self.lingers
+        self.quiet_looks == Some(LOOKS) && self.stage == Stage::Open
     }
 }
 
@@ -173,26 +205,30 @@ mod tests {
     }
 
     quickcheck! {
-        /// As a map does, whatever is inserted, removed and left to linger.
+        /// As a map does, whatever is inserted, removed and comes to its end.
         fn a_registry_is_a_map(acts: Vec<(u8, u8)>) -> bool {
             let mut registry = Registry::default();
             let mut model = BTreeMap::new();
             for (number, (act, which)) in acts.into_iter().enumerate() {
                 let number = number as u32;
                 let key = model.keys().copied().nth(usize::from(which) % model.len().max(1));
-                match (act % 4, key) {
+                match (act % 5, key) {
                     (0 | 1, _) | (_, None) => {
                         let key = registry.insert(Arc::new(Numbered(number)));
-                        assert!(model.insert(key, (number, false)).is_none());
+                        assert!(model.insert(key, (number, Stage::Open)).is_none());
                     }
                     (2, Some(key)) => {
                         let (known, _) = model.remove(&key).unwrap();
                         assert_eq!(registry.remove(key).unwrap().moves(), known);
                         assert!(registry.remove(key).is_none());
                     }
-                    (_, Some(key)) => {
-                        registry.lingers(key);
-                        model.get_mut(&key).unwrap().1 = true;
+                    (act, Some(key)) => {
+                        let stage = match act {
+                            3 => Stage::Lingering,
+                            _ => Stage::Gone,
+                        };
+                        registry.enter(key, stage);
+                        model.get_mut(&key).unwrap().1 = stage;
                     }
                 }
                 let mut clients: Vec<_> = registry.clients().iter().map(|one| one.moves()).collect();
@@ -200,9 +236,11 @@ mod tests {
                 clients.sort();
                 known.sort();
                 assert_eq!(clients, known);
-                assert_eq!(registry.len(), model.len());
-                let open = model.values().filter(|(_, lingers)| !lingers).count();
-                assert_eq!(registry.open(), open);
+                let count = |stage| model.values().filter(|(_, at)| *at == stage).count();
+                assert_eq!(registry.open(), count(Stage::Open));
+                assert_eq!(registry.lingering(), count(Stage::Lingering));
+                assert_eq!(registry.places(), model.len() - count(Stage::Gone));
+                assert_eq!(registry.is_empty(), model.is_empty());
             }
             true
         }

@@ -7,21 +7,29 @@ use std::time::Duration;
 
 use plimsoll::ConnectionError;
 
-use super::linger::{LINGER_BYTES, LINGER_TIME};
-use super::state::Client;
-use crate::connection::{Connection, GIVEN_UP, poll_discard, poll_send_and_discard};
-use crate::driver::{Driven, Sent};
+use super::registry::Client;
+use crate::connection::{GIVEN_UP, poll_discard, poll_send_and_discard};
+use crate::driver::{Driven, Sent, Sides};
 use crate::error::Lost;
 use crate::layered::Layered;
-use crate::slot::{Command, Core, Look, Party, Slot};
+use crate::slot::{Beside, Command, Core, Look, Party, Slot};
 use crate::transport::{Sleep, Transport};
+
+/// For how long nothing may come from the peer before a connection that has sent everything is
+/// dropped. Input that is there then would make the system reset it, before the peer has read the
+/// last reply.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// How much is discarded then: more than what systems let be on its way when the peer stops, so that
+/// only one that goes on sending is reset.
+const LINGER_BYTES: usize = 16 * 1024 * 1024;
 
 /// How long to wait before sending again over a transport that has a timeout of its own.
 const SEND_AGAIN: Duration = Duration::from_millis(50);
 
 /// The server's part of a connection.
-pub(super) struct Served<T: Transport> {
-    slot: Arc<Slot<Driven, Layered<T>>>,
+pub(super) struct Served<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> {
+    slot: Arc<Slot<Driven<K>, Layered<T>, M>>,
     /// The transport's.
     waker: Waker,
     /// The waker that the slot has of the server's task, since the last look.
@@ -46,9 +54,13 @@ enum Stage {
     Serving,
     /// Everything is sent, and input is discarded meanwhile, so that the peer can read.
     Closing,
-    /// Everything has left. This many bytes of what the peer still sends are discarded.
+    /// Everything has left, and what the peer still sends is discarded. If nothing has come since
+    /// the timer was set, or no time is left, it ends.
     Lingering {
+        /// How many bytes more are discarded.
         most: usize,
+        has_received: bool,
+        left: Duration,
     },
     Over(End),
 }
@@ -78,10 +90,12 @@ enum Found {
     HasEnded(End),
 }
 
-impl<T: Transport> Served<T> {
-    /// The server's side of `connection`, whose closing may take `limit`.
-    pub(super) fn new(connection: &Connection<T>, limit: Duration) -> Self {
-        let (slot, waker) = connection.shared();
+impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
+    /// The server's side of what rests in `slot`, whose closing may take `limit`.
+    pub(super) fn new(
+        (slot, waker): (Arc<Slot<Driven<K>, Layered<T>, M>>, Waker),
+        limit: Duration,
+    ) -> Self {
         Self {
             slot,
             waker,
@@ -135,6 +149,11 @@ impl<T: Transport> Served<T> {
             }
             None => self.slot.has_output().then_some(GIVEN_UP),
         }
+    }
+
+    /// Closes a pair, whose handler has ended.
+    pub(super) fn end_pair(&self) {
+        self.slot.command(Command::End);
     }
 
     pub(super) fn abort(&self) {
@@ -197,7 +216,9 @@ impl<T: Transport> Served<T> {
                 io.map_or(Poll::Pending, |io| driven.poll_send(io, &self.waker, cx))
             }
             Stage::Closing => poll_send_and_discard(&mut guard, &self.waker, cx),
-            Stage::Lingering { most } => {
+            Stage::Lingering {
+                most, has_received, ..
+            } => {
                 let (driven, Some(io)) = guard.both() else {
                     return Found::Ends(End::Over);
                 };
@@ -205,8 +226,11 @@ impl<T: Transport> Served<T> {
                 if self.owner_lingers {
                     return Found::Nothing;
                 }
-                let (budget, read) = (&mut driven.budget, Layered::poll_discard);
-                return match poll_discard(io, &self.waker, cx, budget, read, most) {
+                let (budget, read) = (driven.budget(), Layered::poll_discard);
+                let before = *most;
+                let discarded = poll_discard(io, &self.waker, cx, budget, read, most);
+                *has_received |= *most < before;
+                return match discarded {
                     Poll::Ready(_) => Found::Ends(End::Over),
                     Poll::Pending => Found::Nothing,
                 };
@@ -220,8 +244,11 @@ impl<T: Transport> Served<T> {
             (_, Poll::Ready(Sent::TimedOut)) => Found::GaveUp,
             (Stage::Closing, Poll::Ready(Sent::All)) => {
                 if guard.core().has_ended() {
-                    let most = LINGER_BYTES;
-                    return Found::Begins(Stage::Lingering { most });
+                    return Found::Begins(Stage::Lingering {
+                        most: LINGER_BYTES,
+                        has_received: false,
+                        left: self.limit,
+                    });
                 }
                 Found::Ends(End::Over)
             }
@@ -245,7 +272,14 @@ impl<T: Transport> Served<T> {
         if !has_passed(late) {
             return false;
         }
-        match self.stage {
+        self.late = None;
+        match &mut self.stage {
+            Stage::Lingering {
+                has_received, left, ..
+            } if *has_received && *left > LINGER_TIME => {
+                *left -= LINGER_TIME;
+                *has_received = false;
+            }
             Stage::Closing => self.abort_for(ConnectionError::TimedOut),
             _ => drop(self.end(End::Over)),
         }
@@ -263,7 +297,7 @@ impl<T: Transport> Served<T> {
     }
 }
 
-impl<T: Transport> Drop for Served<T> {
+impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Drop for Served<K, T, M> {
     fn drop(&mut self) {
         if !self.has_begun {
             // Its task could not be spawned, which its peer must not take for a reply.
@@ -273,7 +307,12 @@ impl<T: Transport> Drop for Served<T> {
     }
 }
 
-impl<T: Transport> Client for Slot<Driven, Layered<T>> {
+impl<K, T, M> Client for Slot<Driven<K>, Layered<T>, M>
+where
+    K: Sides,
+    T: Transport,
+    M: Beside<Driven<K>, Layered<T>>,
+{
     fn shut_down(&self) {
         self.command(Command::ShutDown);
     }

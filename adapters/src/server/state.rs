@@ -1,8 +1,8 @@
 //! What a server's tasks share: how far it has come to its end, its connections, and who waits for
 //! a change.
 
-use std::collections::{BTreeMap, HashMap};
-use std::future::{Future, poll_fn};
+use std::collections::BTreeMap;
+use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use plimsoll::ConnectionError;
 
-pub(super) use super::registry::Client;
-use super::registry::{LOOKS, Registry};
+use super::registry::{Client, LOOKS, Registry, Stage};
 use super::statistics::Statistics;
 use crate::either::{Either, either};
 use crate::error::ServerError;
@@ -21,8 +20,6 @@ use crate::listen::SocketFile;
 use crate::options::ServerOptions;
 use crate::places::Places;
 use crate::runtime::Runtime;
-use crate::shared::Shared;
-use crate::transport::Transport;
 
 /// What the server's tasks share.
 #[derive(Default)]
@@ -39,8 +36,6 @@ pub(super) struct Inner {
     /// Listeners that are accepting.
     pub(super) listeners: usize,
     pub(super) clients: Registry,
-    /// The tasks of pairs' handlers, by their connection, which wait for the phase `Cancelled` too.
-    handlers: HashMap<u32, Waker>,
     pub(super) statistics: Statistics,
     /// Who waits for any change, by a number of its own. Handlers are not among them: there may be
     /// thousands, and every connection that comes or goes is a change.
@@ -70,28 +65,6 @@ pub(super) enum Phase {
     ShuttingDown,
     /// Handlers are dropped where they wait.
     Cancelled,
-}
-
-impl<T: Transport> Client for Shared<T>
-where
-    Shared<T>: Send + Sync,
-{
-    fn shut_down(&self) {
-        Shared::shut_down(self);
-    }
-
-    fn close(&self) {
-        self.queue(|writer| writer.close());
-        Shared::end_reading(self);
-    }
-
-    fn abort(&self, loss: ConnectionError) {
-        Shared::abort(self, loss);
-    }
-
-    fn moves(&self) -> u32 {
-        Shared::moves(self) as u32
-    }
 }
 
 impl State {
@@ -127,14 +100,7 @@ impl State {
     }
 
     pub(super) fn enter(&self, phase: Phase) {
-        let handlers = self.change(|inner| {
-            inner.phase = inner.phase.max(phase);
-            match inner.phase {
-                Phase::Cancelled => std::mem::take(&mut inner.handlers),
-                _ => HashMap::new(),
-            }
-        });
-        handlers.into_values().for_each(Waker::wake);
+        self.change(|inner| inner.phase = inner.phase.max(phase));
         if phase == Phase::Cancelled {
             self.each_client(|client| client.cancel());
         }
@@ -147,31 +113,6 @@ impl State {
             reached,
             key: None,
         }
-    }
-
-    /// Waits, in the task of a connection's handler, until handlers are dropped where they wait.
-    pub(super) fn cancelled(&self, key: u32) -> impl Future<Output = ()> {
-        poll_fn(move |cx| {
-            let is_known = |inner: &Inner| {
-                let known = inner.handlers.get(&key);
-                known.is_some_and(|known| known.will_wake(cx.waker()))
-            };
-            let mut inner = self.lock();
-            let mut former = None;
-            if inner.phase < Phase::Cancelled && !is_known(&inner) {
-                drop(inner);
-                let waker = cx.waker().clone();
-                inner = self.lock();
-                former = inner.handlers.insert(key, waker);
-            }
-            let is_cancelled = inner.phase == Phase::Cancelled;
-            drop(inner);
-            drop(former);
-            match is_cancelled {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
-            }
-        })
     }
 
     /// Gives up connections that were idle for `limit`, until the server has come to its end.
@@ -330,18 +271,17 @@ impl Places for State {
             if known.map(address_of) != Some(address) {
                 return None;
             }
-            let handler = inner.handlers.remove(&key);
-            Some((inner.clients.remove(key), handler))
+            inner.clients.remove(key)
         }));
     }
 }
 
 impl Registered {
-    /// Records that the connection is over but for the peer's input. It still takes its place.
-    pub(super) fn lingers(&self) {
+    /// Records how far the connection has come.
+    pub(super) fn enter(&self, stage: Stage) {
         self.state.change(|inner| {
             if inner.clients.get(self.key).map(address_of) == Some(self.address) {
-                inner.clients.lingers(self.key);
+                inner.clients.enter(self.key, stage);
             }
         });
     }

@@ -18,7 +18,7 @@ pub struct Statistics {
 }
 
 /// How [`Server::shutdown`](crate::Server::shutdown) went. (asyncio has none.)
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Shutdown {
     /// How many connections were aborted at the deadline: handlers that had not ended, and those
@@ -28,4 +28,8 @@ pub struct Shutdown {
     /// and was not sent counts in [`Statistics::unsent`], theirs that failed in
     /// [`Statistics::failed`].
     pub aborted: usize,
+    /// How many connections had sent everything, and were dropped at the deadline before their
+    /// peers' ends were seen: what those have not read yet may be lost. They are not among the
+    /// aborted.
+    pub lingering: usize,
 }

@@ -1,4 +1,4 @@
-//! What a place notes of its connection, a bit each.
+//! What a place notes of its connection, and a slot of its server, a bit each.
 
 use std::ops::BitOr;
 
@@ -21,7 +21,6 @@ impl Flags {
     pub(super) const CORE_KNOWS: Self = Self(1 << 4);
     pub(super) const OWNER_LEFT: Self = Self(1 << 5);
     pub(super) const SERVER_LEFT: Self = Self(1 << 6);
-    pub(super) const ALL_LEFT: Self = Self(Self::OWNER_LEFT.0 | Self::SERVER_LEFT.0);
     /// The owner found something out, and is to be woken when it is back.
     pub(super) const OWNER_WAITS: Self = Self(1 << 7);
     /// The owner's thread is blocked until something is back.
@@ -70,3 +69,11 @@ impl BitOr for Flags {
         Self(self.0 | other.0)
     }
 }
+
+/// The server's task is in its poll, after which it looks without being woken.
+pub(super) const POLLS: u8 = 1;
+/// Something has changed since the server's last look that it has to look at, or its waker was
+/// taken.
+pub(super) const CHANGED: u8 = 2;
+/// The owner has put back output that is due, and not sent it itself since then.
+pub(super) const DUE: u8 = 4;

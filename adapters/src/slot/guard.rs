@@ -5,22 +5,24 @@ use std::task::Context;
 
 use plimsoll::ConnectionError;
 
+use super::Slot;
+use super::beside::Beside;
 use super::flags::Flags;
-use super::{Abort, Core, Party, Slot};
+use super::parties::{Core, Io, Party};
 
 /// What a party has taken out. Dropping it puts it back; while panicking, aborted.
-pub(crate) struct Guard<'a, C: Core, T: Abort> {
+pub(crate) struct Guard<'a, C: Core, T: Io, M: Beside<C, T> = ()> {
     /// `None` only while the guard is dropped, or was taken apart.
     pub(super) core: Option<Box<C>>,
     /// `None` if it was put back before, or aborted.
     pub(super) transport: Option<Box<T>>,
-    pub(super) slot: &'a Slot<C, T>,
+    pub(super) slot: &'a Slot<C, T, M>,
     pub(super) party: Party,
     pub(super) notifies: bool,
 }
 
-impl<'a, C: Core, T: Abort> Guard<'a, C, T> {
-    pub(crate) fn slot(&self) -> &'a Slot<C, T> {
+impl<'a, C: Core, T: Io, M: Beside<C, T>> Guard<'a, C, T, M> {
+    pub(crate) fn slot(&self) -> &'a Slot<C, T, M> {
         self.slot
     }
 
@@ -59,7 +61,7 @@ impl<'a, C: Core, T: Abort> Guard<'a, C, T> {
         let is_plain = !place
             .flags
             .any(Flags::ORDERS | Flags::WOKEN | Flags::OWNER_BLOCKS)
-            && !place.flags.all(Flags::ALL_LEFT)
+            && !place.have_all_left()
             && place.aborted.is_none();
         if is_plain && !self.notifies {
             place.put_down(None, self.transport.take());
@@ -71,18 +73,21 @@ impl<'a, C: Core, T: Abort> Guard<'a, C, T> {
         self.slot
             .put_back((None, transport), self.party, notifies, None);
         let orders = self.slot.lock().orders_for_core();
-        orders.carry_out(self.core());
+        let _ = orders.carry_out(self.core());
     }
 }
 
-impl<C: Core, T: Abort> Drop for Guard<'_, C, T> {
+impl<C: Core, T: Io, M: Beside<C, T>> Drop for Guard<'_, C, T, M> {
     fn drop(&mut self) {
         if self.core.is_none() && self.transport.is_none() {
             return; // taken over
         }
         if std::thread::panicking() {
-            if let Some(core) = &mut self.core {
-                core.lose(ConnectionError::Aborted);
+            match &mut self.core {
+                // A turn may have written half of something.
+                Some(core) if !M::HAS_READER => core.lose(ConnectionError::Aborted),
+                // Bytes may have moved before.
+                _ => self.notifies = true,
             }
         }
         let taken = (self.core.take(), self.transport.take());

@@ -2,27 +2,21 @@
 
 use std::task::Context;
 
-use super::flags::Flags;
+use super::Slot;
+use super::beside::Beside;
+use super::flags::{Flags, POLLS};
 use super::guard::Guard;
-use super::{Abort, Core, Party, Slot};
+use super::parties::{Core, Io, Party};
 use crate::sync::Ordering;
 
-/// The server's task is in its poll, after which it looks without being woken.
-pub(super) const POLLS: u8 = 1;
-/// Something has changed since the server's last look that it has to look at, or its waker was
-/// taken.
-pub(super) const CHANGED: u8 = 2;
-/// The owner has put back output that is due, and not sent it itself since then.
-pub(super) const DUE: u8 = 4;
-
 /// What the server finds.
-pub(crate) enum Look<'a, C: Core, T: Abort> {
+pub(crate) enum Look<'a, C: Core, T: Io, M: Beside<C, T> = ()> {
     /// Nothing for the server to do.
     Nothing,
     /// There is output that the transport was not offered.
-    Unoffered(Guard<'a, C, T>),
+    Unoffered(Guard<'a, C, T, M>),
     /// The owner has left, or has closed the connection.
-    Left(Guard<'a, C, T>),
+    Left(Guard<'a, C, T, M>),
     /// The connection was lost or leaked. The handler may not know yet.
     Gone,
     /// The owner has taken it over.
@@ -31,7 +25,7 @@ pub(crate) enum Look<'a, C: Core, T: Abort> {
     Cancelled,
 }
 
-impl<C: Core, T: Abort> Slot<C, T> {
+impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
     /// Records that the server's task is about to poll the handler.
     /// [`end_server_poll`](Self::end_server_poll) or a [`look`](Self::look) follows.
     pub(crate) fn begin_server_poll(&self) {
@@ -50,7 +44,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
     /// Lets the server look at the connection, and take it out if there is something to do.
     ///
     /// The server is woken when another look may find more: see the [table](self).
-    pub(crate) fn look(&self, cx: &Context<'_>) -> Look<'_, C, T> {
+    pub(crate) fn look(&self, cx: &Context<'_>) -> Look<'_, C, T, M> {
         let mut former = None;
         let mut place = self.lock();
         let known = place.wakers[Party::Server as usize].as_ref();
@@ -62,18 +56,25 @@ impl<C: Core, T: Abort> Slot<C, T> {
         }
         // Under the lock: a put back that comes later sees that the server has to be woken.
         self.server.store(0, Ordering::Relaxed);
-        let has_left = place.flags.any(Flags::OWNER_LEFT | Flags::CLOSING);
+        let has_left = place.flags.any(Flags::CLOSING) || place.have_owners_left();
         let is_taken_over = place.flags.any(Flags::TAKEN_OVER);
         let is_gone = place.is_core_gone() || place.aborted.is_some();
         let is_cancelled = place.flags.any(Flags::CANCELLED);
         let is_wanted = !is_gone && !is_cancelled && (has_left || place.is_output_due());
-        let (taken, has_woken) = match is_wanted {
-            true => place.take_to_poll(Party::Server),
-            false => (None, false),
+        let taken = match is_wanted {
+            // To discard input, too.
+            true if has_left => place.take_whole(Party::Server),
+            true => place.take(Party::Server),
+            false => None,
         };
+        if has_left {
+            if let Some(reading) = place.beside.reading() {
+                reading.server_waits = reading.is_out || taken.is_none();
+            }
+        }
         drop(place);
         drop(former);
-        match self.guard(Party::Server, taken, has_woken) {
+        match self.guard(Party::Server, taken) {
             _ if is_taken_over => Look::TakenOver,
             _ if is_cancelled => Look::Cancelled,
             _ if is_gone => Look::Gone,

@@ -1,15 +1,23 @@
 //! Putting back, and who is woken by it.
 
+use std::mem;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use super::flags::Flags;
+use super::Slot;
+use super::beside::Beside;
+use super::flags::{CHANGED, DUE, Flags, POLLS};
+use super::parties::{Core, Io, Party};
 use super::place::{Place, Taken, carry_out, end};
-use super::server_side::{CHANGED, DUE, POLLS};
-use super::{Abort, Core, Party, Slot};
 use crate::sync::Ordering;
 
-impl<C: Core, T: Abort> Slot<C, T> {
+/// The wakers of the owner, the server and the reader, or which of them are meant.
+pub(super) type Each<A> = [A; 3];
+
+/// All parties.
+pub(super) const ALL: Each<bool> = [true; 3];
+
+impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
     /// Carries out what was left to be done, puts back what is left then, and wakes. A `waker` is
     /// that of a party that waits from now on.
     #[inline]
@@ -24,17 +32,19 @@ impl<C: Core, T: Abort> Slot<C, T> {
             return self.put_back_changed(taken, party, notifies, waker);
         };
         let says = core.says();
+        let pressure = M::HAS_READER.then(|| core.pressure());
         let mut place = self.lock();
-        if party == Party::Server || notifies || !place.is_unchanged(says) {
+        let is_plain = party != Party::Server && !notifies && place.is_unchanged(says, pressure);
+        if !is_plain {
             drop(place);
             return self.put_back_changed((Some(core), transport), party, notifies, waker);
         }
         place.note(says);
+        if let Some(pressure) = pressure {
+            self.note_pressure(&mut place, pressure);
+        }
         place.put_down(Some(core), transport);
-        let former = match waker {
-            Some(waker) => place.wakers[Party::Owner as usize].replace(waker),
-            None => None,
-        };
+        let former = waker.and_then(|waker| place.register(party, waker));
         let woken = self.change_due(&mut place);
         drop(place);
         drop(former);
@@ -43,7 +53,7 @@ impl<C: Core, T: Abort> Slot<C, T> {
         }
     }
 
-    /// Puts back after something has happened that the other party may have to know, or this one.
+    /// Puts back after something has happened that another party may have to know, or this one.
     #[cold]
     pub(super) fn put_back_changed(
         &self,
@@ -53,44 +63,55 @@ impl<C: Core, T: Abort> Slot<C, T> {
         waker: Option<Waker>,
     ) {
         let mut is_commanded = false;
+        let mut ended = None;
+        let mut lets_read = false;
         let mut place = loop {
-            let says = core.as_ref().map(|core| core.says());
+            let says = core.as_ref().map(|core| (core.says(), core.pressure()));
             let mut place = self.lock();
-            if let Some(says) = says {
+            if let Some((says, pressure)) = says {
                 place.note(says);
+                lets_read |= place.lets_read(pressure);
+                self.note_pressure(&mut place, pressure);
+            }
+            if let (Some(ended), Some(reading)) = (ended.take(), place.beside.reading()) {
+                reading.ended = Some(ended);
             }
             if !place.has_orders(core.is_some(), transport.is_some()) {
                 break place;
             }
             is_commanded = true;
-            carry_out(place, &mut core, &mut transport);
+            ended = carry_out(place, &mut core, &mut transport);
         };
         // A transport that wakes while it is polled is heard now.
         let has_woken = place.flags.any(Flags::WOKEN) && transport.is_some();
         is_commanded |= core.is_some() && place.flags.take(Flags::COMMANDED);
         place.put_down(core, transport);
-        let left = match place.flags.all(Flags::ALL_LEFT) {
+        let left = match place.have_all_left() {
             true => place.take_rest(),
-            false => (None, None),
+            false => ((None, None), None),
         };
-        let former = match waker {
-            Some(waker) => place.wakers[party as usize].replace(waker),
-            None => None,
+        let former = waker.and_then(|waker| place.register(party, waker));
+        let owner = notifies | place.flags.take(Flags::OWNER_WAITS);
+        let is_closing = place.flags.any(Flags::CLOSING);
+        let (mut reader, mut server) = (lets_read, is_closing);
+        if let Some(reading) = place.beside.reading() {
+            reader |= mem::take(&mut reading.waits_for_core);
+            server |= mem::take(&mut reading.server_waits);
+        }
+        let whom = match party {
+            _ if is_commanded || has_woken => ALL,
+            Party::Owner => [false, server || notifies, reader || notifies],
+            Party::Reader => [owner, server, false],
+            Party::Server => [owner, false, reader || notifies],
         };
-        let owner_waits = place.flags.take(Flags::OWNER_WAITS);
-        let wakers = match party {
-            _ if is_commanded || has_woken => self.take_wakers(&mut place, [true, true]),
-            Party::Owner if notifies || place.flags.any(Flags::CLOSING) => {
-                self.take_wakers(&mut place, [false, true])
-            }
-            Party::Owner => [None, self.change_due(&mut place)],
-            Party::Server => {
-                if place.is_output_due() {
-                    // Its own task goes on with it, once others have run.
-                    self.server.fetch_or(CHANGED, Ordering::Relaxed);
-                }
-                self.take_wakers(&mut place, [notifies || owner_waits, false])
-            }
+        if party == Party::Server && place.is_output_due() {
+            // Its own task goes on with it, once others have run.
+            self.server.fetch_or(CHANGED, Ordering::Relaxed);
+        }
+        let wakers = self.take_wakers(&mut place, whom);
+        let due = match party {
+            Party::Owner | Party::Reader => self.change_due(&mut place),
+            Party::Server => None,
         };
         let is_awaited = place.flags.any(Flags::OWNER_BLOCKS);
         drop(place);
@@ -100,10 +121,14 @@ impl<C: Core, T: Abort> Slot<C, T> {
             self.back.notify_all();
         }
         wake(wakers);
+        if let Some(due) = due {
+            due.wake();
+        }
     }
 
-    /// Tells the server that the owner has left output that is due, or has sent it after all.
-    pub(super) fn change_due(&self, place: &mut Place<C, T>) -> Option<Waker> {
+    /// Records that output has come to be due, or was sent after all. Returns who is to be woken to
+    /// send it: the server, or without one a reader that waits.
+    pub(super) fn change_due(&self, place: &mut Place<C, T, M>) -> Option<Waker> {
         let is_due = place.is_output_due();
         // It changes under the lock only.
         if (self.server.load(Ordering::Relaxed) & DUE != 0) == is_due {
@@ -113,28 +138,46 @@ impl<C: Core, T: Abort> Slot<C, T> {
             self.server.fetch_and(!DUE, Ordering::Relaxed);
             return None;
         }
-        if self.server.fetch_or(DUE, Ordering::Relaxed) & POLLS != 0 {
-            return None;
+        let polls = self.server.fetch_or(DUE, Ordering::Relaxed) & POLLS != 0;
+        if !polls && !place.flags.any(Flags::SERVER_LEFT) {
+            let [_, of_server, _] = self.take_wakers(place, [false, true, false]);
+            return of_server;
         }
-        let [_, of_server] = self.take_wakers(place, [false, true]);
-        of_server
+        // A handler on a thread is in its poll for as long as it lasts.
+        let Place { beside, wakers, .. } = place;
+        let reading = beside.reading()?;
+        reading.is_called |= reading.is_out;
+        let server = wakers[Party::Server as usize].as_ref();
+        let is_other = |waker: &mut Waker| !server.is_some_and(|server| server.will_wake(waker));
+        reading.waker.take_if(is_other)
     }
 
     /// Takes the wakers of the parties that have something to look at. A server in its poll looks
-    /// after it without being woken.
+    /// after it without being woken, and so does a reader after its receive.
     pub(super) fn take_wakers(
         &self,
-        place: &mut Place<C, T>,
-        [owner, server]: [bool; 2],
-    ) -> [Option<Waker>; 2] {
+        place: &mut Place<C, T, M>,
+        [owner, server, reader]: Each<bool>,
+    ) -> Each<Option<Waker>> {
         let is_woken = server && self.server.fetch_or(CHANGED, Ordering::Relaxed) & POLLS == 0;
+        let of_reader = match place.beside.reading() {
+            Some(reading) if reader => {
+                reading.is_called |= reading.is_out;
+                reading.waker.take()
+            }
+            _ => None,
+        };
         let [of_owner, of_server] = &mut place.wakers;
-        [of_owner.take_if(|_| owner), of_server.take_if(|_| is_woken)]
+        [
+            of_owner.take_if(|_| owner),
+            of_server.take_if(|_| is_woken),
+            of_reader,
+        ]
     }
 }
 
 /// The slot is the transport's waker: each party looks for itself what it can do.
-impl<C: Core, T: Abort> Wake for Slot<C, T> {
+impl<C: Core, T: Io, M: Beside<C, T>> Wake for Slot<C, T, M> {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -142,16 +185,21 @@ impl<C: Core, T: Abort> Wake for Slot<C, T> {
     fn wake_by_ref(self: &Arc<Self>) {
         let mut place = self.lock();
         place.flags.set(Flags::WOKEN, true);
-        if place.transport_out.is_some() {
-            return;
-        }
-        if place.concerns_server() {
-            let wakers = self.take_wakers(&mut place, [true, true]);
+        // Its own half the reader may have to receive from before the transport is back: a writer
+        // may block until the peer was read.
+        let whom = match place.transport_out.is_some() {
+            true => [false, false, true],
+            false => [true, place.concerns_server(), true],
+        };
+        if M::HAS_READER || whom[1] {
+            let wakers = self.take_wakers(&mut place, whom);
             drop(place);
-            wake(wakers);
-            return;
+            return wake(wakers);
         }
-        let waker = place.wakers[Party::Owner as usize].take();
+        let waker = match whom[0] {
+            true => place.wakers[Party::Owner as usize].take(),
+            false => None,
+        };
         drop(place);
         if let Some(waker) = waker {
             waker.wake();
@@ -159,10 +207,15 @@ impl<C: Core, T: Abort> Wake for Slot<C, T> {
     }
 }
 
-/// Wakes two parties, once if they wait in the same task.
-pub(super) fn wake(wakers: [Option<Waker>; 2]) {
-    match wakers {
-        [Some(one), Some(other)] if one.will_wake(&other) => one.wake(),
-        wakers => wakers.into_iter().flatten().for_each(Waker::wake),
-    }
+/// Wakes parties, once if they wait in the same task.
+pub(super) fn wake([owner, server, reader]: Each<Option<Waker>>) {
+    let is_known = |waker: &Waker, other: &Option<Waker>| {
+        other.as_ref().is_some_and(|other| other.will_wake(waker))
+    };
+    let server = server.filter(|waker| !is_known(waker, &owner));
+    let reader = reader.filter(|waker| !is_known(waker, &owner) && !is_known(waker, &server));
+    [owner, server, reader]
+        .into_iter()
+        .flatten()
+        .for_each(Waker::wake);
 }

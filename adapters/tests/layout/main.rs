@@ -26,21 +26,26 @@ const ORDER: &[&str] = &[
     "spare_block",
     "options",
     "places",
-    // A connection with one owner rests in a slot.
+    "parts",
+    // What moves bytes rests in a slot.
+    "slot/parties",
     "slot/flags",
-    "slot/mod",
+    "slot/beside",
     "slot/place",
-    "slot/guard",
-    "slot/server_side",
+    "slot/mod",
     "slot/waking",
+    "slot/guard",
+    "slot/taking",
+    "slot/ending",
+    "slot/queue",
+    "slot/reading",
+    "slot/server_side",
     "layered",
-    "driver",
-    // asyncio's pair.
-    "handover",
-    "waiters",
-    "shared",
-    "drive",
-    "stream",
+    "receiving",
+    "driver/sides",
+    "driver/mod",
+    "driver/ends",
+    "driver/whole",
     // A connection with one owner.
     "connection/moving",
     "connection/mod",
@@ -52,6 +57,14 @@ const ORDER: &[&str] = &[
     "connection/closing",
     "connection/asking",
     "run",
+    // asyncio's pair.
+    "stream/pair",
+    "stream/receiver",
+    "stream/reader",
+    "stream/lines",
+    "stream/writer",
+    "stream/mod",
+    "stream/layering",
     "memory",
     // What there is to connect and to listen with.
     "runtime",
@@ -68,7 +81,6 @@ const ORDER: &[&str] = &[
     "server/registry",
     "server/state",
     "server/no_panic",
-    "server/linger",
     "server/served",
     "server/acceptor",
     "server/connection",
@@ -88,24 +100,14 @@ const ORDER: &[&str] = &[
     "blocking/server",
 ];
 
-/// The arrows that go up all the same: who uses whom, and how that is to end. Each is to be removed.
-const UPWARDS: &[(&str, &str)] = &[
-    // An old name of `layer::Layer`, for `stream`.
-    ("transport", "layer"),
-    // What all of the slot's files share stands in `slot/mod`, beside what uses them. `Party`,
-    // `Core`, `Says` and `Abort` want a file before `slot/place`, and those methods of `Slot` that
-    // make guards, or wake, one after `slot/waking`.
-    ("slot/mod", "slot/guard"),
-    ("slot/mod", "slot/place"),
-    ("slot/mod", "slot/server_side"),
-    ("slot/mod", "slot/waking"),
-];
+/// The arrows that go up all the same.
+const UPWARDS: &[(&str, &str)] = &[];
 
 /// The most lines of a file, all counted.
 const MOST_LINES: usize = 500;
 
-/// The files that have more all the same. Each is to be split.
-const LONG: &[&str] = &["driver", "stream"];
+/// The files that have more all the same.
+const LONG: &[&str] = &[];
 
 /// The source files, by their names without `.rs`.
 fn files() -> BTreeMap<String, String> {

@@ -47,7 +47,7 @@ pub fn run(mut choices: Choices) -> Ran {
     setups[0].limits.pauses = choices.below(2) == 1;
     // A turn of what was closed discards nothing, which a side that pauses might wait for.
     setups[0].limits.pauses &= command != Command::Close;
-    let network = Network::of_connections(choices);
+    let network = Network::new(choices);
     let accepted: Arc<[AtomicU64; 2]> = Arc::default();
     let left: Arc<[AtomicBool; 2]> = Arc::default();
     let patience = Arc::new(Patience::new(network.clone(), order == Order::Strict));

@@ -29,7 +29,6 @@ pub struct State {
     /// How many of the last ones changed nothing, though nothing goes wrong any more.
     idle_calls: u64,
     /// The kinds of errors that no transport has to give, but any may.
-    errors: &'static [io::ErrorKind],
     /// Whether nothing of that kind happens now.
     pub is_honest: bool,
 }
@@ -80,12 +79,11 @@ pub struct EndWrite(Network, usize);
 /// Most calls in a row that change nothing. A stall takes some, and so do tasks that are polled for nothing.
 const MOST_IDLE_CALLS: u64 = 1000;
 
-/// Errors that no transport has to give, but any may. The last one is no loss to a connection.
-const ERRORS: [io::ErrorKind; 4] = [
+/// Errors that no transport has to give, but any may.
+const ERRORS: [io::ErrorKind; 3] = [
     io::ErrorKind::Other,
     io::ErrorKind::TimedOut,
     io::ErrorKind::UnexpectedEof,
-    io::ErrorKind::WouldBlock,
 ];
 
 /// What such an error is to a stream. A call that would block waits, and shows no error.
@@ -106,17 +104,7 @@ fn says_why(error: ConnectionError) -> bool {
 }
 
 impl Network {
-    /// A network for two streams.
-    pub fn new(choices: Choices) -> Self {
-        Self::with_errors(choices, &ERRORS)
-    }
-
-    /// A network for two connections.
-    pub fn of_connections(choices: Choices) -> Self {
-        Self::with_errors(choices, &ERRORS[..3])
-    }
-
-    fn with_errors(mut choices: Choices, errors: &'static [io::ErrorKind]) -> Self {
+    pub fn new(mut choices: Choices) -> Self {
         // No pipes: a stream keeps its write half when that has ended, and a pipe ends by being dropped.
         let media = [Medium::Tcp, Medium::Tcp, Medium::Unix];
         let link = Link::new(&mut choices, &media);
@@ -128,7 +116,6 @@ impl Network {
             link,
             calls: 0,
             idle_calls: 0,
-            errors,
             is_honest: false,
         })))
     }
@@ -376,11 +363,11 @@ impl ReadHalf for EndRead {
             assert!(!room.is_empty(), "room is never none");
             if state.lies() {
                 state.sides[*side].was_lost = true;
-                return match state.choices.below(state.errors.len() + 2) {
+                return match state.choices.below(ERRORS.len() + 2) {
                     0 => Ok(room.len() + 1),
                     1 => Ok(usize::MAX),
                     error => {
-                        let kind = state.errors[error - 2];
+                        let kind = ERRORS[error - 2];
                         state.sides[*side].read_end = loss_of(kind).map(Err);
                         Err(Failure::Error(kind))
                     }
@@ -429,11 +416,11 @@ impl WriteHalf for EndWrite {
             let len: usize = slices.iter().map(|slice| slice.len()).sum();
             if state.lies() {
                 state.sides[*side].was_lost = true;
-                return match state.choices.below(state.errors.len() + 3) {
+                return match state.choices.below(ERRORS.len() + 3) {
                     0 => Ok(0),
                     1 => Ok(len + 1),
                     2 => Ok(usize::MAX),
-                    error => Err(Failure::Error(state.errors[error - 3])),
+                    error => Err(Failure::Error(ERRORS[error - 3])),
                 };
             }
             let State {
@@ -474,8 +461,12 @@ impl WriteHalf for EndWrite {
                 ..
             } = state;
             let is_first = !link.has_end(*side);
-            link.shut_down(*side, choices, faults)?;
-            sides[*side].has_finished = true;
+            let ended = link.shut_down(*side, choices, faults);
+            // After the ends of both streams there is nothing left to be connected to.
+            let not_connected = TransportError::Lost(ConnectionError::NotConnected);
+            let is_done = ended == Err(not_connected) && sides[*side].read_end == Some(Ok(()));
+            sides[*side].has_finished |= ended.is_ok() || is_done;
+            ended?;
             if is_first {
                 faults.count(Kind::HalfClose);
             }
