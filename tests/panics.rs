@@ -9,10 +9,11 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
+use std::io::{self, IoSlice};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::Path;
 use std::pin::pin;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -26,8 +27,8 @@ use plimsoll_io::blocking::{self, Blocking};
 use plimsoll_io::memory::{self, Memory};
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    ConnectOptions, Options, Runtime, Server, ServerOptions, Stream, StreamReader, StreamWriter,
-    Transport,
+    ConnectOptions, Layer, Options, Runtime, Server, ServerOptions, Stream, StreamReader,
+    StreamWriter, Transport, Wire,
 };
 
 /// Operations that have been called, by file and name, and whether one returned, and one panicked.
@@ -627,20 +628,71 @@ const STREAM: LastOperations<Stream<Memory>> = &[
     }),
     ("into_parts", |stream| ignore(stream.into_parts())),
     ("into_parts", |stream| {
-        let writer = memory::pair(1).0.writer;
-        ignore(
-            Stream {
-                reader: stream.reader,
-                writer,
-            }
-            .into_parts(),
-        );
+        ignore(exchanged(stream).into_parts())
+    }),
+    ("open", |mut stream| poll(stream.open())),
+    ("open", |stream| poll(exchanged(stream).open())),
+    ("put_layer", |mut stream| {
+        poll(stream.put_layer(NoLayer));
+        poll(stream.put_layer(NoLayer));
+    }),
+    ("put_layer", |stream| {
+        poll(exchanged(stream).put_layer(NoLayer))
     }),
 ];
 
+/// A stream with the writer of another connection.
+fn exchanged(stream: Stream<Memory>) -> Stream<Memory> {
+    Stream {
+        reader: stream.reader,
+        writer: memory::pair(1).0.writer,
+    }
+}
+
+/// A layer that passes everything on.
+struct NoLayer;
+
+impl Layer for NoLayer {
+    fn feed(&mut self, _: &[u8]) {}
+
+    fn poll_open(&mut self, _: &mut Context<'_>, _: &mut Wire<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        wire: &mut Wire<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        wire.poll_read(cx, room)
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        wire: &mut Wire<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        wire.poll_write(cx, slices)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>> {
+        wire.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>> {
+        wire.poll_shutdown(cx)
+    }
+
+    fn holds_back(&self) -> bool {
+        false
+    }
+}
+
 /// Calls every operation of streams in every state, in memory. Returns how many states there were.
 fn streams(calls: &mut Calls) -> usize {
-    const FILE: &str = "adapters/src/stream.rs";
+    const FOLDER: &str = "adapters/src/stream";
     let mut states = 0;
     let choices = one_of_each(&STREAM_EARLIER);
     for limit in LIMITS {
@@ -667,19 +719,28 @@ fn streams(calls: &mut Calls) -> usize {
                 states += 1;
                 for (name, operation) in STREAM_READER {
                     let (mut stream, _peer) = state();
-                    calls.call(&format!("{FILE}: StreamReader::{name}"), || {
+                    let file = match *name {
+                        "lines" => "lines",
+                        _ => "reader",
+                    };
+                    calls.call(&format!("{FOLDER}/{file}.rs: StreamReader::{name}"), || {
                         operation(&mut stream.reader)
                     });
                 }
                 for (name, operation) in STREAM_WRITER {
                     let (mut stream, _peer) = state();
-                    calls.call(&format!("{FILE}: StreamWriter::{name}"), || {
+                    calls.call(&format!("{FOLDER}/writer.rs: StreamWriter::{name}"), || {
                         operation(&mut stream.writer)
                     });
                 }
                 for (name, operation) in STREAM {
                     let (stream, _peer) = state();
-                    calls.call(&format!("{FILE}: Stream::{name}"), || operation(stream));
+                    let file = match *name {
+                        "open" | "put_layer" => "layering",
+                        _ => "mod",
+                    };
+                    let name = format!("{FOLDER}/{file}.rs: Stream::{name}");
+                    calls.call(&name, || operation(stream));
                 }
             }
         }
@@ -733,10 +794,10 @@ fn settings(calls: &mut Calls) {
             }
         });
     }
-    calls.call("adapters/src/stream.rs: Stream::new", || {
+    calls.call("adapters/src/stream/mod.rs: Stream::new", || {
         ignore(Stream::new(Memory::pair(1).0))
     });
-    calls.call("adapters/src/stream.rs: Stream::with_options", || {
+    calls.call("adapters/src/stream/mod.rs: Stream::with_options", || {
         ignore(Stream::with_options(Memory::pair(1).0, &Options::new()));
     });
 }
@@ -868,10 +929,13 @@ fn outside_of_a_runtime(calls: &mut Calls) {
     let mut writer = Stream::new(socket).writer;
     writer.write_bytes(Bytes::from(vec![0; 16 << 20])).unwrap();
     for _ in 0..2 {
-        calls.call("adapters/src/stream.rs: StreamWriter::close_within", || {
-            poll(writer.close_within(Duration::from_secs(1)));
-        });
-        calls.call("adapters/src/stream.rs: StreamWriter::close", || {
+        calls.call(
+            "adapters/src/stream/writer.rs: StreamWriter::close_within",
+            || {
+                poll(writer.close_within(Duration::from_secs(1)));
+            },
+        );
+        calls.call("adapters/src/stream/writer.rs: StreamWriter::close", || {
             poll(writer.close())
         });
     }
@@ -930,7 +994,7 @@ fn what_panics_is_what_the_documentation_says() {
         "src/reader.rs: Reader::",
         "src/writer.rs: Writer::",
         "src/connection.rs: Connection::",
-        "adapters/src/stream.rs: Stream",
+        "adapters/src/stream/",
     ];
     let not_called = public.iter().filter(|name| {
         // Addresses are those of sockets.
