@@ -597,6 +597,8 @@ const STREAM_WRITER: Operations<StreamWriter<Memory>> = &[
     ("close_within", |writer| {
         poll(writer.close_within(Duration::ZERO))
     }),
+    ("cork", StreamWriter::cork),
+    ("uncork", StreamWriter::uncork),
     ("abort", StreamWriter::abort),
     ("is_shutting_down", |writer| {
         ignore(writer.is_shutting_down())

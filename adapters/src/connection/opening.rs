@@ -118,7 +118,8 @@ pub(crate) fn poll_put_layer<K: Sides, T: Transport>(
     if let Ok(Step::Ready(unread)) = reader.read(usize::MAX) {
         layer.feed(&unread);
     }
-    if reader.at_eof() {
+    let has_end = reader.at_eof();
+    if has_end || !driven.core.expects_input() {
         // A layer says itself where its stream ends, and this one would be cut off.
         driven.lose(io::ErrorKind::UnexpectedEof.into());
         return Poll::Ready(Err(lost(driven)));

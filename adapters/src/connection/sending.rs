@@ -67,6 +67,25 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    /// Lets a server not send while the handler waits for something else, until
+    /// [`uncork`](Self::uncork): for a handler that writes a batch across several waits. Its own
+    /// calls send as ever, and so does the end of the handler. Nothing else is changed by it, and
+    /// without a server nothing at all.
+    pub fn cork(&mut self) {
+        self.set_corked(true);
+    }
+
+    /// Lets a server send again whenever the handler waits.
+    pub fn uncork(&mut self) {
+        self.set_corked(false);
+    }
+
+    fn set_corked(&self, is_corked: bool) {
+        if let Some(mut guard) = self.slot.take() {
+            guard.core().set_corked(is_corked);
+        }
+    }
+
     /// Ends this side's stream, once pending output is sent, and sends both. Reading goes on.
     /// (asyncio's `write_eof`.)
     ///

@@ -67,6 +67,12 @@ impl<K: Sides> Driven<K> {
         self.ends.set(Ends::OWNER_LINGERS, lingers);
     }
 
+    /// Holds output back from the server, which sends when the handler waits, or lets it go on.
+    pub(crate) fn set_corked(&mut self, is_corked: bool) {
+        self.ends.set(Ends::IS_CORKED, is_corked);
+        self.note_due();
+    }
+
     /// Whether a loss took pending output with it.
     pub(crate) fn has_lost_output(&self) -> bool {
         self.ends.has(Ends::LOST_OUTPUT)
@@ -162,6 +168,9 @@ impl<K: Sides> Core for Driven<K> {
     }
 
     fn close_output(&mut self) {
+        if self.offer == Offer::Opening {
+            return Core::lose(self, ConnectionError::Aborted);
+        }
         self.core.writer_mut().close();
         self.note_due();
     }
@@ -169,7 +178,13 @@ impl<K: Sides> Core for Driven<K> {
     /// The first loss that ends both directions is told by both halves of a pair, with its cause.
     fn end_input(&mut self, end: Result<(), Arc<io::Error>>) -> Option<Lost> {
         if !self.core.expects_input() {
-            return self.how_lost();
+            // It was closed meanwhile.
+            self.ends.note(Ends::NO_INPUT, true);
+            let of_transport = |error: Arc<io::Error>| Lost {
+                loss: loss_of(&error),
+                cause: Some(error),
+            };
+            return self.how_lost().or(end.err().map(of_transport));
         }
         let first = self.how_writer_was_lost();
         let first = first.filter(|lost| lost.loss.ends_both_directions());
@@ -188,6 +203,10 @@ impl<K: Sides> Core for Driven<K> {
         Some(Lost { loss, cause })
     }
 
+    fn how_ended(&self) -> Option<Lost> {
+        self.how_lost()
+    }
+
     fn pressure(&self) -> Pressure {
         Pressure {
             is_full: self.core.writer().is_full(),
@@ -199,6 +218,12 @@ impl<K: Sides> Core for Driven<K> {
     fn lose(&mut self, error: ConnectionError) {
         self.note_lost_output();
         self.note_news(|core| core.lost(error));
+    }
+
+    fn give_up(&mut self) {
+        self.abort();
+        // Also after the ends of both streams.
+        self.core.writer_mut().lost(ConnectionError::Aborted);
     }
 
     fn on_wake(&mut self) {
@@ -217,7 +242,9 @@ impl<K: Sides> Core for Driven<K> {
         Says {
             lost: self.core.reading_error().or(lost),
             has_output,
-            has_unoffered_output: has_output && !self.is_offered(),
+            has_unoffered_output: has_output
+                && !self.is_offered()
+                && !self.ends.has(Ends::IS_CORKED),
             is_closing: self.is_closing(),
             has_ended: self.has_ended(),
             moves: self.moves,

@@ -51,6 +51,8 @@ impl Ends {
     const NO_INPUT: u8 = 2;
     /// The owner waits for that itself.
     const OWNER_LINGERS: u8 = 4;
+    /// The server does not send by itself.
+    const IS_CORKED: u8 = 16;
     /// This side's stream was ended in order, whatever came after.
     const SENT_END: u8 = 8;
 

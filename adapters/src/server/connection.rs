@@ -157,7 +157,8 @@ async fn serve<H, K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>>(
         }
         let reached = match (owes_reply, end) {
             (Some(_), Poll::Pending) if served.lingers() => Stage::Lingering,
-            (None, Poll::Ready(_)) => Stage::Gone,
+            // Another may have its place, though the handler has not noticed.
+            (None, Poll::Ready(_)) if served.has_timed_out() => Stage::Gone,
             _ => stage,
         };
         if let (Some(registered), true) = (&registered, stage != reached) {

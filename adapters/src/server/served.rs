@@ -43,6 +43,8 @@ pub(super) struct Served<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>
     late: Option<Sleep>,
     /// Ends when a transport is to be asked again that has given up waiting.
     again: Option<Sleep>,
+    /// Whether the handler of a pair has ended.
+    handler_has_ended: bool,
     /// Whether its task runs.
     has_begun: bool,
 }
@@ -105,6 +107,7 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
             owner_lingers: false,
             late: None,
             again: None,
+            handler_has_ended: false,
             has_begun: false,
         }
     }
@@ -152,8 +155,14 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
     }
 
     /// Closes a pair, whose handler has ended.
-    pub(super) fn end_pair(&self) {
+    pub(super) fn end_pair(&mut self) {
+        self.handler_has_ended = true;
         self.slot.command(Command::End);
+    }
+
+    /// Whether it was given up because it took too long.
+    pub(super) fn has_timed_out(&self) -> bool {
+        self.slot.aborted() == Some(ConnectionError::TimedOut)
     }
 
     pub(super) fn abort(&self) {
@@ -264,6 +273,12 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
             self.waker.wake_by_ref();
         }
         let limit = match self.stage {
+            // The writer of a pair has a limit of its own, as long as there is one.
+            Stage::Closing
+                if M::HAS_READER && !self.handler_has_ended && !self.slot.have_owners_left() =>
+            {
+                return false;
+            }
             Stage::Closing => self.limit,
             Stage::Lingering { .. } if !self.owner_lingers => LINGER_TIME,
             Stage::Lingering { .. } | Stage::Serving | Stage::Over(_) => return false,

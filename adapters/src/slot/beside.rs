@@ -45,6 +45,8 @@ pub(crate) struct Reading<C: Core, T: Io> {
     pub(super) has_left: bool,
     /// Whether reads that find nothing buffered are told of the end of the stream.
     pub(super) is_closed: bool,
+    /// Whether the writer has given the connection up, of which the core does not know yet.
+    pub(super) is_given_up: bool,
     /// Whether the handler has ended, and with it the connection.
     pub(super) handler_has_ended: bool,
     /// What the core said when it was last changed.
@@ -68,6 +70,7 @@ impl<C: Core, T: Io> Default for Reading<C, T> {
             server_waits: false,
             has_left: false,
             is_closed: false,
+            is_given_up: false,
             handler_has_ended: false,
             pressure: Pressure::default(),
             end: None,

@@ -4,7 +4,7 @@ use super::Slot;
 use super::beside::Beside;
 use super::flags::Flags;
 use super::parties::{Command, Core, Io, Party};
-use super::place::{abort, end};
+use super::place::{abort, discard, end};
 use super::waking::{ALL, wake};
 use plimsoll::ConnectionError;
 
@@ -23,6 +23,12 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
             Command::Close | Command::End => place.flags.set(Flags::CLOSES, true),
             Command::Abort(error) => {
                 place.aborted.get_or_insert(error);
+            }
+            Command::GiveUp => {
+                place.aborted.get_or_insert(ConnectionError::Aborted);
+                if let Some(reading) = place.beside.reading() {
+                    reading.is_given_up = true;
+                }
             }
         }
         if let Some(reading) = place.beside.reading() {
@@ -75,7 +81,7 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
         drop(guard);
         match is_cut_off {
             true => abort(transport),
-            false => drop(transport),
+            false => discard(transport),
         }
     }
 

@@ -36,6 +36,8 @@ mod waking;
 
 use std::sync::Arc;
 
+use plimsoll::ConnectionError;
+
 pub(crate) use self::beside::{Beside, Reading};
 use self::flags::{CHANGED, Flags};
 pub(crate) use self::guard::Guard;
@@ -85,6 +87,16 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
     /// Returns `true` if a server is a party, and has not left.
     pub(crate) fn has_server(&self) -> bool {
         !self.lock().flags.any(Flags::SERVER_LEFT)
+    }
+
+    /// Returns why the connection was aborted, if it was.
+    pub(crate) fn aborted(&self) -> Option<ConnectionError> {
+        self.lock().aborted
+    }
+
+    /// Returns `true` if the owner has left, and a reader of its own.
+    pub(crate) fn have_owners_left(&self) -> bool {
+        self.lock().have_owners_left()
     }
 
     /// Returns `true` if the server shuts down.

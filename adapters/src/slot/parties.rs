@@ -26,6 +26,8 @@ pub(crate) enum Command {
     End,
     /// Abort the connection, for this reason. The first counts.
     Abort(ConnectionError),
+    /// Abort the connection, which its owner does not want any more.
+    GiveUp,
     /// Drop the handler where it waits, at the end of a server.
     Cancel,
 }
@@ -43,6 +45,9 @@ pub(crate) trait Core: Send + 'static {
     /// Closes its output, once what is pending is sent. Input goes on.
     fn close_output(&mut self);
 
+    /// Returns how it was lost, as a reader of its own is told.
+    fn how_ended(&self) -> Self::Ended;
+
     /// Records that the input has ended that a reader of its own receives.
     fn end_input(&mut self, end: Self::End) -> Self::Ended;
 
@@ -51,6 +56,9 @@ pub(crate) trait Core: Send + 'static {
 
     /// Records that the connection was lost.
     fn lose(&mut self, error: ConnectionError);
+
+    /// Records that the owner has given the connection up: no output is lost that it still wants.
+    fn give_up(&mut self);
 
     /// Records that the transport has woken: output that it was offered before is due again.
     fn on_wake(&mut self);

@@ -1,5 +1,6 @@
 //! What rests, who has what is out, and what is left to be done to it.
 
+use std::mem;
 use std::task::Waker;
 
 use plimsoll::ConnectionError;
@@ -36,6 +37,8 @@ pub(super) struct Orders<E> {
     closes: Option<Closes>,
     /// How the input of a reader has ended.
     end: Option<E>,
+    /// The owner has given the connection up.
+    is_given_up: bool,
     aborted: Option<ConnectionError>,
 }
 
@@ -56,6 +59,9 @@ impl<E> Orders<E> {
             Some(Closes::All) => core.close(),
             Some(Closes::Output) => core.close_output(),
             None => {}
+        }
+        if self.is_given_up {
+            core.give_up();
         }
         if let Some(error) = self.aborted {
             core.lose(error);
@@ -221,7 +227,7 @@ impl<C: Core, T: Io, M: Beside<C, T>> Place<C, T, M> {
     pub(super) fn orders_for_core(&mut self) -> Orders<C::End> {
         let knows = self.flags.any(Flags::CORE_KNOWS);
         self.flags.set(Flags::CORE_KNOWS, self.aborted.is_some());
-        let reading = self.beside.reading();
+        let mut reading = self.beside.reading();
         let closes = match &reading {
             Some(reading) if !reading.handler_has_ended => Closes::Output,
             _ => Closes::All,
@@ -229,6 +235,9 @@ impl<C: Core, T: Io, M: Beside<C, T>> Place<C, T, M> {
         Orders {
             tells_shutdown: self.flags.take(Flags::SHUTDOWN_UNTOLD),
             closes: self.flags.take(Flags::CLOSES).then_some(closes),
+            is_given_up: reading
+                .as_mut()
+                .is_some_and(|reading| mem::take(&mut reading.is_given_up)),
             end: reading.and_then(|reading| reading.end.take()),
             aborted: self.aborted.filter(|_| !knows),
         }
@@ -253,11 +262,16 @@ pub(super) fn carry_out<C: Core, T: Io, M: Beside<C, T>>(
     transport: &mut Option<Box<T>>,
 ) -> Option<C::Ended> {
     let mut orders = None;
+    let mut ends_reader = false;
     if core.is_some() {
         if let Some(lost) = place.lost {
             // Nothing can move any more, so the transport is of no use.
             place.aborted.get_or_insert(lost);
             place.flags.set(Flags::CORE_KNOWS, true);
+            ends_reader = place
+                .beside
+                .peek()
+                .is_some_and(|reading| reading.ended.is_none() && reading.end.is_none());
         }
         orders = Some(place.orders_for_core());
     }
@@ -275,10 +289,14 @@ pub(super) fn carry_out<C: Core, T: Io, M: Beside<C, T>>(
     drop(place);
     let has_ended = was_ended || core.as_ref().is_some_and(|core| core.says().has_ended);
     // It drops what the user has queued, whose panic must not leave a party waiting.
-    let ended = core.as_mut().zip(orders);
-    let ended = ended.and_then(|(core, orders)| caught(|| orders.carry_out(&mut **core)));
+    let ended = core.as_mut().zip(orders).and_then(|(core, orders)| {
+        caught(|| {
+            let ended = orders.carry_out(&mut **core);
+            ended.or_else(|| ends_reader.then(|| core.how_ended()))
+        })
+    });
     match aborted {
-        Some(transport) if has_ended => drop(transport),
+        Some(transport) if has_ended => discard(transport),
         Some(transport) => abort(transport),
         None => {}
     }
@@ -293,14 +311,19 @@ pub(super) fn abort<T: Io>(mut transport: Box<T>) {
     });
 }
 
+/// Drops what a user has brought, whose panics end here.
+pub(super) fn discard<A>(dropped: A) {
+    caught(|| drop(dropped));
+}
+
 /// Drops a connection that no party will come back to. Its peer takes that for a clean end only if
 /// it is one.
 pub(super) fn end<C: Core, T: Io>(((core, transport), read): Left<C, T>) {
     if let Some(transport) = transport {
         match core.is_none_or(|core| core.is_cut_off()) {
             true => abort(transport),
-            false => drop(transport),
+            false => discard(transport),
         }
     }
-    drop(read);
+    discard(read);
 }

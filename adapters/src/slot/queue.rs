@@ -21,13 +21,6 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
         place.core.as_deref().map(look)
     }
 
-    /// Lets `change` change the core, under the mutex, if it rests.
-    pub(crate) fn change_resting(&self, change: impl FnOnce(&mut C)) {
-        if let Some(core) = self.lock().core.as_deref_mut() {
-            change(core);
-        }
-    }
-
     /// Queues output by `write`, under the mutex, once the core rests: the one thing that happens
     /// under it besides moves of pointers and flags. It must not run code of the user's. `None` if
     /// the connection was taken over.

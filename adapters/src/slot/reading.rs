@@ -11,7 +11,7 @@ use super::beside::Beside;
 use super::flags::Flags;
 use super::guard::Guard;
 use super::parties::{Command, Core, Io, Party};
-use super::place::Place;
+use super::place::{Place, discard};
 
 /// What a read that has to wait wants.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +124,7 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
             return;
         };
         reading.is_out = false;
-        let mut left = None;
+        let (mut left, mut refused) = (None, None);
         match is_gone {
             true => left = read,
             false => reading.read = read,
@@ -145,7 +145,10 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
             Received::Ended(end) => {
                 former = reading.waker.take();
                 // Of what was aborted, that may be why.
-                reading.end = Some(end).filter(|_| !is_gone);
+                match is_gone {
+                    true => refused = Some(end),
+                    false => reading.end = Some(end),
+                }
             }
         }
         let settles = reading.end.is_some();
@@ -155,7 +158,8 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
             false => None,
         };
         drop(place);
-        drop((left, former));
+        discard((left, refused));
+        drop(former);
         if core.is_some() {
             self.put_back((core, None), Party::Reader, true, None);
         }
@@ -174,16 +178,16 @@ impl<C: Core, T: Io, M: Beside<C, T>> Place<C, T, M> {
         if let Some(loss) = self.aborted {
             return Found::Aborted(loss);
         }
+        let core_is_out = self.core.is_none() || self.transport.is_none();
+        if reading.end.is_some() {
+            // The core has to say what it is.
+            return Found::Wait { core_is_out };
+        }
         if reading.handler_has_ended {
             return Found::Aborted(ConnectionError::Aborted);
         }
         if reading.is_closed && !wish.has_buffered {
             return Found::Closed;
-        }
-        let core_is_out = self.core.is_none() || self.transport.is_none();
-        if reading.end.is_some() {
-            // The core has to say what it is.
-            return Found::Wait { core_is_out };
         }
         let has_read_half = reading.read.is_some();
         // A transport may have come to take more without a word.

@@ -158,8 +158,8 @@ impl<T: Transport> Stream<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`] if the transport is gone: the connection was lost or aborted, or both of its
-    /// streams have ended. Buffered input is gone with it; read it before.
+    /// [`Error::Lost`] if the transport is gone: the connection was lost or aborted, or a server has
+    /// closed it. Buffered input is gone with it; read it before.
     ///
     /// # Panics
     ///

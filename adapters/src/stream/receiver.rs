@@ -149,7 +149,7 @@ impl Receiver {
                     if sent == Poll::Ready(Sent::TimedOut) {
                         return Poll::Ready(Err(Error::TimedOut));
                     }
-                    if !has_offered || is_layered && waits_for_room {
+                    if !has_offered || waits_for_room {
                         // Others run first: a receive might block, and its peer wait for this.
                         guard.wait(cx);
                         return Poll::Pending;
@@ -166,7 +166,11 @@ impl Receiver {
                         Poll::Pending => {
                             if io.holds_back() {
                                 // A reply to what it has received.
+                                let before = driven.output_stage();
                                 let _ = driven.poll_send(io, waker, cx);
+                                if before != driven.output_stage() {
+                                    guard.notify();
+                                }
                             }
                             self.budget.renew();
                             guard.wait(cx);

@@ -251,20 +251,28 @@ impl<T: Transport> StreamWriter<T> {
         }
     }
 
+    /// Lets a server not send while the handler waits for something else, until
+    /// [`uncork`](Self::uncork): for a handler that writes a batch across several waits. Its own
+    /// calls send as ever, and so does the end of the handler. Nothing else is changed by it, and
+    /// without a server nothing at all. (asyncio has none: it sends at once.)
+    pub fn cork(&mut self) {
+        self.slot.queue(|driven| driven.set_corked(true));
+    }
+
+    /// Lets a server send again whenever the handler waits. (asyncio has none.)
+    pub fn uncork(&mut self) {
+        self.slot.queue(|driven| driven.set_corked(false));
+    }
+
     /// Ends the connection at once, and drops what is pending.
     ///
-    /// What the reader has buffered can still be read; behind it reads fail. When both halves are
-    /// dropped the peer sees a reset over TCP; a Unix socket knows none, and shows it a clean end.
-    /// It never waits for the peer, and wakes whoever does. (asyncio's `transport.abort`, after
-    /// which reads see a clean end.)
+    /// What the reader has buffered can still be read; behind it reads fail. The peer sees a reset
+    /// over TCP, unless the end of the stream was sent before; a Unix socket knows none, and shows
+    /// it a clean end. It never waits for the peer, and wakes both halves. (asyncio's
+    /// `transport.abort`, after which reads see a clean end.)
     pub fn abort(&mut self) {
         // What its owner gives up is not output that a server has to tell of.
-        self.slot.change_resting(|driven| {
-            driven.abort();
-            // Also after the ends of both streams.
-            driven.core.writer.lost(ConnectionError::Aborted);
-        });
-        self.slot.command(Command::Abort(ConnectionError::Aborted));
+        self.slot.command(Command::GiveUp);
     }
 
     /// Returns `true` if the server that has accepted the connection shuts down. See
