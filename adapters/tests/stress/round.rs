@@ -1,0 +1,418 @@
+//! A round: four servers, hundreds of clients at once, and a third place that ends connections
+//! meanwhile. When all have ended, nothing is left of them.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use plimsoll::Step;
+use plimsoll_io::{
+    ConnectOptions, Connection, Error, Options, Runtime, Server, ServerOptions, Stream,
+    StreamReader, StreamWriter, Transport, WaterMarks,
+};
+
+use super::common::Random;
+use super::common::random::mix;
+use super::pair::{self, Ended, Me, elsewhere};
+use super::plan::{CLIENT, Form, Place, Plan, SERVER};
+use super::record::{House, Record};
+use super::single;
+use super::watch::{
+    COUNTS, Task, comes_down, descriptors, goes_on_with, note_progress, tasks, threads,
+};
+
+/// Whether a half that a handler has leaked keeps its descriptor: the half has the transport.
+const LEAKED_HALVES_KEEP_DESCRIPTORS: bool = true;
+
+/// The deadline of a shutdown where every handler ends by itself.
+const AMPLE: Duration = Duration::from_secs(20);
+
+/// What a client says first: the number of its connection.
+const GREETING: usize = 17;
+
+/// What a run is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    pub seed: u64,
+    /// How many clients there are at once.
+    pub clients: u64,
+    /// Whether a task is a thread.
+    pub is_on_threads: bool,
+}
+
+/// What the process has when nothing is connected.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    descriptors: usize,
+    threads: usize,
+    leaked: u64,
+}
+
+impl Before {
+    /// Before anything was counted.
+    pub const UNKNOWN: Self = Self {
+        descriptors: usize::MAX / 2,
+        threads: usize::MAX / 2,
+        leaked: 0,
+    };
+
+    pub fn now() -> Self {
+        Self {
+            descriptors: descriptors(),
+            threads: threads(),
+            leaked: COUNTS.leaked_halves.get(),
+        }
+    }
+
+    /// Waits until nothing else is left. Returns how many descriptors are that were leaked.
+    async fn is_back<R: Runtime>(self, run: Run) -> usize {
+        comes_down::<R>("tasks", 0, tasks).await;
+        let kept = match LEAKED_HALVES_KEEP_DESCRIPTORS {
+            true => (COUNTS.leaked_halves.get() - self.leaked) as usize,
+            false => 0,
+        };
+        comes_down::<R>("descriptors", self.descriptors + kept, descriptors).await;
+        if run.is_on_threads {
+            comes_down::<R>("threads", self.threads, threads).await;
+        }
+        descriptors().saturating_sub(self.descriptors)
+    }
+}
+
+/// A server, and where it listens.
+struct Open<R: Runtime> {
+    server: Arc<Server<R>>,
+    house: Arc<House>,
+    place: Place,
+    at: At,
+    /// Whether others than its clients end its connections.
+    is_disturbed: bool,
+}
+
+#[derive(Clone, Debug)]
+enum At {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// Runs a round to its end. Returns how many descriptors were leaked so far.
+pub async fn round<R: Runtime>(run: Run, number: u64, before: Before) -> usize {
+    let mut random = Random(mix(run.seed ^ mix(number)));
+    let mut open = Vec::new();
+    for place in 0..4 {
+        open.push(start::<R>(run, number, place, &mut random).await);
+    }
+    let mut records = Vec::new();
+    let mut clients = Vec::new();
+    for client in 0..run.clients {
+        let open = &open[random.below(open.len())];
+        let plan = Plan::new(run.seed, number * run.clients + client, open.place);
+        let record = Record::new(plan, Arc::clone(&open.house));
+        records.push(Arc::clone(&record));
+        let client = be_client::<R>(run, record, open.at.clone());
+        clients.push(elsewhere::<R, _>(client));
+    }
+    let disturbed = open.iter().filter(|open| open.is_disturbed);
+    let others: Vec<_> = disturbed
+        .map(|open| {
+            let (server, house) = (Arc::clone(&open.server), Arc::clone(&open.house));
+            let random = Random(mix(random.below(usize::MAX) as u64));
+            elsewhere::<R, _>(disturb(server, house, random))
+        })
+        .collect();
+    goes_on_with(format!("round {number}, its clients"));
+    for ended in clients.into_iter().chain(others) {
+        ended.recv().await.expect("a task that ends");
+    }
+    for open in open {
+        end(open).await;
+    }
+    goes_on_with(format!("the end of round {number}"));
+    records.iter().for_each(|record| record.check_end());
+    before.is_back::<R>(run).await
+}
+
+async fn start<R: Runtime>(run: Run, round: u64, which: usize, random: &mut Random) -> Open<R> {
+    let place = Place {
+        is_tcp: which < 2,
+        is_of_pairs: which % 2 == 0,
+        is_bounded: random.below(4) == 0,
+    };
+    let house = Arc::new(House {
+        name: format!("server {which} of round {round}, {place:?}"),
+        ..House::default()
+    });
+    let mut options = ServerOptions::new()
+        .backlog(1000)
+        .streams(some_options(random));
+    if place.is_bounded {
+        options = options.max_connections(10 + random.below(30));
+    }
+    if random.below(6) == 0 {
+        house.will_cut();
+        options = options.idle_timeout(Duration::from_millis(20 + random.below(100) as u64));
+    }
+    let file = format!("plimsoll-stress-{}-{round}-{which}", std::process::id());
+    let path = std::env::temp_dir().join(file);
+    let options = &options;
+    let local = ["127.0.0.1"];
+    let server = match (place.is_tcp, place.is_of_pairs) {
+        (true, true) => Server::start(on_pairs::<R, _>(run, &house), &local, 0, options).await,
+        (true, false) => {
+            let handler = on_connections::<R, _>(run, &house);
+            Server::start_connections(handler, &local, 0, options).await
+        }
+        (false, true) => Server::start_unix(on_pairs::<R, _>(run, &house), &path, options).await,
+        (false, false) => {
+            let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let listener = R::unix_listener(listener).unwrap();
+            let handler = on_connections::<R, _>(run, &house);
+            Ok(Server::serve_connections(vec![listener], handler, options))
+        }
+    };
+    let server: Server<R> = server.unwrap();
+    let at = match server.local_addrs() {
+        [address, ..] => At::Tcp(*address),
+        [] => At::Unix(path),
+    };
+    Open {
+        server: Arc::new(server),
+        house,
+        place,
+        at,
+        is_disturbed: random.below(3) == 0,
+    }
+}
+
+fn some_options(random: &mut Random) -> Options {
+    let mut options = Options::new();
+    if random.below(3) == 0 {
+        // Above the marks by more than the largest write.
+        options = options.write_cap(256 << 10);
+    }
+    if random.below(3) == 0 {
+        let high = random.below(64 << 10);
+        let low = random.below(high + 1);
+        options = options.water_marks(WaterMarks::new(high, low).unwrap());
+    }
+    if random.below(3) == 0 {
+        options = options.read_size(1 + random.below(4000));
+    }
+    options
+}
+
+type Handled = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+fn on_pairs<R: Runtime, T: Transport>(
+    run: Run,
+    house: &Arc<House>,
+) -> impl Fn(StreamReader<T>, StreamWriter<T>) -> Handled + Send + Sync + 'static {
+    let house = Arc::clone(house);
+    move |mut reader, writer| {
+        let (task, house) = (Task::begin(), Arc::clone(&house));
+        Box::pin(async move {
+            let _task = task;
+            let greeting = reader
+                .read_exact(GREETING)
+                .await
+                .map(|frame| frame.to_vec());
+            let Some(record) = known(&house, greeting) else {
+                return Ok(());
+            };
+            outcome(pair::run::<R, T>(me(run, &record, SERVER), reader, writer).await)
+        })
+    }
+}
+
+fn on_connections<R: Runtime, T: Transport>(
+    run: Run,
+    house: &Arc<House>,
+) -> impl Fn(Connection<T>) -> Handled + Send + Sync + 'static {
+    let house = Arc::clone(house);
+    move |mut connection| {
+        let (task, house) = (Task::begin(), Arc::clone(&house));
+        Box::pin(async move {
+            let _task = task;
+            let greeting = connection.read_with(|reader| {
+                let frame: Step<_> = reader.read_exact(GREETING)?;
+                Ok::<_, Error>(frame.map(|frame| frame.to_vec()))
+            });
+            let Some(record) = known(&house, greeting.await) else {
+                return Ok(());
+            };
+            outcome(single::run::<R, T>(me(run, &record, SERVER), connection).await)
+        })
+    }
+}
+
+/// Whose connection it is; its client may have left before it has said so.
+fn known(house: &Arc<House>, greeting: Result<Vec<u8>, Error>) -> Option<Arc<Record>> {
+    let greeting = String::from_utf8(greeting.ok()?).expect("a greeting");
+    let number = u64::from_str_radix(greeting.trim_end(), 16).expect("a number");
+    let record = Record::of(number).expect("a connection that is in use");
+    assert!(Arc::ptr_eq(&record.house, house), "another's: {record}");
+    Some(record)
+}
+
+fn outcome(ended: Ended) -> Result<(), String> {
+    match ended {
+        Ended::InOrder => Ok(()),
+        Ended::WithError => Err("as it was planned".to_owned()),
+    }
+}
+
+fn me(run: Run, record: &Arc<Record>, side: usize) -> Me<'_> {
+    Me {
+        random: record.plan.random(side, 2),
+        is_on_threads: run.is_on_threads,
+        record,
+        side,
+    }
+}
+
+async fn be_client<R: Runtime>(run: Run, record: Arc<Record>, at: At) {
+    let mut me = me(run, &record, CLIENT);
+    let streams = some_options(&mut me.random);
+    let options = ConnectOptions::new().streams(streams.clone());
+    let is_pair = record.plan.sides[CLIENT].form != Form::Single;
+    match (at, is_pair) {
+        (At::Tcp(address), true) => {
+            let (host, port) = ("127.0.0.1", address.port());
+            let connected = plimsoll_io::open_connection::<R>(host, port, &options).await;
+            if let Some((reader, writer)) = unless_refused(&record, connected) {
+                with_pair::<R, _>(me, reader, writer).await;
+            }
+        }
+        (At::Tcp(address), false) => {
+            let connected = plimsoll_io::connect::<R>("127.0.0.1", address.port(), &options).await;
+            if let Some(connection) = unless_refused(&record, connected) {
+                with_connection::<R, _>(me, connection).await;
+            }
+        }
+        (At::Unix(path), _) => {
+            let connected = loop {
+                match R::connect_unix(&path).await {
+                    // Too many wait to be accepted.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        R::sleep(Duration::from_millis(2)).await;
+                    }
+                    connected => break connected,
+                }
+            };
+            match (unless_refused(&record, connected), is_pair) {
+                (Some(transport), true) => {
+                    let (reader, writer) = Stream::with_options(transport, &streams).split();
+                    with_pair::<R, _>(me, reader, writer).await;
+                }
+                (Some(transport), false) => {
+                    let connection = Connection::with_options(transport, &streams);
+                    with_connection::<R, _>(me, connection).await;
+                }
+                (None, _) => {}
+            }
+        }
+    }
+}
+
+async fn with_pair<R: Runtime, T: Transport>(
+    me: Me<'_>,
+    reader: StreamReader<T>,
+    mut writer: StreamWriter<T>,
+) {
+    writer.write(&greeting(&me)).unwrap();
+    pair::run::<R, T>(me, reader, writer).await;
+}
+
+async fn with_connection<R: Runtime, T: Transport>(me: Me<'_>, mut connection: Connection<T>) {
+    let greeting = greeting(&me);
+    let written = connection.write_with(|writer| writer.write(&greeting));
+    written.unwrap();
+    single::run::<R, T>(me, connection).await;
+}
+
+fn greeting(me: &Me<'_>) -> Vec<u8> {
+    let greeting = format!("{:016x}\n", me.record.plan.number).into_bytes();
+    assert_eq!(greeting.len(), GREETING);
+    greeting
+}
+
+/// A server that was closed refuses its clients, and one that aborts them may do so before they
+/// know that they are connected; no other does.
+fn unless_refused<A, E: Debug>(record: &Record, connected: Result<A, E>) -> Option<A> {
+    note_progress();
+    if let Err(error) = &connected {
+        let may_refuse = record.house.cuts.load(Ordering::SeqCst);
+        assert!(may_refuse, "{error:?} of {record}");
+    }
+    connected.ok()
+}
+
+/// Ends connections, or the whole server, from a task that has none of them.
+async fn disturb<R: Runtime>(server: Arc<Server<R>>, house: Arc<House>, mut random: Random) {
+    for _ in 0..=random.below(3) {
+        R::sleep(Duration::from_millis(random.below(100) as u64)).await;
+        COUNTS.commands.add(1);
+        match random.below(5) {
+            0..=1 => {
+                house.will_cut();
+                server.abort_clients();
+            }
+            2 => {
+                house.will_close();
+                server.close_clients();
+            }
+            3 => {
+                house.will_close();
+                server.close();
+            }
+            _ => {
+                house.will_close();
+                let limit = random.below(60) as u64;
+                server.shutdown(Duration::from_millis(limit)).await;
+            }
+        }
+    }
+}
+
+/// Ends a server whose clients are gone.
+async fn end<R: Runtime>(open: Open<R>) {
+    let Open { server, house, .. } = open;
+    server.close();
+    goes_on_with(format!("the end of {}, {server:?}", house.name));
+    let leaked = || house.leaked.load(Ordering::SeqCst);
+    // Its handlers end by themselves, but for those that do not know that their connection does.
+    while !open.is_disturbed && server.connections() > leaked() {
+        R::sleep(Duration::from_millis(2)).await;
+    }
+    let limit = match open.is_disturbed || leaked() > 0 {
+        true => Duration::from_millis(50),
+        false => AMPLE,
+    };
+    house.will_close();
+    let shutdown = server.shutdown(limit).await;
+    let most = if open.is_disturbed {
+        usize::MAX
+    } else {
+        leaked()
+    };
+    assert!(shutdown.aborted <= most, "{shutdown:?} of {}", house.name);
+    comes_down::<R>("connections", 0, || server.connections()).await;
+    server.wait_closed().await;
+    let panicked = server.statistics().panicked as usize;
+    assert_eq!(
+        panicked,
+        house.panics.load(Ordering::SeqCst),
+        "{}",
+        house.name
+    );
+    if let (At::Unix(path), true) = (open.at, !open.place.is_of_pairs) {
+        std::fs::remove_file(path).unwrap();
+    }
+}
