@@ -16,6 +16,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod client;
 mod halves;
 mod pair;
 mod payload;
@@ -127,16 +128,17 @@ async fn rounds<R: Runtime>(on: &str, clients: u64) {
     let counts = &COUNTS;
     report(&format!(
         "stress: {on}, {rounds} rounds, {} connections, {} MB, {} clean ends, {} losses, \
-         {} waits given up, {} moves to another task, {} leaks, {kept} descriptors kept by them, \
-         {} panics, {} commands by others",
+         {} waits given up, {} moves to another task, {} panics, {} commands by others, \
+         {} leaks, {} of halves, which keep {kept} descriptors",
         counts.connections.get(),
         counts.bytes.get() >> 20,
         counts.ends.get(),
         counts.losses.get(),
         counts.given_up.get(),
         counts.moved.get(),
-        counts.leaked.get(),
         counts.panics.get(),
         counts.commands.get(),
+        counts.leaked.get(),
+        counts.leaked_halves.get(),
     ));
 }

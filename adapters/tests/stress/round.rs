@@ -1,11 +1,8 @@
 //! A round: four servers, hundreds of clients at once, and a third place that ends connections
 //! meanwhile. When all have ended, nothing is left of them.
 
-use std::fmt::Debug;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,28 +10,23 @@ use std::time::Duration;
 
 use plimsoll::Step;
 use plimsoll_io::{
-    ConnectOptions, Connection, Error, Options, Runtime, Server, ServerOptions, Stream,
-    StreamReader, StreamWriter, Transport, WaterMarks,
+    Connection, Error, Runtime, Server, ServerOptions, StreamReader, StreamWriter, Transport,
 };
 
+use super::client::{At, GREETING, be_client, me, narrow_socket, some_options};
 use super::common::Random;
 use super::common::random::mix;
-use super::pair::{self, Ended, Me, elsewhere};
-use super::plan::{CLIENT, Form, Place, Plan, SERVER};
+use super::pair::{self, Ended, elsewhere};
+use super::plan::{Place, Plan, SERVER};
 use super::record::{House, Record};
 use super::single;
-use super::watch::{
-    COUNTS, Task, comes_down, descriptors, goes_on_with, note_progress, tasks, threads,
-};
+use super::watch::{COUNTS, Task, comes_down, descriptors, goes_on_with, tasks, threads};
 
 /// Whether a half that a handler has leaked keeps its descriptor: the half has the transport.
 const LEAKED_HALVES_KEEP_DESCRIPTORS: bool = true;
 
 /// The deadline of a shutdown where every handler ends by itself.
 const AMPLE: Duration = Duration::from_secs(20);
-
-/// What a client says first: the number of its connection.
-const GREETING: usize = 17;
 
 /// What a run is to do.
 #[derive(Clone, Copy, Debug)]
@@ -93,12 +85,6 @@ struct Open<R: Runtime> {
     at: At,
     /// Whether others than its clients end its connections.
     is_disturbed: bool,
-}
-
-#[derive(Clone, Debug)]
-enum At {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
 }
 
 /// Runs a round to its end. Returns how many descriptors were leaked so far.
@@ -162,7 +148,22 @@ async fn start<R: Runtime>(run: Run, round: u64, which: usize, random: &mut Rand
     let path = std::env::temp_dir().join(file);
     let options = &options;
     let local = ["127.0.0.1"];
+    let is_narrow = place.is_tcp && random.below(2) == 0;
+    let narrow = is_narrow.then(|| narrow_listener::<R>());
     let server = match (place.is_tcp, place.is_of_pairs) {
+        (true, true) if is_narrow => {
+            let handler = on_pairs::<R, _>(run, &house);
+            Ok(Server::serve(
+                narrow.into_iter().collect(),
+                handler,
+                options,
+            ))
+        }
+        (true, false) if is_narrow => {
+            let handler = on_connections::<R, _>(run, &house);
+            let listeners = narrow.into_iter().collect();
+            Ok(Server::serve_connections(listeners, handler, options))
+        }
         (true, true) => Server::start(on_pairs::<R, _>(run, &house), &local, 0, options).await,
         (true, false) => {
             let handler = on_connections::<R, _>(run, &house);
@@ -179,6 +180,7 @@ async fn start<R: Runtime>(run: Run, round: u64, which: usize, random: &mut Rand
     };
     let server: Server<R> = server.unwrap();
     let at = match server.local_addrs() {
+        [address, ..] if is_narrow => At::Narrow(*address),
         [address, ..] => At::Tcp(*address),
         [] => At::Unix(path),
     };
@@ -191,21 +193,14 @@ async fn start<R: Runtime>(run: Run, round: u64, which: usize, random: &mut Rand
     }
 }
 
-fn some_options(random: &mut Random) -> Options {
-    let mut options = Options::new();
-    if random.below(3) == 0 {
-        // Above the marks by more than the largest write.
-        options = options.write_cap(256 << 10);
-    }
-    if random.below(3) == 0 {
-        let high = random.below(64 << 10);
-        let low = random.below(high + 1);
-        options = options.water_marks(WaterMarks::new(high, low).unwrap());
-    }
-    if random.below(3) == 0 {
-        options = options.read_size(1 + random.below(4000));
-    }
-    options
+/// Listens with a socket whose buffers are small, as those of what it accepts.
+fn narrow_listener<R: Runtime>() -> R::TcpListener {
+    let socket = narrow_socket();
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&address.into()).unwrap();
+    socket.listen(1000).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    R::tcp_listener(socket.into()).unwrap()
 }
 
 type Handled = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
@@ -266,92 +261,6 @@ fn outcome(ended: Ended) -> Result<(), String> {
         Ended::InOrder => Ok(()),
         Ended::WithError => Err("as it was planned".to_owned()),
     }
-}
-
-fn me(run: Run, record: &Arc<Record>, side: usize) -> Me<'_> {
-    Me {
-        random: record.plan.random(side, 2),
-        is_on_threads: run.is_on_threads,
-        record,
-        side,
-    }
-}
-
-async fn be_client<R: Runtime>(run: Run, record: Arc<Record>, at: At) {
-    let mut me = me(run, &record, CLIENT);
-    let streams = some_options(&mut me.random);
-    let options = ConnectOptions::new().streams(streams.clone());
-    let is_pair = record.plan.sides[CLIENT].form != Form::Single;
-    match (at, is_pair) {
-        (At::Tcp(address), true) => {
-            let (host, port) = ("127.0.0.1", address.port());
-            let connected = plimsoll_io::open_connection::<R>(host, port, &options).await;
-            if let Some((reader, writer)) = unless_refused(&record, connected) {
-                with_pair::<R, _>(me, reader, writer).await;
-            }
-        }
-        (At::Tcp(address), false) => {
-            let connected = plimsoll_io::connect::<R>("127.0.0.1", address.port(), &options).await;
-            if let Some(connection) = unless_refused(&record, connected) {
-                with_connection::<R, _>(me, connection).await;
-            }
-        }
-        (At::Unix(path), _) => {
-            let connected = loop {
-                match R::connect_unix(&path).await {
-                    // Too many wait to be accepted.
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        R::sleep(Duration::from_millis(2)).await;
-                    }
-                    connected => break connected,
-                }
-            };
-            match (unless_refused(&record, connected), is_pair) {
-                (Some(transport), true) => {
-                    let (reader, writer) = Stream::with_options(transport, &streams).split();
-                    with_pair::<R, _>(me, reader, writer).await;
-                }
-                (Some(transport), false) => {
-                    let connection = Connection::with_options(transport, &streams);
-                    with_connection::<R, _>(me, connection).await;
-                }
-                (None, _) => {}
-            }
-        }
-    }
-}
-
-async fn with_pair<R: Runtime, T: Transport>(
-    me: Me<'_>,
-    reader: StreamReader<T>,
-    mut writer: StreamWriter<T>,
-) {
-    writer.write(&greeting(&me)).unwrap();
-    pair::run::<R, T>(me, reader, writer).await;
-}
-
-async fn with_connection<R: Runtime, T: Transport>(me: Me<'_>, mut connection: Connection<T>) {
-    let greeting = greeting(&me);
-    let written = connection.write_with(|writer| writer.write(&greeting));
-    written.unwrap();
-    single::run::<R, T>(me, connection).await;
-}
-
-fn greeting(me: &Me<'_>) -> Vec<u8> {
-    let greeting = format!("{:016x}\n", me.record.plan.number).into_bytes();
-    assert_eq!(greeting.len(), GREETING);
-    greeting
-}
-
-/// A server that was closed refuses its clients, and one that aborts them may do so before they
-/// know that they are connected; no other does.
-fn unless_refused<A, E: Debug>(record: &Record, connected: Result<A, E>) -> Option<A> {
-    note_progress();
-    if let Err(error) = &connected {
-        let may_refuse = record.house.cuts.load(Ordering::SeqCst);
-        assert!(may_refuse, "{error:?} of {record}");
-    }
-    connected.ok()
 }
 
 /// Ends connections, or the whole server, from a task that has none of them.
