@@ -8,6 +8,11 @@ use super::common::random::mix;
 pub const CLIENT: usize = 0;
 pub const SERVER: usize = 1;
 
+/// Whether a half that a handler has leaked keeps the connection's descriptor, whatever becomes of
+/// the handler and its server. So it is as long as a half has its part of the transport; once it has
+/// none, this is to be false.
+pub const LEAKED_HALVES_KEEP_DESCRIPTORS: bool = true;
+
 /// A connection, as it is meant to go.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -89,34 +94,27 @@ pub enum Ending {
 
 use Ending::*;
 
-const IN_ORDER: [Ending; 4] = [Finish, Close, Leave, LeaveWithError];
-const OF_PAIRS: [Ending; 10] = [
-    Abort, Drop, DropReader, DropWriter, Timer, Return, Error, Panic, LeakReader, LeakWriter,
-];
-const OF_CONNECTIONS: [Ending; 10] = [
-    Abort,
-    Drop,
-    CloseEarly,
-    CloseLingering,
-    LeakTurn,
-    Timer,
-    Return,
-    Error,
-    Panic,
-    LeakAll,
-];
-/// How many of each only handlers come to, at the end of the list.
-const OF_HANDLERS_ONLY: [usize; 3] = [2, 5, 4];
+const IN_ORDER: [Ending; 2] = [Finish, Close];
+const IN_ORDER_OF_HANDLERS: [Ending; 4] = [Finish, Close, Leave, LeaveWithError];
+
+/// The endings that are not in order, of pairs and of connections with one owner.
+const OF_PAIRS: [Ending; 5] = [Abort, Drop, DropReader, DropWriter, Timer];
+const OF_CONNECTIONS: [Ending; 6] = [Abort, Drop, CloseEarly, CloseLingering, LeakTurn, Timer];
+/// Those that only handlers come to.
+const OF_HANDLERS: [Ending; 3] = [Return, Error, Panic];
+const OF_HANDLERS_OF_PAIRS: [Ending; 2] = [LeakReader, LeakWriter];
+const OF_HANDLERS_OF_CONNECTIONS: [Ending; 1] = [LeakAll];
 
 impl Ending {
     pub fn is_in_order(self) -> bool {
-        IN_ORDER.contains(&self)
+        IN_ORDER_OF_HANDLERS.contains(&self)
     }
 
     /// Whether the peer of this may wait for ever.
     fn may_strand_peer(self, is_elsewhere: bool) -> bool {
         match self {
-            DropReader | DropWriter | LeakReader | LeakWriter | LeakTurn | LeakAll => true,
+            DropReader | DropWriter | LeakTurn | LeakAll => true,
+            LeakReader | LeakWriter => LEAKED_HALVES_KEEP_DESCRIPTORS,
             Return | Error | Panic => is_elsewhere,
             _ => false,
         }
@@ -129,8 +127,8 @@ impl Plan {
         let is_in_order = random.below(2) == 0;
         let mut sides = [CLIENT, SERVER].map(|side| Side::new(&mut random, side, place));
         if is_in_order {
-            sides[CLIENT].ending = IN_ORDER[random.below(2)];
-            sides[SERVER].ending = IN_ORDER[random.below(4)];
+            sides[CLIENT].ending = one_of(&mut random, &IN_ORDER);
+            sides[SERVER].ending = one_of(&mut random, &IN_ORDER_OF_HANDLERS);
         }
         let strands = |side: &Side| side.ending.may_strand_peer(side.is_elsewhere);
         let deadline = sides.iter().any(strands);
@@ -146,7 +144,7 @@ impl Plan {
 
     /// A generator for one of those who carry the plan out.
     pub fn random(&self, side: usize, role: usize) -> Random {
-        let who = (2 * side + role) as u64;
+        let who = (3 * side + role) as u64;
         Random(mix(self.seed ^ mix(self.number.wrapping_add(who << 56))))
     }
 }
@@ -167,15 +165,15 @@ impl Side {
             _ => random.below(1 << 20),
         } as u64;
         let is_pair = matches!(form, Form::Apart | Form::Together);
-        let (endings, of_handlers) = match is_pair {
-            true => (&OF_PAIRS, OF_HANDLERS_ONLY[1]),
-            false => (&OF_CONNECTIONS, OF_HANDLERS_ONLY[2]),
+        let (of_all, of_handlers): (&[Ending], &[Ending]) = match is_pair {
+            true => (&OF_PAIRS, &OF_HANDLERS_OF_PAIRS),
+            false => (&OF_CONNECTIONS, &OF_HANDLERS_OF_CONNECTIONS),
         };
-        let ending = match (is_server, random.below(3)) {
-            (true, 0) => IN_ORDER[random.below(4)],
-            (false, 0) => IN_ORDER[random.below(IN_ORDER.len() - OF_HANDLERS_ONLY[0])],
-            (true, _) => endings[random.below(endings.len())],
-            (false, _) => endings[random.below(endings.len() - of_handlers)],
+        let ending = match (random.below(3), is_server) {
+            (0, true) => one_of(random, &IN_ORDER_OF_HANDLERS),
+            (0, false) => one_of(random, &IN_ORDER),
+            (_, true) => one_of(random, &[of_all, &OF_HANDLERS, of_handlers].concat()),
+            (_, false) => one_of(random, of_all),
         };
         Self {
             form,
@@ -189,4 +187,8 @@ impl Side {
             is_elsewhere: random.below(2) == 0,
         }
     }
+}
+
+fn one_of(random: &mut Random, endings: &[Ending]) -> Ending {
+    endings[random.below(endings.len())]
 }

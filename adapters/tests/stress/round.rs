@@ -17,13 +17,10 @@ use super::client::{At, GREETING, be_client, me, narrow_socket, some_options};
 use super::common::Random;
 use super::common::random::mix;
 use super::pair::{self, Ended, elsewhere};
-use super::plan::{Place, Plan, SERVER};
+use super::plan::{LEAKED_HALVES_KEEP_DESCRIPTORS, Place, Plan, SERVER};
 use super::record::{House, Record};
 use super::single;
 use super::watch::{COUNTS, Task, comes_down, descriptors, goes_on_with, tasks, threads};
-
-/// Whether a half that a handler has leaked keeps its descriptor: the half has the transport.
-const LEAKED_HALVES_KEEP_DESCRIPTORS: bool = true;
 
 /// The deadline of a shutdown where every handler ends by itself.
 const AMPLE: Duration = Duration::from_secs(20);
