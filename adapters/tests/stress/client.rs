@@ -29,15 +29,15 @@ pub const GREETING: usize = 17;
 #[derive(Clone, Debug)]
 pub enum At {
     Tcp(SocketAddr),
-    /// With buffers of the system that are full soon, on both sides.
+    /// With send buffers that are full soon, on both sides.
     Narrow(SocketAddr),
     Unix(PathBuf),
 }
 
-/// Makes a TCP socket that waits more often than others.
+/// Makes a TCP socket that waits more often than others. (With small buffers to receive into, the
+/// system waits by timers of its own.)
 pub fn narrow_socket() -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
     socket.set_send_buffer_size(4096).unwrap();
     socket
 }

@@ -26,6 +26,8 @@ pub struct Reading<T: Transport> {
 pub struct Writing<T: Transport> {
     pub half: Option<StreamWriter<T>>,
     pub writes: Writes,
+    /// Whether it may do nothing until others have sent what it has written.
+    pub may_rest: bool,
 }
 
 impl<T: Transport> Reading<T> {
@@ -154,6 +156,7 @@ impl<T: Transport> Writing<T> {
         Self {
             half: Some(half),
             writes: Writes::new(record, side),
+            may_rest: false,
         }
     }
 
@@ -232,7 +235,19 @@ impl<T: Transport> Writing<T> {
         self.queue();
         match self.writes.stage {
             Stage::IsDue if self.writes.ending == Ending::Abort => self.abort(),
+            Stage::Writes if self.may_rest && self.writes.random.below(6) == 0 => {
+                self.rests::<R>().await;
+            }
             _ => self.sent::<R>(signals, may_block).await,
+        }
+    }
+
+    /// Does nothing until the reader, which waits in another task, has sent everything.
+    async fn rests<R: Runtime>(&mut self) {
+        self.writes.does("rest");
+        let Some(half) = &self.half else { return };
+        while half.pending() > 0 && self.writes.goes_on_reading() {
+            R::sleep(Duration::from_millis(1)).await;
         }
     }
 

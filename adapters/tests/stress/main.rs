@@ -91,11 +91,11 @@ fn run_if_told_to() {
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(rounds::<Tokio>("tokio", 300));
+            runtime.block_on(rounds::<Tokio>("tokio", 500));
         }
-        Ok("smol") => smol::block_on(rounds::<Smol>("smol", 300)),
-        Ok("async-std") => async_std::task::block_on(rounds::<AsyncStd>("async-std", 300)),
-        Ok("blocking") => plimsoll_io::blocking::block_on(rounds::<Blocking>("blocking", 100)),
+        Ok("smol") => smol::block_on(rounds::<Smol>("smol", 500)),
+        Ok("async-std") => async_std::task::block_on(rounds::<AsyncStd>("async-std", 500)),
+        Ok("blocking") => plimsoll_io::blocking::block_on(rounds::<Blocking>("blocking", 200)),
         Ok(other) => panic!("no runtime {other}"),
         Err(_) => {}
     }

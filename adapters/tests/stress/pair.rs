@@ -169,6 +169,7 @@ async fn apart<R: Runtime, T: Transport>(
     signals: Signals,
 ) {
     let may_block = me.is_on_threads;
+    writing.may_rest = me.record.plan.is_in_order();
     // An ending that comes due may want the reader back at any time.
     let is_due_once = !me.plan().ending.is_in_order() && me.plan().ending != Ending::Abort;
     for left in (0..=me.random.below(3)).rev() {

@@ -132,7 +132,7 @@ impl Plan {
         }
         let strands = |side: &Side| side.ending.may_strand_peer(side.is_elsewhere);
         let deadline = sides.iter().any(strands);
-        let deadline = deadline.then(|| Duration::from_millis(20 + random.below(300) as u64));
+        let deadline = deadline.then(|| Duration::from_millis(10 + random.below(150) as u64));
         Self {
             seed,
             number,
@@ -140,6 +140,11 @@ impl Plan {
             sides,
             deadline,
         }
+    }
+
+    /// Whether each side writes everything and reads everything.
+    pub fn is_in_order(&self) -> bool {
+        self.sides.iter().all(|side| side.ending.is_in_order())
     }
 
     /// A generator for one of those who carry the plan out.

@@ -180,6 +180,11 @@ impl Record {
         assert!(is_first, "{seen:?} after {before:?}: {self}");
     }
 
+    /// Whether `side` has not come to the end of what it reads.
+    pub fn goes_on_reading(&self, side: usize) -> bool {
+        lock(&self.flows[1 - side].seen).is_none()
+    }
+
     /// Checks an error of a call that sends. Only a loss may be one, and a close by others.
     pub fn check_failed_write(&self, error: &Error) {
         note_progress();
@@ -201,12 +206,11 @@ impl Record {
         *lock(&self.doing[side][role]) = (what, at);
     }
 
-    /// Checks how it has ended, once both sides are at their ends, and forgets it.
+    /// Checks how it has ended, once both sides are at their ends.
     ///
     /// A clean end stands for every byte. (A Unix socket shows an abort as one.) Where nothing has
     /// cut the connection, both directions have come to it.
-    pub fn check_end(&self) {
-        lock(&RECORDS).remove(&self.plan.number);
+    fn check_end(&self) {
         let may_be_lost = self.may_be_lost();
         for (sender, flow) in self.flows.iter().enumerate() {
             let read = flow.read.load(Ordering::SeqCst);
@@ -265,6 +269,16 @@ pub fn running() -> Vec<Arc<Record>> {
     let mut records: Vec<_> = lock(&RECORDS).values().cloned().collect();
     records.retain(|record| record.running.load(Ordering::SeqCst) > 0);
     records
+}
+
+/// Checks the ends of some connections, and forgets them.
+pub fn check_ends(of: impl Fn(&Record) -> bool) {
+    let mut records: Vec<_> = lock(&RECORDS).values().cloned().collect();
+    records.retain(|record| of(record));
+    for record in records {
+        record.check_end();
+        lock(&RECORDS).remove(&record.plan.number);
+    }
 }
 
 fn lock<A>(mutex: &Mutex<A>) -> MutexGuard<'_, A> {

@@ -18,7 +18,7 @@ use super::common::Random;
 use super::common::random::mix;
 use super::pair::{self, Ended, elsewhere};
 use super::plan::{LEAKED_HALVES_KEEP_DESCRIPTORS, Place, Plan, SERVER};
-use super::record::{House, Record};
+use super::record::{self, House, Record};
 use super::single;
 use super::watch::{COUNTS, Task, comes_down, descriptors, goes_on_with, tasks, threads};
 
@@ -91,13 +91,11 @@ pub async fn round<R: Runtime>(run: Run, number: u64, before: Before) -> usize {
     for place in 0..4 {
         open.push(start::<R>(run, number, place, &mut random).await);
     }
-    let mut records = Vec::new();
     let mut clients = Vec::new();
     for client in 0..run.clients {
         let open = &open[random.below(open.len())];
         let plan = Plan::new(run.seed, number * run.clients + client, open.place);
         let record = Record::new(plan, Arc::clone(&open.house));
-        records.push(Arc::clone(&record));
         let client = be_client::<R>(run, record, open.at.clone());
         clients.push(elsewhere::<R, _>(client));
     }
@@ -116,8 +114,9 @@ pub async fn round<R: Runtime>(run: Run, number: u64, before: Before) -> usize {
     for open in open {
         end(open).await;
     }
+    comes_down::<R>("sides", 0, || record::running().len()).await;
     goes_on_with(format!("the end of round {number}"));
-    records.iter().for_each(|record| record.check_end());
+    record::check_ends(|_| true);
     before.is_back::<R>(run).await
 }
 
@@ -190,7 +189,7 @@ async fn start<R: Runtime>(run: Run, round: u64, which: usize, random: &mut Rand
     }
 }
 
-/// Listens with a socket whose buffers are small, as those of what it accepts.
+/// Listens with a socket whose send buffer is small, as those of what it accepts.
 fn narrow_listener<R: Runtime>() -> R::TcpListener {
     let socket = narrow_socket();
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -293,9 +292,18 @@ async fn end<R: Runtime>(open: Open<R>) {
     server.close();
     goes_on_with(format!("the end of {}, {server:?}", house.name));
     let leaked = || house.leaked.load(Ordering::SeqCst);
-    // Its handlers end by themselves, but for those that do not know that their connection does.
-    while !open.is_disturbed && server.connections() > leaked() {
-        R::sleep(Duration::from_millis(2)).await;
+    if !open.is_disturbed {
+        // Its handlers end by themselves, but for connections that they have leaked.
+        let is_here = |record: &Record| Arc::ptr_eq(&record.house, &house);
+        let is_over = || {
+            server.connections() <= leaked()
+                && !record::running().iter().any(|record| is_here(record))
+        };
+        while !is_over() {
+            R::sleep(Duration::from_millis(2)).await;
+        }
+        // Before anything else might cut them.
+        record::check_ends(is_here);
     }
     let limit = match open.is_disturbed || leaked() > 0 {
         true => Duration::from_millis(50),

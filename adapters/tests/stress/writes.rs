@@ -121,6 +121,11 @@ impl Writes {
         self.leaves("lost");
     }
 
+    /// Whether the other half has not come to its end.
+    pub fn goes_on_reading(&self) -> bool {
+        self.record.goes_on_reading(self.side)
+    }
+
     pub fn does(&self, what: &'static str) {
         self.record.does(self.side, WRITES, what, self.at);
     }
