@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use plimsoll::{Reader, Step};
-use plimsoll_io::{Connection, Error, ReadError, Runtime, Transport};
+use plimsoll_io::{Connection, Error, ReadError, Runtime, Transport, WriteError};
 
 use super::pair::{Ended, Me, elsewhere};
 use super::plan::{Ending, Form, SERVER, Side};
@@ -102,7 +102,9 @@ impl<'a, T: Transport> Owner<'a, T> {
             if self.writes.stage == Stage::IsDue {
                 return;
             }
-            if self.writes.stage != Stage::Over {
+            if self.may_rest() && self.writes.random.below(6) == 0 {
+                self.rests::<R>().await;
+            } else if self.writes.stage != Stage::Over {
                 self.send::<R>().await;
             }
             if !self.reads.is_over {
@@ -153,6 +155,25 @@ impl<'a, T: Transport> Owner<'a, T> {
         };
         if let Waited::Done(sent) = waited {
             writes.note_sent(sent);
+        }
+    }
+
+    /// Whether it may do nothing until its server, which polls beside it, has sent everything.
+    fn may_rest(&self) -> bool {
+        let has_server = self.me.side == SERVER && !self.me.is_on_threads;
+        has_server && self.me.record.plan.is_in_order() && self.writes.stage == Stage::Writes
+    }
+
+    async fn rests<R: Runtime>(&mut self) {
+        self.writes.does("rest");
+        for looks in 0.. {
+            let pending = self
+                .connection
+                .write_with(|writer| Ok::<_, WriteError>(writer.pending()));
+            if pending.unwrap_or(0) == 0 {
+                return;
+            }
+            R::sleep(Duration::from_millis(1 << looks.min(6))).await;
         }
     }
 
