@@ -119,17 +119,17 @@ async fn rounds<R: Runtime>(on: &str, clients: u64) {
     R::sleep(SETTLES).await;
     let before = Before::now();
     let (began, limit) = (Instant::now(), Duration::from_secs(seconds));
-    let (mut rounds, mut kept) = (0, 0);
+    let mut rounds = 0;
     run.clients = clients;
     while began.elapsed() < limit {
         rounds += 1;
-        kept = round::<R>(run, rounds, before).await;
+        round::<R>(run, rounds, before).await;
     }
     let counts = &COUNTS;
     report(&format!(
         "stress: {on}, {rounds} rounds, {} connections, {} MB, {} clean ends, {} losses, \
          {} waits given up, {} moves to another task, {} panics, {} commands by others, \
-         {} leaks, {} of halves, which keep {kept} descriptors",
+         {} leaks, {} of halves",
         counts.connections.get(),
         counts.bytes.get() >> 20,
         counts.ends.get(),

@@ -8,11 +8,6 @@ use super::common::random::mix;
 pub const CLIENT: usize = 0;
 pub const SERVER: usize = 1;
 
-/// Whether a half that a handler has leaked keeps the connection's descriptor, whatever becomes of
-/// the handler and its server. So it is as long as a half has its part of the transport; once it has
-/// none, this is to be false.
-pub const LEAKED_HALVES_KEEP_DESCRIPTORS: bool = true;
-
 /// A connection, as it is meant to go.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -114,7 +109,6 @@ impl Ending {
     fn may_strand_peer(self, is_elsewhere: bool) -> bool {
         match self {
             DropReader | DropWriter | LeakTurn | LeakAll => true,
-            LeakReader | LeakWriter => LEAKED_HALVES_KEEP_DESCRIPTORS,
             Return | Error | Panic => is_elsewhere,
             _ => false,
         }

@@ -17,7 +17,7 @@ use super::client::{At, GREETING, be_client, me, narrow_socket, some_options};
 use super::common::Random;
 use super::common::random::mix;
 use super::pair::{self, Ended, elsewhere};
-use super::plan::{LEAKED_HALVES_KEEP_DESCRIPTORS, Place, Plan, SERVER};
+use super::plan::{Place, Plan, SERVER};
 use super::record::{self, House, Record};
 use super::single;
 use super::watch::{COUNTS, Task, comes_down, descriptors, goes_on_with, tasks, threads};
@@ -40,7 +40,6 @@ pub struct Run {
 pub struct Before {
     descriptors: usize,
     threads: usize,
-    leaked: u64,
 }
 
 impl Before {
@@ -48,29 +47,22 @@ impl Before {
     pub const UNKNOWN: Self = Self {
         descriptors: usize::MAX / 2,
         threads: usize::MAX / 2,
-        leaked: 0,
     };
 
     pub fn now() -> Self {
         Self {
             descriptors: descriptors(),
             threads: threads(),
-            leaked: COUNTS.leaked_halves.get(),
         }
     }
 
-    /// Waits until nothing else is left. Returns how many descriptors are that were leaked.
-    async fn is_back<R: Runtime>(self, run: Run) -> usize {
+    /// Waits until nothing else is left, of leaked halves neither.
+    async fn is_back<R: Runtime>(self, run: Run) {
         comes_down::<R>("tasks", 0, tasks).await;
-        let kept = match LEAKED_HALVES_KEEP_DESCRIPTORS {
-            true => (COUNTS.leaked_halves.get() - self.leaked) as usize,
-            false => 0,
-        };
-        comes_down::<R>("descriptors", self.descriptors + kept, descriptors).await;
+        comes_down::<R>("descriptors", self.descriptors, descriptors).await;
         if run.is_on_threads {
             comes_down::<R>("threads", self.threads, threads).await;
         }
-        descriptors().saturating_sub(self.descriptors)
     }
 }
 
@@ -84,8 +76,8 @@ struct Open<R: Runtime> {
     is_disturbed: bool,
 }
 
-/// Runs a round to its end. Returns how many descriptors were leaked so far.
-pub async fn round<R: Runtime>(run: Run, number: u64, before: Before) -> usize {
+/// Runs a round to its end.
+pub async fn round<R: Runtime>(run: Run, number: u64, before: Before) {
     let mut random = Random(mix(run.seed ^ mix(number)));
     let mut open = Vec::new();
     for place in 0..4 {
@@ -117,7 +109,7 @@ pub async fn round<R: Runtime>(run: Run, number: u64, before: Before) -> usize {
     comes_down::<R>("sides", 0, || record::running().len()).await;
     goes_on_with(format!("the end of round {number}"));
     record::check_ends(|_| true);
-    before.is_back::<R>(run).await
+    before.is_back::<R>(run).await;
 }
 
 async fn start<R: Runtime>(run: Run, round: u64, which: usize, random: &mut Random) -> Open<R> {
