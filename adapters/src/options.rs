@@ -196,6 +196,7 @@ pub struct ServerOptions {
     nodelay: bool,
     max_connections: usize,
     close_within: Duration,
+    linger_timeout: Duration,
     idle_timeout: Option<Duration>,
     on_error: Option<OnError>,
 }
@@ -224,6 +225,7 @@ impl ServerOptions {
             nodelay: true,
             max_connections: usize::MAX,
             close_within: DEFAULT_CLOSE_TIMEOUT,
+            linger_timeout: Duration::from_secs(2),
             idle_timeout: None,
             on_error: None,
         }
@@ -298,6 +300,21 @@ impl ServerOptions {
     pub fn close_within(self, close_within: Duration) -> Self {
         Self {
             close_within,
+            ..self
+        }
+    }
+
+    /// Sets for how long nothing may come from the peer before a connection that has sent
+    /// everything is dropped, if the peer does not end its side: 2 seconds by default. (asyncio has
+    /// none.)
+    ///
+    /// What comes meanwhile is discarded, 16 MiB and five times as long at most. Unread, it would
+    /// make the system reset the connection, which may destroy a reply that the peer has not read
+    /// yet. With zero, only what is there is discarded. [`Server::shutdown`](crate::Server::shutdown)
+    /// waits for it.
+    pub fn linger_timeout(self, linger_timeout: Duration) -> Self {
+        Self {
+            linger_timeout,
             ..self
         }
     }
@@ -393,6 +410,10 @@ impl ServerOptions {
 
     pub(crate) fn closes_within(&self) -> Duration {
         self.close_within
+    }
+
+    pub(crate) fn lingers_for(&self) -> Duration {
+        self.linger_timeout
     }
 
     /// Makes a listening socket. Accepted sockets inherit its options.

@@ -142,7 +142,8 @@ async fn eventually<R: Runtime>(what: &str, holds: impl Fn() -> bool) {
 /// One server, its clients, and its end. Returns how many clients there were, how many were
 /// aborted, and how late it was back.
 async fn a_shutdown<R: Runtime>(mut random: Random) -> (usize, usize, Duration) {
-    let options = ServerOptions::new();
+    // No client ends its side before the server has.
+    let options = ServerOptions::new().linger_timeout(Duration::from_millis(20));
     let server = Server::<R>::start(handler::<R, R::Tcp>, &["127.0.0.1"], 0, &options)
         .await
         .unwrap();

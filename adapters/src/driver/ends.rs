@@ -168,9 +168,6 @@ impl<K: Sides> Core for Driven<K> {
     }
 
     fn close_output(&mut self) {
-        if self.offer == Offer::Opening {
-            return Core::lose(self, ConnectionError::Aborted);
-        }
         self.core.writer_mut().close();
         self.note_due();
     }

@@ -41,7 +41,7 @@ where
 
     fn accept(transport: T, options: &ServerOptions) -> (Self::Accepted, Arc<dyn Client>) {
         let connection = Connection::accepted(transport, options.limits());
-        let served = Served::new(connection.shared(), options.closes_within());
+        let served = Served::new(connection.shared(), options);
         let client = served.client();
         ((connection, served), client)
     }
@@ -71,7 +71,7 @@ where
 
     fn accept(transport: T, options: &ServerOptions) -> (Self::Accepted, Arc<dyn Client>) {
         let stream = Stream::accepted(transport, options.limits());
-        let served = Served::new(stream.shared(), options.closes_within());
+        let served = Served::new(stream.shared(), options);
         let client = served.client();
         ((stream, served), client)
     }

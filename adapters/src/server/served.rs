@@ -12,17 +12,16 @@ use crate::connection::{GIVEN_UP, poll_discard, poll_send_and_discard};
 use crate::driver::{Driven, Sent, Sides};
 use crate::error::Lost;
 use crate::layered::Layered;
+use crate::options::ServerOptions;
 use crate::slot::{Beside, Command, Core, Look, Party, Slot};
 use crate::transport::{Sleep, Transport};
 
-/// For how long nothing may come from the peer before a connection that has sent everything is
-/// dropped. Input that is there then would make the system reset it, before the peer has read the
-/// last reply.
-const LINGER_TIME: Duration = Duration::from_secs(2);
-
-/// How much is discarded then: more than what systems let be on its way when the peer stops, so that
-/// only one that goes on sending is reset.
+/// How much a connection that has sent everything discards: more than what systems let be on its way
+/// when the peer stops, so that only one that goes on sending is reset.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
+
+/// How often it waits again for as long, if something has come.
+const LINGERS_AGAIN: u8 = 4;
 
 /// How long to wait before sending again over a transport that has a timeout of its own.
 const SEND_AGAIN: Duration = Duration::from_millis(50);
@@ -37,6 +36,8 @@ pub(super) struct Served<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>
     stage: Stage,
     /// How long a close may take.
     limit: Duration,
+    /// For how long nothing may come then.
+    linger_timeout: Duration,
     /// Whether the owner waits for the peer's end itself, and for as long as it likes.
     owner_lingers: bool,
     /// Ends when a stage has taken too long.
@@ -62,7 +63,8 @@ enum Stage {
         /// How many bytes more are discarded.
         most: usize,
         has_received: bool,
-        left: Duration,
+        /// How often it may wait again.
+        again: u8,
     },
     Over(End),
 }
@@ -93,17 +95,18 @@ enum Found {
 }
 
 impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
-    /// The server's side of what rests in `slot`, whose closing may take `limit`.
+    /// The server's side of what rests in `slot`.
     pub(super) fn new(
         (slot, waker): (Arc<Slot<Driven<K>, Layered<T>, M>>, Waker),
-        limit: Duration,
+        options: &ServerOptions,
     ) -> Self {
         Self {
             slot,
             waker,
             registered: None,
             stage: Stage::Serving,
-            limit,
+            limit: options.closes_within(),
+            linger_timeout: options.lingers_for(),
             owner_lingers: false,
             late: None,
             again: None,
@@ -256,7 +259,7 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
                     return Found::Begins(Stage::Lingering {
                         most: LINGER_BYTES,
                         has_received: false,
-                        left: self.limit,
+                        again: LINGERS_AGAIN,
                     });
                 }
                 Found::Ends(End::Over)
@@ -280,7 +283,7 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
                 return false;
             }
             Stage::Closing => self.limit,
-            Stage::Lingering { .. } if !self.owner_lingers => LINGER_TIME,
+            Stage::Lingering { .. } if !self.owner_lingers => self.linger_timeout,
             Stage::Lingering { .. } | Stage::Serving | Stage::Over(_) => return false,
         };
         let late = self.late.get_or_insert_with(|| T::sleep(limit));
@@ -290,9 +293,11 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
         self.late = None;
         match &mut self.stage {
             Stage::Lingering {
-                has_received, left, ..
-            } if *has_received && *left > LINGER_TIME => {
-                *left -= LINGER_TIME;
+                has_received,
+                again,
+                ..
+            } if *has_received && *again > 0 => {
+                *again -= 1;
                 *has_received = false;
             }
             Stage::Closing => self.abort_for(ConnectionError::TimedOut),
