@@ -561,3 +561,52 @@ fn a_stream_that_is_cut_off_is_not_ended_in_order() {
         assert_eq!(found, aborts, "{flushes_wait} {finishes} {reads}");
     }
 }
+
+/// A transport that has come to take output by the time that its call returns, and has woken in it.
+#[derive(Clone, Default)]
+struct Prompt(Arc<AtomicBool>);
+
+impl ReadHalf for Prompt {
+    fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        room[0] = b'\n';
+        Poll::Ready(Ok(1))
+    }
+}
+
+impl WriteHalf for Prompt {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.0.swap(true, Ordering::Relaxed) {
+            return Poll::Ready(Ok(slices[0].len()));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn a_read_that_pauses_sends_when_the_transport_has_woken_in_its_offer() {
+    let transport = Prompt::default();
+    let duplex = Duplex {
+        read: transport.clone(),
+        write: transport,
+    };
+    let options = Options::new()
+        .water_marks(WaterMarks::new(1, 0).unwrap())
+        .pause_reading_when_full(true);
+    let (mut reader, mut writer) = Stream::with_options(duplex, &options).split();
+    writer.write(b"full").unwrap();
+    let mut tasks = Tasks::new();
+    tasks.spawn("read_line", async {
+        assert_eq!(reader.read_line().await.unwrap(), "\n");
+    });
+    tasks.run(Order::Strict, 0);
+    assert_eq!(writer.pending(), 0);
+}

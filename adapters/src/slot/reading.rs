@@ -84,6 +84,12 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
                         waker = Some(cx.waker().clone());
                         continue;
                     };
+                    if place.core.is_some() && place.is_output_due() {
+                        // It has come to be due since the offer, and found no waker.
+                        drop(place);
+                        waker.wake();
+                        return ToRead::Wait;
+                    }
                     let former = place.beside.reading().and_then(|reading| {
                         reading.waits_for_core |= core_is_out;
                         reading.waker.replace(waker)
