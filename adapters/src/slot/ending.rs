@@ -104,7 +104,8 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
             place.core_out = None;
             place.aborted.get_or_insert(ConnectionError::Aborted);
         }
-        let is_over = place.have_all_left() || place.is_core_gone();
+        // A command that has the core out drops everything when it puts that back.
+        let is_over = place.is_core_gone() || place.have_all_left() && place.core.is_some();
         let left = match is_over {
             true => place.take_rest(),
             false => ((None, None), None),
