@@ -96,7 +96,8 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
         let (mut reader, mut server) = (lets_read, is_closing);
         if let Some(reading) = place.beside.reading() {
             reader |= mem::take(&mut reading.waits_for_core);
-            server |= mem::take(&mut reading.server_waits);
+            // What the server puts back itself is not what it waits for.
+            server |= party != Party::Server && mem::take(&mut reading.server_waits);
         }
         let whom = match party {
             _ if is_commanded || has_woken => ALL,
