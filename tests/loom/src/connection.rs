@@ -1,5 +1,5 @@
-//! The slot of a connection beside its three parties: the owner, the server's task, and others that
-//! leave commands. A party that waits is woken, a command is carried out once, the state is dropped once.
+//! The slot of a connection with one owner beside its three parties: the owner, the server's task, and others
+//! that leave commands.
 
 mod claims;
 
@@ -228,8 +228,7 @@ impl Model {
 
     /// Takes the connection out and puts it back, without a call of the transport.
     fn read_buffered(&self) {
-        let taken = block_on(|cx| self.slot.poll_take(cx).map(drop));
-        drop(taken);
+        block_on(|cx| self.slot.poll_take(cx).map(drop));
     }
 
     /// The server's task. The handler is pending, since the owner is in another task. It sends

@@ -6,10 +6,12 @@
 
 #[path = "../../../adapters/src/quiet.rs"]
 mod quiet;
+#[allow(dead_code, reason = "the models ask less of it than the product does")]
 #[path = "../../../adapters/src/slot/mod.rs"]
 mod slot;
 
 mod connection;
+mod pair;
 mod socket;
 mod sync;
 mod tasks;

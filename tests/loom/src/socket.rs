@@ -92,12 +92,28 @@ impl Socket {
         received
     }
 
+    /// It was aborted: who receives meanwhile may find an end.
+    pub(crate) fn cut(&self) {
+        self.change(|state| {
+            state.input_has_ended = true;
+            (false, false)
+        });
+    }
+
     /// The peer takes, so that there is room for as much, or sends.
     pub(crate) fn peer(&self, room: usize, input: usize) {
         self.change(|state| {
             state.room += room;
             state.input += input;
             (room > 0, input > 0)
+        });
+    }
+
+    /// It comes to take more, without a word: only another call finds out.
+    pub(crate) fn takes_more_quietly(&self, room: usize) {
+        self.change(|state| {
+            state.room += room;
+            (false, false)
         });
     }
 
@@ -133,6 +149,11 @@ impl Socket {
     /// Waits, as the peer, until so much was sent.
     pub(crate) fn await_sent(&self, count: usize) {
         self.wait(|state| state.sent >= count);
+    }
+
+    /// The same, until all that there was room for was.
+    pub(crate) fn await_full(&self) {
+        self.wait(|state| state.room == 0);
     }
 
     /// Waits, as the peer, until this side's stream has ended.
