@@ -285,6 +285,14 @@ fn beside<const COUNT: usize>(
 ) {
     let make = move || Pair::new(start);
     explore(name, preemptions, make, threads, move |pair| {
+        let dropped = [&pair.counts.transports, &pair.counts.read_halves];
+        if pair.aborted() > 0 {
+            let dropped = dropped.map(|count| count.load(Relaxed));
+            assert_eq!(
+                dropped, [1; 2],
+                "what was aborted is dropped before all leave"
+            );
+        }
         for party in [Party::Owner, Party::Reader, Party::Server] {
             if pair.left.load(Relaxed) & 1 << party as usize == 0 {
                 pair.leave(party);

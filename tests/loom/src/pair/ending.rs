@@ -101,7 +101,7 @@ fn a_reset_is_told_by_both_halves() {
 fn a_handlers_end_ends_a_read_in_another_thread() {
     beside(
         "the end of a handler beside a read",
-        served(1),
+        served(0),
         3,
         [
             |pair| {
@@ -112,6 +112,7 @@ fn a_handlers_end_ends_a_read_in_another_thread() {
             },
             |pair| {
                 assert_eq!(pair.read(), ABORTED);
+                pair.socket.peer(1, 0);
             },
         ],
         |pair| {

@@ -86,6 +86,30 @@ fn a_write_that_finds_no_room_is_sent_by_the_reader() {
     );
 }
 
+#[test]
+fn a_read_offers_what_was_offered_before() {
+    beside(
+        "a read of a transport that takes more without a word",
+        Start {
+            output: 1,
+            ..alone(0)
+        },
+        2,
+        [
+            |pair| {
+                pair.begin_read();
+                pair.socket.takes_more_quietly(1);
+                assert_eq!(pair.read(), Read::Bytes);
+            },
+            |pair| {
+                pair.socket.await_sent(1);
+                pair.socket.peer(0, 1);
+            },
+        ],
+        all_is_sent,
+    );
+}
+
 /// It may find the output out, and then offers it when that is back.
 #[test]
 fn a_reader_that_finds_the_output_out_sends_it_later() {
