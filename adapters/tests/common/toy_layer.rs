@@ -103,6 +103,8 @@ impl Toy {
                 }
                 DATA => self.data.extend(body),
                 END => self.has_peers_end = true,
+                // Nothing follows its end, as in TLS.
+                PING if self.has_sent_end => {}
                 PING => push_record(&mut self.outgoing, PONG, b""),
                 _ => self.pongs = self.pongs.saturating_sub(1),
             }
