@@ -83,6 +83,10 @@ impl Core for Connection {
         unreachable!("that is a pair's");
     }
 
+    fn how_ended(&self) {
+        unreachable!("that is a pair's");
+    }
+
     fn pressure(&self) -> Pressure {
         Pressure::default()
     }
@@ -92,6 +96,8 @@ impl Core for Connection {
         self.unsent = 0;
         self.counts.lost.fetch_add(1, Relaxed);
     }
+
+    fn give_up(&mut self) {}
 
     fn on_wake(&mut self) {
         self.is_offered = false;

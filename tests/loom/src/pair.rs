@@ -153,9 +153,7 @@ impl Pair {
     }
 
     fn abort(&self) {
-        self.slot
-            .change_resting(|output| output.lose(ConnectionError::Aborted));
-        self.command(ABORT);
+        self.command(Command::GiveUp);
     }
 
     /// Reads until there is something.

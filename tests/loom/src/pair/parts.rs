@@ -234,6 +234,10 @@ impl Core for Output {
         }
     }
 
+    fn how_ended(&self) -> Option<ConnectionError> {
+        self.reading_error().or(self.lost)
+    }
+
     fn end_input(&mut self, end: Result<(), ConnectionError>) -> Option<ConnectionError> {
         if self.input != Input::Open {
             return self.reading_error().or(self.lost);
@@ -266,6 +270,8 @@ impl Core for Output {
         self.input = Input::Lost(lost);
         self.lose_output(lost);
     }
+
+    fn give_up(&mut self) {}
 
     fn on_wake(&mut self) {
         self.is_offered = false;
