@@ -26,9 +26,12 @@ const LINGERS_AGAIN: u8 = 4;
 /// How long to wait before sending again over a transport that has a timeout of its own.
 const SEND_AGAIN: Duration = Duration::from_millis(50);
 
+/// Where a connection rests, for its server.
+type SharedSlot<K, T, M> = Arc<Slot<Driven<K>, Layered<T>, M>>;
+
 /// The server's part of a connection.
 pub(super) struct Served<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> {
-    slot: Arc<Slot<Driven<K>, Layered<T>, M>>,
+    slot: SharedSlot<K, T, M>,
     /// The transport's.
     waker: Waker,
     /// The waker that the slot has of the server's task, since the last look.
@@ -97,7 +100,7 @@ enum Found {
 impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
     /// The server's side of what rests in `slot`.
     pub(super) fn new(
-        (slot, waker): (Arc<Slot<Driven<K>, Layered<T>, M>>, Waker),
+        (slot, waker): (SharedSlot<K, T, M>, Waker),
         options: &ServerOptions,
     ) -> Self {
         Self {
