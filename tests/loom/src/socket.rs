@@ -25,6 +25,8 @@ struct State {
     /// How often it was asked for input.
     receives: usize,
     to_send: Option<Waker>,
+    /// Of a call to send that blocks its thread.
+    blocked: Option<Waker>,
     to_receive: Option<Waker>,
     /// Of those who wait for what this side does: the peer, and models' threads.
     peers: Vec<Waker>,
@@ -139,8 +141,9 @@ impl Socket {
         let (sends, receives) = change(&mut state);
         let to_send = state.to_send.take_if(|_| sends);
         let to_receive = state.to_receive.take_if(|_| receives);
+        let blocked = state.blocked.take_if(|_| sends);
         drop(state);
-        [to_send, to_receive]
+        [to_send, to_receive, blocked]
             .into_iter()
             .flatten()
             .for_each(Waker::wake);
@@ -164,6 +167,18 @@ impl Socket {
     /// Waits, as the peer, until this side has taken all that has arrived.
     pub(crate) fn await_taken(&self) {
         self.wait(|state| state.input == 0);
+    }
+
+    /// Waits, as a call that blocks its thread, until there is room.
+    pub(crate) fn await_room(&self) {
+        block_on(|cx| {
+            let mut state = self.0.lock().unwrap();
+            state.blocked = Some(cx.waker().clone());
+            match state.room {
+                0 => Poll::Pending,
+                _ => Poll::Ready(()),
+            }
+        });
     }
 
     /// Waits until this side has asked for input.

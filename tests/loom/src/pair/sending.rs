@@ -4,6 +4,7 @@ use std::task::Poll;
 
 use super::{ABORTED, Pair, Read, Start, alone, beside, served};
 use crate::slot::Party;
+use crate::tasks::block_on;
 
 fn all_is_sent(pair: &Pair) {
     assert_eq!(pair.socket.room(), 0);
@@ -179,6 +180,26 @@ fn a_write_beside_a_read_and_a_server_is_sent() {
     );
 }
 
+/// Its task is woken without a change since its last look.
+#[test]
+fn a_server_that_lets_others_run_before_it_sends_goes_on() {
+    beside(
+        "a server that lets others run",
+        served(1),
+        3,
+        [
+            |pair| {
+                pair.write(1);
+                pair.socket.await_sent(1);
+                pair.leave(Party::Owner);
+                pair.leave(Party::Reader);
+            },
+            Pair::serve_late,
+        ],
+        all_is_sent,
+    );
+}
+
 /// The server's task is in its poll meanwhile, and looks at nothing.
 #[test]
 fn a_handler_on_a_thread_has_its_output_sent_by_a_read_in_another() {
@@ -256,6 +277,34 @@ fn a_drain_beside_a_read_ends() {
             pair.socket.peer(1, 0);
             pair.socket.peer(1, 1);
         }],
+        all_is_sent,
+    );
+}
+
+/// The peer takes nothing before it was read.
+#[test]
+fn a_drain_that_blocks_in_a_call_keeps_no_read_waiting() {
+    beside(
+        "a call that blocks beside a read",
+        Start {
+            output: 1,
+            ..alone(0)
+        },
+        2,
+        [
+            |pair| {
+                let taken = block_on(|cx| pair.slot.poll_take(cx));
+                pair.socket.await_room();
+                assert!(pair.send(&mut taken.unwrap()).is_ready());
+                pair.end_half();
+            },
+            read_one,
+            |pair| {
+                pair.socket.peer(0, 1);
+                pair.socket.await_taken();
+                pair.socket.peer(1, 0);
+            },
+        ],
         all_is_sent,
     );
 }

@@ -1,5 +1,6 @@
 //! The server's task, as `server/served.rs` and `server/connection.rs` have it, without timers.
 
+use std::mem;
 use std::task::{Context, Poll};
 
 use super::{ABORT, Pair, PairGuard};
@@ -21,6 +22,8 @@ struct Served<'a> {
     stage: Stage,
     is_registered: bool,
     lingers: bool,
+    /// Whether it lets other tasks run before it sends.
+    yields: bool,
 }
 
 impl Pair {
@@ -30,13 +33,24 @@ impl Pair {
             stage: Stage::Serving,
             is_registered: false,
             lingers: false,
+            yields: false,
         }
     }
 
     /// The server's task, whose handler has given the halves to other tasks, and is pending. It leaves when all is
     /// sent after that both have left, or when the connection is gone.
     pub(super) fn serve(&self) {
+        self.serve_others(self.served());
+    }
+
+    /// The same, by one that lets other tasks run before it sends.
+    pub(super) fn serve_late(&self) {
         let mut served = self.served();
+        served.yields = true;
+        self.serve_others(served);
+    }
+
+    fn serve_others(&self, mut served: Served<'_>) {
         block_on(|cx| match served.poll_handler(|| Poll::Pending::<()>) {
             true => served.poll(cx),
             false => Poll::Pending,
@@ -101,7 +115,7 @@ impl Served<'_> {
     }
 
     /// Returns the stage that begins, if one does.
-    fn look(&self, cx: &Context<'_>) -> Option<Stage> {
+    fn look(&mut self, cx: &Context<'_>) -> Option<Stage> {
         let (mut guard, has_left) = match self.pair.slot.look(cx) {
             _ if self.stage == Stage::Over => return Some(Stage::Over),
             Look::Nothing => return None,
@@ -115,6 +129,10 @@ impl Served<'_> {
                 guard.core().close();
                 guard.notify();
                 return Some(Stage::Closing);
+            }
+            Stage::Serving if mem::take(&mut self.yields) => {
+                cx.waker().wake_by_ref();
+                return None;
             }
             Stage::Serving => self.pair.send(&mut guard),
             Stage::Closing => self.send_and_discard(&mut guard),
