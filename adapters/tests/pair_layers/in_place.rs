@@ -10,7 +10,7 @@ use std::task::{Context, Wake, Waker};
 use plimsoll::TransportError;
 use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll_io::memory::{self, Memory};
-use plimsoll_io::{Options, Stream, StreamReader, StreamWriter, WaterMarks};
+use plimsoll_io::{Layer, Options, Stream, StreamReader, StreamWriter, WaterMarks};
 use smol::channel::{bounded, unbounded};
 
 use super::common::executor::{Tasks, polled, yielded};
@@ -184,28 +184,55 @@ fn a_reply_of_the_layer_leaves_in_the_poll_that_receives_the_question() {
     });
 }
 
-/// Its transport has come to take more without a word.
+/// A waker that remembers that it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A read is polled once while a flush waits, over a transport that takes more by then, without a
+/// word.
+fn wakes_a_flush_by_a_read(peer: ScriptedPeer, layer: impl Into<Box<dyn Layer>>) {
+    let mut stream = Stream::new(Scripted::new(peer));
+    block_on(stream.put_layer(layer)).unwrap();
+    block_on(stream.open()).unwrap();
+    stream.writer.write(b"output").unwrap();
+    let woken = Arc::<Woken>::default();
+    let waker = Waker::from(Arc::clone(&woken));
+    let flushed = pin!(stream.writer.flush()).poll(&mut Context::from_waker(&waker));
+    assert!(flushed.is_pending());
+    assert!(block_on(polled(stream.reader.read_line(), 1)).is_none());
+    assert!(woken.0.load(Ordering::Relaxed));
+    let flushed = block_on(polled(stream.writer.flush(), 1));
+    flushed.expect("nothing left to send").unwrap();
+}
+
+const WOULD_BLOCK: TransportError = TransportError::WouldBlock;
+
 #[test]
 fn a_read_that_sends_under_a_layer_wakes_a_writer_that_waits() {
-    struct Woken(AtomicBool);
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
     let peer = ScriptedPeer::new()
-        .fails(Call::Read, TransportError::WouldBlock)
-        .fails(Call::Write, TransportError::WouldBlock);
-    let mut stream = Stream::new(Scripted::new(peer));
-    block_on(stream.put_layer(Plain)).unwrap();
-    stream.writer.write(b"output").unwrap();
-    let woken = Arc::new(Woken(AtomicBool::new(false)));
-    let waker = Waker::from(Arc::clone(&woken));
-    let drained = pin!(stream.writer.drain()).poll(&mut Context::from_waker(&waker));
-    assert!(drained.is_pending());
-    assert!(block_on(polled(stream.reader.read_line(), 1)).is_none());
-    assert_eq!(stream.writer.pending(), 0);
-    assert!(woken.0.load(Ordering::Relaxed));
+        .fails(Call::Read, WOULD_BLOCK)
+        .fails(Call::Write, WOULD_BLOCK);
+    wakes_a_flush_by_a_read(peer, Plain);
+}
+
+/// The reply leaves behind what the writer waits for.
+#[test]
+fn a_read_that_sends_a_reply_of_the_layer_wakes_a_writer_that_waits() {
+    let peer = ScriptedPeer::new()
+        .sends(record(HELLO, b"toy"))
+        .sends(record(PING, b""))
+        .fails(Call::Read, WOULD_BLOCK)
+        .fails(Call::Read, WOULD_BLOCK)
+        .takes(100);
+    // Two in the flush, and three in the read, until it has the question.
+    let peer = (0..5).fold(peer, |peer, _| peer.fails(Call::Write, WOULD_BLOCK));
+    wakes_a_flush_by_a_read(peer, Toy::server());
 }
 
 #[test]
