@@ -59,7 +59,9 @@ impl Elsewhere {
     /// Waits for it, or until it is given up.
     fn wait(&self) -> impl Future<Output = ()> + Send + use<> {
         let receiver = self.1.clone();
-        async move { drop(receiver.recv().await) }
+        async move {
+            let _ = receiver.recv().await;
+        }
     }
 
     fn give_up(&self) {
@@ -113,7 +115,7 @@ async fn a_writer_in_a_task_of_its_own_ends_with_the_connection<R: Runtime>() {
 async fn a_shutdown_waits_for_a_reply_that_is_still_read<R: Runtime>() {
     const REPLY: usize = 900_000;
     let reply = async |mut reader: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| {
-        reader.read(1).await?;
+        let _ = reader.read(1).await?;
         writer.write(&vec![b'x'; REPLY])
     };
     let (server, address) = start::<R, _, _>(reply, &ServerOptions::new()).await;
@@ -151,7 +153,7 @@ async fn a_reply_to_an_upload_that_is_not_read_arrives_whole<R: Runtime>() {
     const UPLOAD: usize = 400 << 10;
     const REPLY: usize = 1 << 20;
     let refuse = async |mut reader: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| {
-        reader.read(1).await?;
+        let _ = reader.read(1).await?;
         writer.write(&vec![b'x'; REPLY])
     };
     let (server, address) = start::<R, _, _>(refuse, &ServerOptions::new()).await;
