@@ -108,5 +108,5 @@ fn every_limit_stands_in_the_table_with_its_default() {
             );
         }
     }
-    assert_eq!(rows.len(), 20);
+    assert_eq!(rows.len(), 21);
 }

@@ -8,7 +8,7 @@ use plimsoll::Discarding;
 use crate::layer::Layer;
 
 /// What a connection leaves behind: the transport, and every byte that it holds in either
-/// direction. See [`Stream::into_parts`]. (asyncio has none.)
+/// direction. See [`Stream::into_parts`](crate::Stream::into_parts). (asyncio has none.)
 #[must_use = "nobody else has these bytes"]
 #[non_exhaustive]
 pub struct Parts<T> {

@@ -6,21 +6,23 @@
 //!
 //! | event | wakes |
 //! | --- | --- |
-//! | the transport wakes the slot; if it is out in a poll, after that | owner; server, if concerned; a pair's reader at once |
+//! | the transport wakes the slot; if it is out in a poll, after that | owner; server, if concerned |
+//! | the same, in any case | a pair's reader |
 //! | a command was left, or carried out; a pair's input has ended | all |
-//! | output has come to be due: it was queued, or is left at a put back | server; without one a reader |
+//! | output has come to be due, queued or left at a put back | server; without one a reader |
 //! | a party puts back what another one found out | that one |
 //! | a party puts back, after room or a loss that a pair's reader may wait for | reader |
-//! | a party puts back, after a change that it [notifies](Guard::notify) of | the others; if it is a reader, the owner |
+//! | a party puts back, after a change that it [notifies](Guard::notify) of | the others |
+//! | the same of a reader | owner |
 //! | the owner has closed the connection in a turn | server |
 //! | a party leaves, or takes the connection over | the others |
 //!
-//! A server that is in its poll is not woken: it looks after the poll, if there is something to see.
-//! Nor is a reader that receives: it hears of it at its put back.
+//! A server that is in its poll is not woken: it looks after the poll, if there is something to
+//! see. Nor is a reader that receives: it hears of it at its put back.
 //!
 //! The mutex guards moves of pointers and flags, and the queueing of a pair's output. Nothing else
-//! happens under it: no transport is polled, no waker is cloned, dropped or woken, no user's value is
-//! dropped. `tests/loom` runs these files through the interleavings of its threads.
+//! happens under it: no transport is polled, no waker is cloned, dropped or woken, no user's value
+//! is dropped. `tests/loom` runs these files through the interleavings of its threads.
 
 mod beside;
 mod ending;

@@ -207,8 +207,8 @@ impl<T: Transport> StreamReader<T> {
         Ok(self.buffered().get(..count).unwrap_or_default())
     }
 
-    /// Changes the limit: the most bytes before a separator, 64 KiB unless [`Options::limit`] says
-    /// otherwise. See [`Reader::set_limit`]. (asyncio's is fixed.)
+    /// Changes the limit: the most bytes before a separator, 64 KiB unless the
+    /// [options](crate::Options::limit) say otherwise. See [`Reader::set_limit`]. (asyncio's is fixed.)
     ///
     /// # Panics
     ///
@@ -218,8 +218,8 @@ impl<T: Transport> StreamReader<T> {
     }
 
     /// Changes the cap: the most bytes that may be asked for by count, 16 MiB unless
-    /// [`Options::read_cap`] says otherwise. See [`Reader::set_max_read_exact`]. (asyncio has no
-    /// counterpart.)
+    /// the [options](crate::Options::read_cap) say otherwise. See [`Reader::set_max_read_exact`].
+    /// (asyncio has no counterpart.)
     pub fn set_cap(&mut self, cap: usize) {
         self.receiver.reader.set_max_read_exact(cap);
     }

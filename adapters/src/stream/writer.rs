@@ -133,7 +133,7 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Offers everything that is pending to the transport, and waits until no more than the low
-    /// water mark is. That is zero unless [`Options::water_marks`] or
+    /// water mark is. That is zero unless the [options](crate::Options::water_marks) or
     /// [`set_water_marks`](Self::set_water_marks) has changed it.
     ///
     /// (asyncio's waits only if more than the high mark is pending. Here
@@ -276,7 +276,7 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Returns `true` if the server that has accepted the connection shuts down. See
-    /// [`StreamReader::is_shutting_down`].
+    /// [`StreamReader::is_shutting_down`](crate::StreamReader::is_shutting_down).
     pub fn is_shutting_down(&self) -> bool {
         self.slot.is_shutting_down()
     }
@@ -313,20 +313,20 @@ impl<T: Transport> StreamWriter<T> {
         self.look(Writer::pending).unwrap_or(0)
     }
 
-    /// Changes the water marks, in bytes; at first [`Options::water_marks`]. See
-    /// [`plimsoll::Writer::set_water_marks`]. (asyncio's `transport.set_write_buffer_limits`.)
+    /// Changes the water marks, in bytes, which were those of the
+    /// [options](crate::Options::water_marks). See [`plimsoll::Writer::set_water_marks`]. (asyncio's `transport.set_write_buffer_limits`.)
     ///
     /// With a low mark above zero, [`drain`](Self::drain) leaves up to that much for later to send.
-    /// A read that [pauses](Options::pause_reading_when_full) is not woken: marks that are raised
-    /// help it with the next write, or when something is sent.
+    /// A read that [pauses](crate::Options::pause_reading_when_full) is not woken: marks that are
+    /// raised help it with the next write, or when something is sent.
     #[doc(alias = "set_write_buffer_limits")]
     pub fn set_water_marks(&mut self, marks: WaterMarks) {
         self.slot
             .queue(|driven| driven.core.writer.set_water_marks(marks));
     }
 
-    /// Changes the cap: the most bytes that may be pending, 16 MiB unless [`Options::write_cap`]
-    /// says otherwise. Pending output stays. See [`plimsoll::Writer::set_max_pending`].
+    /// Changes the cap: the most bytes that may be pending, 16 MiB unless the
+    /// [options](crate::Options::write_cap) say otherwise. Pending output stays. See [`plimsoll::Writer::set_max_pending`].
     pub fn set_cap(&mut self, cap: usize) {
         self.slot
             .queue(|driven| driven.core.writer.set_max_pending(cap));
