@@ -12,7 +12,7 @@ use crate::stream::Stream;
 use crate::transport::{ReadHalf, Transport, WriteHalf};
 
 /// One end of a connection in memory. Dropping it ends it: the other end reads what is on its way,
-/// then the end of the stream, and its writes fail. (asyncio has none.)
+/// then the end of the stream, and its writes fail. (No counterpart in asyncio.)
 #[derive(Debug)]
 pub struct Memory {
     read: MemoryRead,
@@ -55,7 +55,7 @@ enum End {
 /// Makes two streams that are connected to each other, with the default limits.
 ///
 /// At most `capacity` bytes are on their way in each direction; a writer waits while there are as
-/// many. (asyncio has none.)
+/// many. (No counterpart in asyncio.)
 ///
 /// ```
 /// # use plimsoll_io::memory;

@@ -12,8 +12,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::error::ServerError;
 use crate::quiet::caught;
 
-/// How long [`Connection::close`](crate::Connection::close) tries to send pending output by default:
-/// 30 seconds.
+/// How long [`Connection::close`](crate::Connection::close) tries to send pending output by
+/// default: 30 seconds.
 pub const DEFAULT_CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The limits that a stream is made with. All are in bytes. (Of these asyncio has `limit` and the
@@ -277,7 +277,7 @@ impl ServerOptions {
     }
 
     /// Sets how many connections may be open at once, on all addresses together; at first there is
-    /// no bound. Further ones wait to be accepted. (asyncio has none.)
+    /// no bound. Further ones wait to be accepted. (No counterpart in asyncio.)
     ///
     /// It bounds descriptors and memory, and a connection that has sent everything and still drops
     /// what its peer sends, for two seconds at most, has both: it keeps its place until it is
@@ -295,8 +295,8 @@ impl ServerOptions {
         }
     }
 
-    /// Sets how long a connection whose handler has ended tries to send what is pending, before it
-    /// is aborted; 30 seconds at first. (asyncio has none.)
+    /// Sets how long a connection whose handler has ended tries to send pending output, before it
+    /// is aborted; 30 seconds by default. (No counterpart in asyncio.)
     pub fn close_within(self, close_within: Duration) -> Self {
         Self {
             close_within,
@@ -310,8 +310,8 @@ impl ServerOptions {
     ///
     /// What comes meanwhile is discarded, 16 MiB and five times as long at most. Unread, it would
     /// make the system reset the connection, which may destroy a reply that the peer has not read
-    /// yet. With zero, only what is there is discarded. [`Server::shutdown`](crate::Server::shutdown)
-    /// waits for it.
+    /// yet. With zero, only what is there is discarded.
+    /// [`Server::shutdown`](crate::Server::shutdown) waits for it.
     pub fn linger_timeout(self, linger_timeout: Duration) -> Self {
         Self {
             linger_timeout,

@@ -362,7 +362,7 @@ impl<R: Runtime> Server<R> {
         self.state.lock().clients.open()
     }
 
-    /// Returns what the server has seen so far. (asyncio has none.)
+    /// Returns what the server has seen so far. (No counterpart in asyncio.)
     pub fn statistics(&self) -> Statistics {
         self.state.lock().statistics
     }

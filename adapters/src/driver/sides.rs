@@ -9,8 +9,8 @@ use plimsoll::{
 
 /// The two sides of a connection, as far as a driver and the server have to know them.
 pub(crate) trait Sides: Send + 'static {
-    /// Whether an end that was sent stays one, however receiving is lost later: the halves of a pair
-    /// come to their ends apart.
+    /// Whether an end that was sent stays one, however receiving is lost later: the halves of a
+    /// pair come to their ends apart.
     const KEEPS_END: bool;
 
     fn writer(&self) -> &Writer;

@@ -16,8 +16,8 @@ use crate::options::ServerOptions;
 use crate::slot::{Beside, Command, Core, Look, Party, Slot};
 use crate::transport::{Sleep, Transport};
 
-/// How much a connection that has sent everything discards: more than what systems let be on its way
-/// when the peer stops, so that only one that goes on sending is reset.
+/// How much a connection that has sent everything discards: more than what systems let be on its
+/// way when the peer stops, so that only one that goes on sending is reset.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
 
 /// How often it waits again for as long, if something has come.

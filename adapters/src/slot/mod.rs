@@ -6,7 +6,7 @@
 //!
 //! | event | wakes |
 //! | --- | --- |
-//! | the transport wakes the slot; if it is out in a poll, after that | owner; server, if concerned |
+//! | the transport wakes; if it is out in a poll, after that | owner; server, if concerned |
 //! | the same, in any case | a pair's reader |
 //! | a command was left, or carried out; a pair's input has ended | all |
 //! | output has come to be due, queued or left at a put back | server; without one a reader |

@@ -42,7 +42,7 @@ pub(crate) trait Core: Send + 'static {
     /// Closes the connection, once pending output is sent.
     fn close(&mut self);
 
-    /// Closes its output, once what is pending is sent. Input goes on.
+    /// Closes its output, once all of it is sent. Input goes on.
     fn close_output(&mut self);
 
     /// Returns how it was lost, as a reader of its own is told.

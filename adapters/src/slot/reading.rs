@@ -1,5 +1,5 @@
-//! What a pair's reader does: it takes the read half out alone, to receive, so that the writer can go
-//! on meanwhile; the rest only to send what is due, or under a layer.
+//! What a pair's reader does: it takes the read half out alone, to receive, so that the writer can
+//! go on meanwhile; the rest only to send what is due, or under a layer.
 
 use std::mem;
 use std::task::{Context, Waker};

@@ -63,7 +63,7 @@ pub struct Stream<T: Transport> {
 }
 
 /// Two halves that were to be joined belong to different connections. Both are in it, as they were.
-/// (asyncio has none: it does not join halves.)
+/// (asyncio does not join halves.)
 #[derive(thiserror::Error)]
 #[error("the two halves belong to different connections")]
 pub struct NotAPair<T: Transport>(pub StreamReader<T>, pub StreamWriter<T>);
@@ -134,7 +134,7 @@ impl<T: Transport> Stream<T> {
         (self.reader, self.writer)
     }
 
-    /// Puts two halves together again. (asyncio has none.)
+    /// Puts two halves together again. (No counterpart in asyncio.)
     ///
     /// # Errors
     ///
@@ -158,8 +158,8 @@ impl<T: Transport> Stream<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`] if the transport is gone: the connection was lost or aborted, or a server has
-    /// closed it. Buffered input is gone with it; read it before.
+    /// [`Error::Lost`] if the transport is gone: the connection was lost or aborted, or a server
+    /// has closed it. Buffered input is gone with it; read it before.
     ///
     /// # Panics
     ///

@@ -192,7 +192,7 @@ impl<T: Transport> StreamReader<T> {
     }
 
     /// Returns the next `count` bytes without taking them, at most the [cap](Self::set_cap). See
-    /// [`Reader::peek`]. (asyncio has none.)
+    /// [`Reader::peek`]. (No counterpart in asyncio.)
     ///
     /// # Errors
     ///
@@ -208,7 +208,8 @@ impl<T: Transport> StreamReader<T> {
     }
 
     /// Changes the limit: the most bytes before a separator, 64 KiB unless the
-    /// [options](crate::Options::limit) say otherwise. See [`Reader::set_limit`]. (asyncio's is fixed.)
+    /// [options](crate::Options::limit) say otherwise. See [`Reader::set_limit`]. (asyncio's is
+    /// fixed.)
     ///
     /// # Panics
     ///
@@ -224,7 +225,8 @@ impl<T: Transport> StreamReader<T> {
         self.receiver.reader.set_max_read_exact(cap);
     }
 
-    /// Returns the bytes that were received and not taken. It receives none. (asyncio has none.)
+    /// Returns the bytes that were received and not taken. It receives none. (No counterpart in
+    /// asyncio.)
     pub fn buffered(&self) -> &[u8] {
         self.receiver.reader.buffered()
     }
@@ -232,7 +234,7 @@ impl<T: Transport> StreamReader<T> {
     /// Tells whether the peer's stream has ended and nothing is buffered, as far as reads have
     /// come.
     ///
-    /// It asks nobody: the end shows once a read has met it. False after a loss. (As asyncio's.)
+    /// It makes no call: the end shows once a read has met it. False after a loss. (As asyncio's.)
     pub fn at_eof(&self) -> bool {
         self.receiver.reader.at_eof()
     }

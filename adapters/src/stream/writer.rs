@@ -20,14 +20,14 @@ use crate::places::Places;
 use crate::slot::{Command, Party};
 use crate::transport::{Endpoint, Transport};
 
-/// How long [`StreamWriter::close`] tries to send what is pending: 30 seconds. (asyncio's
+/// How long [`StreamWriter::close`] tries to send pending output: 30 seconds. (asyncio's
 /// `wait_closed` waits as long as the peer likes.)
 pub const CLOSE_WITHIN: Duration = DEFAULT_CLOSE_TIMEOUT;
 
 /// The half of a connection to write to. (asyncio's `StreamWriter`.)
 ///
 /// Sizes are in bytes. Writes queue, and never wait for the peer. Dropping the writer does not send
-/// what is pending: [`close`](Self::close) does. If something is pending when the last half is
+/// pending output: [`close`](Self::close) does. If something is pending when the last half is
 /// dropped, or the connection was lost before its stream was ended, it ends as if
 /// [aborted](Self::abort).
 ///
@@ -104,7 +104,8 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Queues a copy of `line` and what ends it; on an error, nothing. It is not sent yet. What
-    /// reaches the peer is one line; [`write`](Self::write) takes any bytes. (asyncio has none.)
+    /// reaches the peer is one line; [`write`](Self::write) takes any bytes. (No counterpart in
+    /// asyncio.)
     ///
     /// # Errors
     ///
@@ -115,7 +116,7 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Queues formatted text; on an error, nothing. It is not sent yet. It makes `write!` work.
-    /// (asyncio has none.)
+    /// (No counterpart in asyncio.)
     ///
     /// # Errors
     ///
@@ -137,7 +138,7 @@ impl<T: Transport> StreamWriter<T> {
     /// [`set_water_marks`](Self::set_water_marks) has changed it.
     ///
     /// (asyncio's waits only if more than the high mark is pending. Here
-    /// [`is_writable`](Self::is_writable) tells that, for whoever would rather not wait.)
+    /// [`is_writable`](Self::is_writable) tells that, for a caller that would rather not wait.)
     ///
     /// # Errors
     ///
@@ -158,7 +159,7 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Sends everything that is pending, whatever the water marks, and waits until the transport
-    /// has passed it on. (asyncio has none.)
+    /// has passed it on. (No counterpart in asyncio.)
     ///
     /// # Errors
     ///
@@ -175,7 +176,7 @@ impl<T: Transport> StreamWriter<T> {
         self.send_until(|_| false).await
     }
 
-    /// Sends what is pending, then the end of the stream, and waits for both. Reading goes on;
+    /// Sends pending output, then the end of the stream, and waits for both. Reading goes on;
     /// writes fail from now on. Calling it again waits for the same. (asyncio's `write_eof`, which
     /// does not wait.)
     ///
@@ -196,7 +197,7 @@ impl<T: Transport> StreamWriter<T> {
         self.flush().await
     }
 
-    /// Sends what is pending, then the end of the stream, within [`CLOSE_WITHIN`]. See
+    /// Sends pending output, then the end of the stream, within [`CLOSE_WITHIN`]. See
     /// [`close_within`](Self::close_within).
     ///
     /// (asyncio's `close` and `wait_closed`, which stop reading too, and wait without bound.)
@@ -218,7 +219,7 @@ impl<T: Transport> StreamWriter<T> {
         self.close_within(CLOSE_WITHIN).await
     }
 
-    /// Sends what is pending, then the end of the stream; if that takes longer than `limit`, gives
+    /// Sends pending output, then the end of the stream; if that takes longer than `limit`, gives
     /// the connection up.
     ///
     /// Writes fail from now on. The reader may go on; the connection is gone when both halves are
@@ -254,17 +255,17 @@ impl<T: Transport> StreamWriter<T> {
     /// Lets a server not send while the handler waits for something else, until
     /// [`uncork`](Self::uncork): for a handler that writes a batch across several waits. Its own
     /// calls send as ever, and so does the end of the handler. Nothing else is changed by it, and
-    /// without a server nothing at all. (asyncio has none: it sends at once.)
+    /// without a server nothing at all. (asyncio sends at once.)
     pub fn cork(&mut self) {
         self.slot.queue(|driven| driven.set_corked(true));
     }
 
-    /// Lets a server send again whenever the handler waits. (asyncio has none.)
+    /// Lets a server send again whenever the handler waits. (No counterpart in asyncio.)
     pub fn uncork(&mut self) {
         self.slot.queue(|driven| driven.set_corked(false));
     }
 
-    /// Ends the connection at once, and drops what is pending.
+    /// Ends the connection at once, and drops pending output.
     ///
     /// What the reader has buffered can still be read; behind it reads fail. The peer sees a reset
     /// over TCP, unless the end of the stream was sent before; a Unix socket knows none, and shows
@@ -292,16 +293,16 @@ impl<T: Transport> StreamWriter<T> {
         poll_fn(|cx| self.slot.poll_shutting_down(Party::Owner, cx)).await;
     }
 
-    /// Tells whether writes fail for good: after `finish`, `close`, `abort`, or a loss that a
-    /// method has met. It asks nobody. (asyncio's leaves `write_eof` out.)
+    /// Tells whether writes fail from now on: after `finish`, `close`, `abort`, or a loss that a
+    /// method has met. It makes no call. (asyncio's leaves `write_eof` out.)
     pub fn is_closing(&self) -> bool {
         let state = self.look(Writer::state);
         state != Some(WriterState::Open)
     }
 
     /// Tells whether the user should write more now: false once more than the high water mark is
-    /// pending, until no more than the low one is, and where writes fail for good. See
-    /// [`plimsoll::Writer::is_writable`]. (asyncio has none: `drain` asks it.)
+    /// pending, until no more than the low one is, and where writes fail from now on. See
+    /// [`plimsoll::Writer::is_writable`]. (In asyncio `drain` asks it.)
     pub fn is_writable(&self) -> bool {
         self.slot.is_writable()
     }
@@ -314,7 +315,8 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Changes the water marks, in bytes, which were those of the
-    /// [options](crate::Options::water_marks). See [`plimsoll::Writer::set_water_marks`]. (asyncio's `transport.set_write_buffer_limits`.)
+    /// [options](crate::Options::water_marks). See [`plimsoll::Writer::set_water_marks`].
+    /// (asyncio's `transport.set_write_buffer_limits`.)
     ///
     /// With a low mark above zero, [`drain`](Self::drain) leaves up to that much for later to send.
     /// A read that [pauses](crate::Options::pause_reading_when_full) is not woken: marks that are
@@ -326,7 +328,8 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Changes the cap: the most bytes that may be pending, 16 MiB unless the
-    /// [options](crate::Options::write_cap) say otherwise. Pending output stays. See [`plimsoll::Writer::set_max_pending`].
+    /// [options](crate::Options::write_cap) say otherwise. Pending output stays. See
+    /// [`plimsoll::Writer::set_max_pending`].
     pub fn set_cap(&mut self, cap: usize) {
         self.slot
             .queue(|driven| driven.core.writer.set_max_pending(cap));
