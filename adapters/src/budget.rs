@@ -39,6 +39,11 @@ impl Budget {
         }
     }
 
+    /// Whether nothing was spent since it began anew.
+    pub(crate) fn is_new(self) -> bool {
+        self.0 == Self::FULL
+    }
+
     /// Begins anew, since the task waits anyway.
     pub(crate) fn renew(&mut self) {
         *self = Self::new();

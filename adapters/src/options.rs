@@ -280,8 +280,8 @@ impl ServerOptions {
     /// no bound. Further ones wait to be accepted. (No counterpart in asyncio.)
     ///
     /// It bounds descriptors and memory, and a connection that has sent everything and still drops
-    /// what its peer sends, for two seconds at most, has both: it keeps its place until it is
-    /// closed, though [`connections`](crate::Server::connections) no longer counts it. Beside them,
+    /// what its peer sends, for the [linger timeout](Self::linger_timeout), has both: it keeps its
+    /// place until it is closed, though [`connections`](crate::Server::connections) no longer counts it. Beside them,
     /// each listening address may hold one connection that is accepted and waits for a place.
     ///
     /// # Panics

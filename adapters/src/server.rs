@@ -419,7 +419,7 @@ impl<R: Runtime> Server<R> {
     ///
     /// It waits for the peers to have read their last replies, as far as that can be known: where
     /// the program ended before, they might be lost. So where a peer keeps its side open, it lasts
-    /// for two seconds at least.
+    /// for the [linger timeout](ServerOptions::linger_timeout).
     ///
     /// A [`Connection`] shows it in its next turn, and a protocol gets
     /// [`ShuttingDown`](crate::Event::ShuttingDown); what they read goes on. A pair's reads that

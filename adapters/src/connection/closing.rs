@@ -23,7 +23,7 @@ impl<T: Transport> Connection<T> {
     /// output that the peer has not read yet. (Not of a transport whose reads block, as those from
     /// standard input do.) What the peer sends later does so all the same: see
     /// [`close_lingering`](Self::close_lingering). A server that has accepted the connection does
-    /// that for its handler, for two seconds. Buffered input can still be read.
+    /// that for its handler. Buffered input can still be read.
     ///
     /// Cancel-safe.
     ///

@@ -81,8 +81,10 @@ impl<T: Transport> Connection<T> {
     }
 
     fn set_corked(&self, is_corked: bool) {
-        if let Some(mut guard) = self.slot.take() {
-            guard.core().set_corked(is_corked);
+        if !is_corked || self.slot.has_server() {
+            if let Some(mut guard) = self.slot.take() {
+                guard.core().set_corked(is_corked);
+            }
         }
     }
 

@@ -73,6 +73,20 @@ impl<K: Sides> Driven<K> {
         self.note_due();
     }
 
+    /// Whether output is held back from the server.
+    pub(crate) fn is_corked(&self) -> bool {
+        self.ends.has(Ends::IS_CORKED)
+    }
+
+    /// Whether the owner closes the connection, with a limit of its own.
+    pub(crate) fn closes(&self) -> bool {
+        self.ends.has(Ends::OWNER_CLOSES)
+    }
+
+    pub(crate) fn set_closes(&mut self, closes: bool) {
+        self.ends.set(Ends::OWNER_CLOSES, closes);
+    }
+
     /// Whether a loss took pending output with it.
     pub(crate) fn has_lost_output(&self) -> bool {
         self.ends.has(Ends::LOST_OUTPUT)
@@ -168,6 +182,7 @@ impl<K: Sides> Core for Driven<K> {
     }
 
     fn close_output(&mut self) {
+        self.ends.set(Ends::IS_CORKED, false);
         self.core.writer_mut().close();
         self.note_due();
     }
@@ -239,9 +254,7 @@ impl<K: Sides> Core for Driven<K> {
         Says {
             lost: self.core.reading_error().or(lost),
             has_output,
-            has_unoffered_output: has_output
-                && !self.is_offered()
-                && !self.ends.has(Ends::IS_CORKED),
+            has_unoffered_output: has_output && !self.is_offered() && !self.is_corked(),
             is_closing: self.is_closing(),
             has_ended: self.has_ended(),
             moves: self.moves,

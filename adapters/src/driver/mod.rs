@@ -53,6 +53,8 @@ impl Ends {
     const OWNER_LINGERS: u8 = 4;
     /// The server does not send by itself.
     const IS_CORKED: u8 = 16;
+    /// The owner closes the connection, with a limit of its own.
+    const OWNER_CLOSES: u8 = 32;
     /// This side's stream was ended in order, whatever came after.
     const SENT_END: u8 = 8;
 

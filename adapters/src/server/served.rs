@@ -47,6 +47,8 @@ pub(super) struct Served<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>
     late: Option<Sleep>,
     /// Ends when a transport is to be asked again that has given up waiting.
     again: Option<Sleep>,
+    /// Whether the owner closes the connection, with a limit of its own.
+    owner_closes: bool,
     /// Whether the handler of a pair has ended.
     handler_has_ended: bool,
     /// Whether its task runs.
@@ -87,6 +89,8 @@ pub(super) enum End {
 enum Found {
     /// There is nothing to do, or not yet.
     Nothing,
+    /// Others run first, and the task is woken.
+    Yields,
     /// The transport has given up waiting, by a timeout of its own.
     GaveUp,
     /// The next stage begins.
@@ -113,6 +117,7 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
             owner_lingers: false,
             late: None,
             again: None,
+            owner_closes: false,
             handler_has_ended: false,
             has_begun: false,
         }
@@ -189,6 +194,7 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
         loop {
             match self.look(cx) {
                 Found::Nothing => {}
+                Found::Yields => return Poll::Pending,
                 Found::GaveUp => self.again = Some(T::sleep(SEND_AGAIN)),
                 Found::Begins(stage) => {
                     self.stage = stage;
@@ -226,11 +232,16 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
                 guard.notify();
                 return Found::Begins(Stage::Closing);
             }
+            // The transport's wake is no reason to send.
+            Stage::Serving if guard.core().is_corked() => Poll::Pending,
             Stage::Serving => {
                 let (driven, io) = guard.both();
                 io.map_or(Poll::Pending, |io| driven.poll_send(io, &self.waker, cx))
             }
-            Stage::Closing => poll_send_and_discard(&mut guard, &self.waker, cx),
+            Stage::Closing => {
+                self.owner_closes = guard.core().closes();
+                poll_send_and_discard(&mut guard, &self.waker, cx)
+            }
             Stage::Lingering {
                 most, has_received, ..
             } => {
@@ -247,6 +258,8 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
                 *has_received |= *most < before;
                 return match discarded {
                     Poll::Ready(_) => Found::Ends(End::Over),
+                    // Nothing is quiet, and the task goes on.
+                    Poll::Pending if driven.budget().is_new() => Found::Yields,
                     Poll::Pending => Found::Nothing,
                 };
             }
@@ -279,12 +292,7 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
             self.waker.wake_by_ref();
         }
         let limit = match self.stage {
-            // The writer of a pair has a limit of its own, as long as there is one.
-            Stage::Closing
-                if M::HAS_READER && !self.handler_has_ended && !self.slot.have_owners_left() =>
-            {
-                return false;
-            }
+            Stage::Closing if self.owner_closes && !self.handler_has_ended => return false,
             Stage::Closing => self.limit,
             Stage::Lingering { .. } if !self.owner_lingers => self.linger_timeout,
             Stage::Lingering { .. } | Stage::Serving | Stage::Over(_) => return false,

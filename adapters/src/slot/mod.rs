@@ -96,11 +96,6 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
         self.lock().aborted
     }
 
-    /// Returns `true` if the owner has left, and a reader of its own.
-    pub(crate) fn have_owners_left(&self) -> bool {
-        self.lock().have_owners_left()
-    }
-
     /// Returns `true` if the server shuts down.
     pub(crate) fn is_shutting_down(&self) -> bool {
         self.lock().flags.any(Flags::SHUTS_DOWN)

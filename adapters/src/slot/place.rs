@@ -161,7 +161,7 @@ impl<C: Core, T: Io, M: Beside<C, T>> Place<C, T, M> {
                     || self
                         .beside
                         .peek()
-                        .is_some_and(|reading| reading.end.is_some()))
+                        .is_some_and(|reading| reading.end.is_some() || reading.is_given_up))
     }
 
     /// Takes both out, if the core rests, and the transport is not out. Returns with them whether
@@ -320,10 +320,11 @@ pub(super) fn discard<A>(dropped: A) {
 /// it is one.
 pub(super) fn end<C: Core, T: Io>(((core, transport), read): Left<C, T>) {
     if let Some(transport) = transport {
-        match core.is_none_or(|core| core.is_cut_off()) {
+        match core.as_ref().is_none_or(|core| core.is_cut_off()) {
             true => abort(transport),
             false => discard(transport),
         }
     }
+    discard(core);
     discard(read);
 }

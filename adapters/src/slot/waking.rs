@@ -86,7 +86,8 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
         let has_woken = place.flags.any(Flags::WOKEN) && transport.is_some();
         is_commanded |= core.is_some() && place.flags.take(Flags::COMMANDED);
         place.put_down(core, transport);
-        let left = match place.have_all_left() {
+        // Who has the core still out drops everything when that is back.
+        let left = match place.have_all_left() && place.core_out.is_none() {
             true => place.take_rest(),
             false => ((None, None), None),
         };

@@ -242,7 +242,8 @@ impl<T: Transport> StreamWriter<T> {
     /// runtime.
     pub async fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
         self.slot.queue(|driven| driven.write(Writer::close));
-        match within(T::sleep, limit, self.flush()).await {
+        let _closes = Closes::begin(&self.slot);
+        match within(T::sleep, limit, self.send_until(|_| false)).await {
             Some(closed) => closed,
             None => {
                 let loss = ConnectionError::TimedOut;
@@ -257,7 +258,10 @@ impl<T: Transport> StreamWriter<T> {
     /// calls send as ever, and so does the end of the handler. Nothing else is changed by it, and
     /// without a server nothing at all. (asyncio sends at once.)
     pub fn cork(&mut self) {
-        self.slot.queue(|driven| driven.set_corked(true));
+        // A reader that waits may be the only one to send.
+        if self.slot.has_server() {
+            self.slot.queue(|driven| driven.set_corked(true));
+        }
     }
 
     /// Lets a server send again whenever the handler waits. (No counterpart in asyncio.)
@@ -380,7 +384,7 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Sends until `enough` says so, or nothing is left to do.
-    async fn send_until(&mut self, enough: impl Fn(&Writer) -> bool) -> Result<(), Error> {
+    async fn send_until(&self, enough: impl Fn(&Writer) -> bool) -> Result<(), Error> {
         let (slot, waker) = (&*self.slot, &self.waker);
         let sent = poll_fn(|cx| {
             slot.poll(cx, |guard| {
@@ -431,6 +435,22 @@ impl<T: Transport> StreamWriter<T> {
 
     fn look<A>(&self, look: impl FnOnce(&Writer) -> A) -> Option<A> {
         self.slot.peek(|driven| look(&driven.core.writer))
+    }
+}
+
+/// Lets the server know that the writer has a limit of its own for the close, until this is dropped.
+struct Closes<'a, T: Transport>(&'a PairSlot<T>);
+
+impl<'a, T: Transport> Closes<'a, T> {
+    fn begin(slot: &'a PairSlot<T>) -> Self {
+        slot.queue(|driven| driven.set_closes(true));
+        Self(slot)
+    }
+}
+
+impl<T: Transport> Drop for Closes<'_, T> {
+    fn drop(&mut self) {
+        self.0.queue(|driven| driven.set_closes(false));
     }
 }
 
