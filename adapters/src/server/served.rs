@@ -255,11 +255,12 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
                 let (budget, read) = (driven.budget(), Layered::poll_discard);
                 let before = *most;
                 let discarded = poll_discard(io, &self.waker, cx, budget, read, most);
-                *has_received |= *most < before;
+                let has_moved = *most < before;
+                *has_received |= has_moved;
                 return match discarded {
                     Poll::Ready(_) => Found::Ends(End::Over),
-                    // Nothing is quiet, and the task goes on.
-                    Poll::Pending if driven.budget().is_new() => Found::Yields,
+                    // It is not quiet, and the task goes on.
+                    Poll::Pending if has_moved && driven.budget().is_new() => Found::Yields,
                     Poll::Pending => Found::Nothing,
                 };
             }
