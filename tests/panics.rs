@@ -5,20 +5,22 @@
 //! panicked in none, and a public function of either half that is not called here.
 
 mod common;
+#[path = "../adapters/tests/common/plain_layer.rs"]
+mod plain_layer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
-use std::io::{self, IoSlice};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::Path;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use common::functions::{functions, sources};
 use common::report;
+use plain_layer::Plain;
 use plimsoll::{
     Connection, ConnectionError, Frame, LengthPrefix, LineEnding, ReadError, Reader, SendAction,
     Separator, Step, TransportError, WaterMarks, Writer,
@@ -27,8 +29,8 @@ use plimsoll_io::blocking::{self, Blocking};
 use plimsoll_io::memory::{self, Memory};
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    ConnectOptions, Layer, Options, Runtime, Server, ServerOptions, Stream, StreamReader,
-    StreamWriter, Transport, Wire,
+    ConnectOptions, Options, Runtime, Server, ServerOptions, Stream, StreamReader, StreamWriter,
+    Transport,
 };
 
 /// Operations that have been called, by file and name, and whether one returned, and one panicked.
@@ -635,11 +637,11 @@ const STREAM: LastOperations<Stream<Memory>> = &[
     ("open", |mut stream| poll(stream.open())),
     ("open", |stream| poll(exchanged(stream).open())),
     ("put_layer", |mut stream| {
-        poll(stream.put_layer(NoLayer));
-        poll(stream.put_layer(NoLayer));
+        poll(stream.put_layer(Plain));
+        poll(stream.put_layer(Plain));
     }),
     ("put_layer", |stream| {
-        poll(exchanged(stream).put_layer(NoLayer))
+        poll(exchanged(stream).put_layer(Plain))
     }),
 ];
 
@@ -648,47 +650,6 @@ fn exchanged(stream: Stream<Memory>) -> Stream<Memory> {
     Stream {
         reader: stream.reader,
         writer: memory::pair(1).0.writer,
-    }
-}
-
-/// A layer that passes everything on.
-struct NoLayer;
-
-impl Layer for NoLayer {
-    fn feed(&mut self, _: &[u8]) {}
-
-    fn poll_open(&mut self, _: &mut Context<'_>, _: &mut Wire<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        wire: &mut Wire<'_>,
-        room: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        wire.poll_read(cx, room)
-    }
-
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        wire: &mut Wire<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        wire.poll_write(cx, slices)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>> {
-        wire.poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>> {
-        wire.poll_shutdown(cx)
-    }
-
-    fn holds_back(&self) -> bool {
-        false
     }
 }
 

@@ -77,7 +77,14 @@ impl<L: Layer> From<L> for Box<dyn Layer> {
 pub struct Wire<'a> {
     read: &'a mut dyn ReadHalf,
     write: &'a mut dyn WriteHalf,
-    moves: &'a mut u32,
+    moves: &'a mut Moves,
+}
+
+/// How often something was received and sent; only that it changes means something.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moves {
+    pub(crate) received: u32,
+    pub(crate) sent: u32,
 }
 
 impl fmt::Debug for Wire<'_> {
@@ -91,7 +98,7 @@ impl<'a> Wire<'a> {
     pub(crate) fn new(
         read: &'a mut dyn ReadHalf,
         write: &'a mut dyn WriteHalf,
-        moves: &'a mut u32,
+        moves: &'a mut Moves,
     ) -> Self {
         Self { read, write, moves }
     }
@@ -102,7 +109,8 @@ impl<'a> Wire<'a> {
     ///
     /// As there.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.count(|wire| wire.read.poll_read(cx, room))
+        let moved = self.read.poll_read(cx, room);
+        count(&mut self.moves.received, moved)
     }
 
     /// As [`WriteHalf::poll_write`].
@@ -115,7 +123,8 @@ impl<'a> Wire<'a> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.count(|wire| wire.write.poll_write(cx, slices))
+        let moved = self.write.poll_write(cx, slices);
+        count(&mut self.moves.sent, moved)
     }
 
     /// As [`WriteHalf::poll_flush`].
@@ -135,13 +144,10 @@ impl<'a> Wire<'a> {
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.write.poll_shutdown(cx)
     }
+}
 
-    fn count(
-        &mut self,
-        poll: impl FnOnce(&mut Self) -> Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        let moved = poll(self);
-        *self.moves = self.moves.wrapping_add(u32::from(moved.is_ready()));
-        moved
-    }
+/// Counts a call that need not wait.
+fn count(moves: &mut u32, moved: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    *moves = moves.wrapping_add(u32::from(moved.is_ready()));
+    moved
 }

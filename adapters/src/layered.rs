@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
-use crate::layer::{Layer, Wire};
+use crate::layer::{Layer, Moves, Wire};
 use crate::slot::Io;
 use crate::transport::{ReadHalf, Transport, WriteHalf};
 
@@ -19,7 +19,7 @@ pub(crate) struct Layered<T: Transport> {
 struct Over {
     layer: Box<dyn Layer>,
     /// How often something moved under the layer; only that it changes means something.
-    moves: u32,
+    moves: Moves,
 }
 
 impl<T: Transport> Layered<T> {
@@ -34,7 +34,10 @@ impl<T: Transport> Layered<T> {
 
     /// Puts a layer in place. There is at most one.
     pub(crate) fn put_layer(&mut self, layer: Box<dyn Layer>) {
-        self.over = Some(Box::new(Over { layer, moves: 0 }));
+        self.over = Some(Box::new(Over {
+            layer,
+            moves: Moves::default(),
+        }));
     }
 
     pub(crate) fn has_layer(&self) -> bool {
@@ -53,7 +56,13 @@ impl<T: Transport> Layered<T> {
 
     /// A number that changes whenever something moved under the layer.
     pub(crate) fn moves(&self) -> u32 {
-        self.over.as_ref().map_or(0, |over| over.moves)
+        let over = self.over.as_ref();
+        over.map_or(0, |over| over.moves.received.wrapping_add(over.moves.sent))
+    }
+
+    /// The same, of what was received.
+    pub(crate) fn receives(&self) -> u32 {
+        self.over.as_ref().map_or(0, |over| over.moves.received)
     }
 
     /// Waits until bytes can be carried. Asked again, it is ready again.

@@ -3,19 +3,18 @@
 
 mod common;
 
-use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
+use common::plain_layer::Plain;
+use common::read_halves::{Counts, Late, Steps};
 use common::runtimes::run_tokio;
 use common::toy_layer::{DATA, HELLO, PING, PONG, Toy, push_record};
 use plimsoll::{Connection as Core, Event, Next, Step};
 use plimsoll_io::memory::Memory;
 use plimsoll_io::{
-    Connection, ConnectionError, Duplex, Error, Layer, Options, ReadHalf, Runtime, Server,
-    ServerOptions, Transport, Wire,
+    Connection, ConnectionError, Duplex, Error, Options, Runtime, Server, ServerOptions, Transport,
 };
 
 const CAPACITIES: [usize; 6] = [1, 2, 3, 64, 1000, 1 << 20];
@@ -249,20 +248,6 @@ fn two_peers_that_drain_before_they_read_come_to_their_ends() {
     }
 }
 
-/// A read half on which what comes is always there a moment after it was asked for.
-struct Late<R>(R, bool);
-
-impl<R: ReadHalf> ReadHalf for Late<R> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.1 = !self.1;
-        if self.1 {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        self.0.poll_read(cx, room)
-    }
-}
-
 /// The first flight of the peer is no input that a close may discard.
 #[test]
 fn a_close_ends_an_unfinished_handshake_first() {
@@ -285,57 +270,6 @@ fn a_close_ends_an_unfinished_handshake_first() {
             assert_eq!(read_line(&mut server).await.unwrap(), b"");
         };
         block_on(smol::future::zip(closing, reading));
-    }
-}
-
-/// A layer that passes everything on, and asks again after the end.
-struct Plain;
-
-impl Layer for Plain {
-    fn feed(&mut self, _: &[u8]) {}
-
-    fn poll_open(&mut self, _: &mut Context<'_>, _: &mut Wire<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        wire: &mut Wire<'_>,
-        room: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        wire.poll_read(cx, room)
-    }
-
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        wire: &mut Wire<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        wire.poll_write(cx, slices)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>> {
-        wire.poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>, wire: &mut Wire<'_>) -> Poll<io::Result<()>> {
-        wire.poll_shutdown(cx)
-    }
-
-    fn holds_back(&self) -> bool {
-        false
-    }
-}
-
-/// A read half that counts how often it is asked.
-struct Counts<R>(R, Arc<AtomicUsize>);
-
-impl<R: ReadHalf> ReadHalf for Counts<R> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.1.fetch_add(1, Ordering::Relaxed);
-        self.0.poll_read(cx, room)
     }
 }
 
@@ -362,6 +296,43 @@ fn a_close_that_waits_under_a_layer_does_not_spin() {
     });
     let reads = reads.load(Ordering::Relaxed);
     assert!(reads < 10, "{reads} reads");
+}
+
+/// Polls a read once, after output was written that waits for the handshake. Returns the line that
+/// was read, if any, and how much is pending then.
+async fn read_once(steps: impl IntoIterator<Item = Option<Vec<u8>>>) -> (Option<Vec<u8>>, usize) {
+    let (here, _there) = Memory::pair(1000);
+    let mut client = Connection::new(Duplex {
+        read: Steps(steps.into_iter().collect()),
+        write: here.split().1,
+    });
+    client.put_layer(Toy::client()).await.unwrap();
+    write(&mut client, b"question\n");
+    let read = smol::future::poll_once(read_line(&mut client)).await;
+    let pending = client.write_with(|writer| Ok::<_, Error>(writer.pending()));
+    (read.map(Result::unwrap), pending.unwrap())
+}
+
+/// Nothing else would wake it.
+#[test]
+fn a_receive_that_ends_the_handshake_lets_output_leave() {
+    let mut greeting = Vec::new();
+    push_record(&mut greeting, HELLO, b"toy");
+    // The send waits for it, and the receive after that finds it.
+    let read = block_on(read_once([None, Some(greeting)]));
+    assert_eq!(read, (None, 0));
+}
+
+/// The send that ends the handshake takes more from the wire than that.
+#[test]
+fn a_send_that_receives_lets_a_read_go_on() {
+    let mut rest = Vec::new();
+    push_record(&mut rest, HELLO, b"toy");
+    let begin = rest.drain(..2).collect();
+    push_record(&mut rest, DATA, b"reply\n");
+    // The send's, the two of the receive, and the one of the send after it.
+    let read = block_on(read_once([None, Some(begin), None, None, Some(rest)]));
+    assert_eq!(read, (Some(b"reply\n".to_vec()), 0));
 }
 
 /// A connection that goes on has the layer too, with the records that it holds.

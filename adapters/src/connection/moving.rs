@@ -54,14 +54,15 @@ pub(super) fn poll_move<T: Transport>(
             Poll::Ready(true) if is_done(driven) => return Poll::Ready(Moved::Done),
             Poll::Ready(true) => {}
             Poll::Ready(false) => return Poll::Ready(Moved::TimedOut),
-            // A layer may have to reply to what it has received; otherwise there is nothing new to
-            // send.
-            Poll::Pending if io.holds_back() => {
-                return match driven.poll_send(io, waker, cx) {
-                    _ if is_done(driven) => Poll::Ready(Moved::Done),
-                    Poll::Ready(Sent::TimedOut) => Poll::Ready(Moved::TimedOut),
-                    _ => Poll::Pending,
-                };
+            Poll::Pending if driven.may_send_after_receiving(io) => {
+                let before = io.receives();
+                match driven.poll_send(io, waker, cx) {
+                    _ if is_done(driven) => return Poll::Ready(Moved::Done),
+                    Poll::Ready(Sent::TimedOut) => return Poll::Ready(Moved::TimedOut),
+                    // It has received something.
+                    _ if before != io.receives() && driven.core.wants_read() => {}
+                    _ => return Poll::Pending,
+                }
             }
             Poll::Pending => return Poll::Pending,
         }

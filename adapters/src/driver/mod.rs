@@ -51,12 +51,12 @@ impl Ends {
     const NO_INPUT: u8 = 2;
     /// The owner waits for that itself.
     const OWNER_LINGERS: u8 = 4;
+    /// This side's stream was ended in order, whatever came after.
+    const SENT_END: u8 = 8;
     /// The server does not send by itself.
     const IS_CORKED: u8 = 16;
     /// The owner closes the connection, with a limit of its own.
     const OWNER_CLOSES: u8 = 32;
-    /// This side's stream was ended in order, whatever came after.
-    const SENT_END: u8 = 8;
 
     fn has(self, end: u8) -> bool {
         self.0 & end != 0
@@ -153,12 +153,18 @@ impl<K: Sides> Driven<K> {
     }
 
     /// Notes the same of a call that receives, after which a layer may have a reply that the wire
-    /// was not offered yet.
+    /// was not offered yet, or take what it would not before: its handshake may be over.
     fn note_received<T: Transport>(&mut self, before: u32, io: &Layered<T>) {
         self.note_wire(before, io);
-        if before != io.moves() && self.holds_back {
+        if before != io.moves() {
             self.note_due();
         }
+    }
+
+    /// Whether there is something to send after a receive that waits, of which the last offer knew
+    /// nothing. The wire may have nothing more to wake for.
+    pub(crate) fn may_send_after_receiving<T: Transport>(&self, io: &Layered<T>) -> bool {
+        io.holds_back() || !self.is_offered()
     }
 
     /// Sends as far as the transport takes it; ready when nothing is left to do. The transport gets

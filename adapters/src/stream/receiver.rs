@@ -164,12 +164,15 @@ impl Receiver {
                     let own = (&mut self.receiving, &mut self.reader);
                     match driven.poll_receive_for(own, io, wire) {
                         Poll::Pending => {
-                            if io.holds_back() {
-                                // A reply to what it has received.
-                                let before = driven.output_stage();
+                            if driven.may_send_after_receiving(io) {
+                                let before = (driven.output_stage(), io.receives());
                                 let _ = driven.poll_send(io, waker, cx);
-                                if before != driven.output_stage() {
+                                let has_received = before.1 != io.receives();
+                                if before.0 != driven.output_stage() {
                                     guard.notify();
+                                }
+                                if has_received {
+                                    continue;
                                 }
                             }
                             self.budget.renew();

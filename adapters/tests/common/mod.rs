@@ -3,11 +3,14 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub mod executor;
+pub mod plain_layer;
 #[path = "../../../tests/common/random.rs"]
 pub mod random;
+pub mod read_halves;
 #[allow(unused_imports, unused_macros, reason = "each test uses a part of it")]
 pub mod runtimes;
 pub mod scripted;
+pub mod servers;
 pub mod session;
 pub mod toy_layer;
 

@@ -15,8 +15,10 @@ use plimsoll_io::{
 
 use super::common::Case;
 use super::common::executor::{polled, yielded};
+use super::common::plain_layer::Plain;
+use super::common::read_halves::Late;
 use super::common::toy_layer::{DATA, HELLO, PING, Toy};
-use super::plain::Plain;
+
 use super::*;
 
 /// The calls that may meet a loss first.
@@ -238,20 +240,6 @@ fn an_abort_by_the_writer_ends_a_handshake_that_the_reader_waits_for() {
                 assert_eq!(lost.loss, ConnectionError::Reset);
             });
         });
-    }
-}
-
-/// A read half on which what comes is always there a moment after it was asked for.
-struct Late<R>(R, bool);
-
-impl<R: ReadHalf> ReadHalf for Late<R> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.1 = !self.1;
-        if self.1 {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        self.0.poll_read(cx, room)
     }
 }
 

@@ -10,13 +10,16 @@ use std::task::{Context, Wake, Waker};
 use plimsoll::TransportError;
 use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll_io::memory::{self, Memory};
-use plimsoll_io::{Layer, Options, Stream, StreamReader, StreamWriter, WaterMarks};
+use plimsoll_io::{
+    Duplex, Layer, Options, Stream, StreamReader, StreamWriter, Transport, WaterMarks,
+};
 use smol::channel::{bounded, unbounded};
 
 use super::common::executor::{Tasks, polled, yielded};
+use super::common::plain_layer::Plain;
+use super::common::read_halves::Steps;
 use super::common::scripted::Scripted;
 use super::common::toy_layer::{DATA, HELLO, PING, PONG, Toy};
-use super::plain::Plain;
 use super::*;
 
 #[test]
@@ -287,4 +290,38 @@ fn a_handshake_that_came_early_is_not_lost() {
             zip(early, late).await;
         });
     }
+}
+
+/// Polls a read once, after output was written that waits for the handshake. Returns the line that
+/// was read, if any, and how much is pending then.
+async fn read_once(steps: impl IntoIterator<Item = Option<Vec<u8>>>) -> (Option<Vec<u8>>, usize) {
+    let (here, _there) = Memory::pair(1000);
+    let mut client = Stream::new(Duplex {
+        read: Steps(steps.into_iter().collect()),
+        write: here.split().1,
+    });
+    client.put_layer(Toy::client()).await.unwrap();
+    client.writer.write(b"question\n").unwrap();
+    let read = smol::future::poll_once(client.reader.read_line()).await;
+    let read = read.map(|line| line.unwrap().to_vec());
+    (read, client.writer.pending())
+}
+
+/// Nothing else would wake it.
+#[test]
+fn a_receive_that_ends_the_handshake_lets_output_leave() {
+    // The send waits for it, and the receive after that finds it.
+    let read = block_on(read_once([None, Some(record(HELLO, b"toy"))]));
+    assert_eq!(read, (None, 0));
+}
+
+/// The send that ends the handshake takes more from the wire than that.
+#[test]
+fn a_send_that_receives_lets_a_read_go_on() {
+    let mut rest = record(HELLO, b"toy");
+    let begin = rest.drain(..2).collect();
+    rest.extend(record(DATA, b"reply\n"));
+    // The send's, the two of the receive, and the one of the send after it.
+    let read = block_on(read_once([None, Some(begin), None, None, Some(rest)]));
+    assert_eq!(read, (Some(b"reply\n".to_vec()), 0));
 }

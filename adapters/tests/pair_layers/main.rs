@@ -7,7 +7,6 @@ mod ends;
 mod given_up;
 mod in_place;
 mod limit;
-mod plain;
 mod served;
 
 use std::future::Future;

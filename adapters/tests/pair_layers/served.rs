@@ -2,7 +2,7 @@
 
 use std::future::{Future, pending};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use plimsoll_io::{
     Connection, Error, Runtime, Server, ServerOptions, Stream, StreamReader, StreamWriter,
@@ -10,6 +10,7 @@ use plimsoll_io::{
 use smol::channel::{Receiver, Sender, bounded, unbounded};
 
 use super::common::runtimes::on_each_runtime;
+use super::common::servers::eventually;
 use super::common::toy_layer::{DATA, HELLO, PING, PONG, Toy};
 use super::*;
 
@@ -24,14 +25,6 @@ async fn in_time<R: Runtime>(test: impl Future<Output = ()>) {
         panic!("it waits for ever")
     })
     .await;
-}
-
-async fn eventually<R: Runtime>(mut reached: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !reached() {
-        assert!(began.elapsed() < Duration::from_secs(15), "it never comes");
-        R::sleep(Duration::from_millis(2)).await;
-    }
 }
 
 async fn start<R, H, F>(handler: H, options: &ServerOptions) -> (Server<R>, Stream<R::Tcp>)

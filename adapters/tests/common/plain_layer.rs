@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use plimsoll_io::{Layer, Wire};
 
 /// A layer that passes everything on, and asks again after the end.
-pub(crate) struct Plain;
+pub struct Plain;
 
 impl Layer for Plain {
     fn feed(&mut self, _: &[u8]) {}
