@@ -281,8 +281,9 @@ impl ServerOptions {
     ///
     /// It bounds descriptors and memory, and a connection that has sent everything and still drops
     /// what its peer sends, for the [linger timeout](Self::linger_timeout), has both: it keeps its
-    /// place until it is closed, though [`connections`](crate::Server::connections) no longer counts it. Beside them,
-    /// each listening address may hold one connection that is accepted and waits for a place.
+    /// place until it is closed, though [`connections`](crate::Server::connections) no longer
+    /// counts it. Beside them, each listening address may hold one connection that is accepted and
+    /// waits for a place.
     ///
     /// # Panics
     ///

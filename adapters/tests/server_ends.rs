@@ -5,47 +5,19 @@ mod common;
 
 use std::future::{Future, pending};
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::runtimes::on_each_runtime;
+use common::servers::{LIMIT, connect, eventually, start};
 use plimsoll_io::{
     Connection, Error, Runtime, Server, ServerOptions, StreamReader, StreamWriter, WriteError,
 };
 
-/// Much longer than anything here takes.
-const LIMIT: Duration = Duration::from_secs(20);
-
 /// More than the system buffers for one connection.
 const MUCH: usize = 32 << 20;
-
-async fn eventually<R: Runtime>(mut reached: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !reached() {
-        assert!(began.elapsed() < LIMIT, "it never comes");
-        R::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let client = TcpStream::connect(address).unwrap();
-    client.set_read_timeout(Some(LIMIT)).unwrap();
-    client
-}
-
-async fn start<R, H, F>(handler: H, options: &ServerOptions) -> (Server<R>, SocketAddr)
-where
-    R: Runtime,
-    H: Fn(StreamReader<R::Tcp>, StreamWriter<R::Tcp>) -> F + Send + Sync + 'static,
-    F: Future<Output: plimsoll_io::Outcome> + Send + 'static,
-{
-    let server = Server::<R>::start(handler, &["127.0.0.1"], 0, options);
-    let server = server.await.unwrap();
-    let address = server.local_addrs()[0];
-    (server, address)
-}
 
 /// Something that is not the connection, and that never comes.
 struct Elsewhere(smol::channel::Sender<()>, smol::channel::Receiver<()>);

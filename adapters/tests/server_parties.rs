@@ -5,14 +5,15 @@ mod common;
 
 use std::future::{Future, pending};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::panic::panic_any;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::runtimes::on_each_runtime;
+use common::servers::{connect, eventually, start};
 use plimsoll_io::memory::Memory;
 use plimsoll_io::{
     Connection, Error, Listener, Runtime, Server, ServerError, ServerOptions, Stream, StreamReader,
@@ -21,33 +22,6 @@ use plimsoll_io::{
 use socket2::SockRef;
 
 type Result<T, E = Error> = std::result::Result<T, E>;
-
-async fn eventually<R: Runtime>(mut reached: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !reached() {
-        assert!(began.elapsed() < Duration::from_secs(20), "it never comes");
-        R::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let client = TcpStream::connect(address).unwrap();
-    let limit = Some(Duration::from_secs(20));
-    client.set_read_timeout(limit).unwrap();
-    client
-}
-
-async fn start<R, H, F>(handler: H, options: &ServerOptions) -> (Server<R>, SocketAddr)
-where
-    R: Runtime,
-    H: Fn(StreamReader<R::Tcp>, StreamWriter<R::Tcp>) -> F + Send + Sync + 'static,
-    F: Future<Output: plimsoll_io::Outcome> + Send + 'static,
-{
-    let server = Server::<R>::start(handler, &["127.0.0.1"], 0, options);
-    let server = server.await.unwrap();
-    let address = server.local_addrs()[0];
-    (server, address)
-}
 
 /// A waker, of which can be told how many there are.
 struct Counted;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use plimsoll::ConnectionError;
 
 pub(crate) use self::moving::{poll_discard, poll_send_and_discard};
-pub(crate) use self::opening::{OPEN_TIMEOUT, poll_open, poll_put_layer};
+pub(crate) use self::opening::{OPEN_TIMEOUT, again_and_again, poll_open, poll_put_layer};
 pub(crate) use self::turn::Happened;
 pub use self::turn::Turn;
 use crate::driver::{Driven, Sides};

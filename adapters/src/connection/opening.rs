@@ -1,5 +1,6 @@
 //! What a transport does before it carries bytes, and a layer that is put over it.
 
+use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -34,15 +35,13 @@ impl<T: Transport> Connection<T> {
 
     /// Waits as [`open`](Self::open) does, for `limit`; the connection is lost after it.
     pub(crate) async fn open_within(&mut self, limit: Duration) -> Result<(), Error> {
-        let opening = async {
-            loop {
-                match self.open().await {
-                    Err(Error::TimedOut) => let_others_run().await,
-                    opened => return opened,
-                }
-            }
+        let open = |cx: &mut Context<'_>| {
+            let opened = self
+                .slot
+                .poll(cx, |guard| poll_open(guard.both(), &self.waker));
+            opened.map(|opened| opened.unwrap_or_else(|| Err(taken())))
         };
-        if let Some(opened) = within(T::sleep, limit, opening).await {
+        if let Some(opened) = within(T::sleep, limit, again_and_again(open)).await {
             return opened;
         }
         self.give_up(ConnectionError::TimedOut);
@@ -64,6 +63,18 @@ impl<T: Transport> Connection<T> {
         let mut layer = Some(layer.into());
         self.with_both(|guard, cx| poll_put_layer(guard.both(), None, &self.waker, cx, &mut layer))
             .await?
+    }
+}
+
+/// Opens a transport, again if it gives up waiting by a timeout of its own.
+pub(crate) async fn again_and_again(
+    mut open: impl FnMut(&mut Context<'_>) -> Poll<Result<(), Error>>,
+) -> Result<(), Error> {
+    loop {
+        match poll_fn(&mut open).await {
+            Err(Error::TimedOut) => let_others_run().await,
+            opened => return opened,
+        }
     }
 }
 

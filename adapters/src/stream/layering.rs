@@ -8,9 +8,9 @@ use plimsoll::ConnectionError;
 
 use super::Stream;
 use super::pair::{PairReading, PairSlot};
-use crate::connection::{GIVEN_UP, poll_open, poll_put_layer};
+use crate::connection::{GIVEN_UP, again_and_again, poll_open, poll_put_layer};
 use crate::driver::{Driven, Outgoing};
-use crate::either::{let_others_run, within};
+use crate::either::within;
 use crate::error::{Error, Lost};
 use crate::layer::Layer;
 use crate::layered::Layered;
@@ -44,15 +44,12 @@ impl<T: Transport> Stream<T> {
 
     /// Waits as [`open`](Self::open) does, for `limit`; the connection is lost after it.
     pub(crate) async fn open_within(&mut self, limit: Duration) -> Result<(), Error> {
-        let opening = async {
-            loop {
-                match self.open().await {
-                    Err(Error::TimedOut) => let_others_run().await,
-                    opened => return opened,
-                }
-            }
+        let (slot, waker) = (&*self.writer.slot, &self.writer.waker);
+        let open = |cx: &mut Context<'_>| {
+            let opened = slot.poll_whole(cx, |guard| poll_open(guard.both(), waker));
+            opened.map(|opened| opened.unwrap_or(Err(Error::Lost(GIVEN_UP))))
         };
-        if let Some(opened) = within(T::sleep, limit, opening).await {
+        if let Some(opened) = within(T::sleep, limit, again_and_again(open)).await {
             return opened;
         }
         let loss = ConnectionError::TimedOut;

@@ -438,7 +438,8 @@ impl<T: Transport> StreamWriter<T> {
     }
 }
 
-/// Lets the server know that the writer has a limit of its own for the close, until this is dropped.
+/// Lets the server know that the writer has a limit of its own for the close, until this is
+/// dropped.
 struct Closes<'a, T: Transport>(&'a PairSlot<T>);
 
 impl<'a, T: Transport> Closes<'a, T> {
