@@ -179,6 +179,21 @@ pub(crate) fn cannot(what: fmt::Arguments<'_>, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), Cannot { what, error })
 }
 
+/// Returns what a transport was asked, which is not connected if it is gone.
+pub(crate) fn unless_gone<A>(asked: Option<io::Result<A>>) -> io::Result<A> {
+    asked.unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
+}
+
+impl Lost {
+    /// A loss by an error of the transport.
+    pub(crate) fn of_transport(error: Arc<io::Error>) -> Self {
+        Self {
+            loss: loss_of(&error),
+            cause: Some(error),
+        }
+    }
+}
+
 /// Returns what kind of loss a transport's error is.
 pub(crate) fn loss_of(error: &io::Error) -> ConnectionError {
     match TransportError::from(error.kind()) {

@@ -4,7 +4,7 @@ use std::io;
 use std::task::Poll;
 
 use super::{Connection, GIVEN_UP};
-use crate::error::Lost;
+use crate::error::{Lost, unless_gone};
 use crate::slot::Io;
 use crate::transport::{Endpoint, Transport};
 
@@ -63,9 +63,6 @@ impl<T: Transport> Connection<T> {
 
     fn with_read_half<V>(&mut self, ask: impl FnOnce(&T::Read) -> io::Result<V>) -> io::Result<V> {
         let guard = self.slot.take();
-        match guard.and_then(|mut guard| Some(ask(guard.both().1?.read_half()?))) {
-            Some(answer) => answer,
-            None => Err(io::ErrorKind::NotConnected.into()),
-        }
+        unless_gone(guard.and_then(|mut guard| Some(ask(guard.both().1?.read_half()?))))
     }
 }

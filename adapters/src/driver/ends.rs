@@ -192,11 +192,7 @@ impl<K: Sides> Core for Driven<K> {
         if !self.core.expects_input() {
             // It was closed meanwhile.
             self.ends.note(Ends::NO_INPUT, true);
-            let of_transport = |error: Arc<io::Error>| Lost {
-                loss: loss_of(&error),
-                cause: Some(error),
-            };
-            return self.how_lost().or(end.err().map(of_transport));
+            return self.how_lost().or(end.err().map(Lost::of_transport));
         }
         let first = self.how_writer_was_lost();
         let first = first.filter(|lost| lost.loss.ends_both_directions());

@@ -45,7 +45,7 @@ use self::flags::{CHANGED, Flags};
 pub(crate) use self::guard::Guard;
 pub(crate) use self::parties::{Command, Core, Io, Party, Pressure, Says};
 use self::place::Place;
-pub(crate) use self::reading::{ToRead, Wish};
+pub(crate) use self::reading::{ReadGuard, ToRead, Wish};
 pub(crate) use self::server_side::Look;
 use crate::sync::{AtomicBool, AtomicU8, Condvar, Mutex, MutexGuard, PoisonError};
 

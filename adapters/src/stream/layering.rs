@@ -7,18 +7,13 @@ use std::time::Duration;
 use plimsoll::ConnectionError;
 
 use super::Stream;
-use super::pair::{PairReading, PairSlot};
+use super::pair::{PairGuard, PairSlot};
 use crate::connection::{GIVEN_UP, again_and_again, poll_open, poll_put_layer};
-use crate::driver::{Driven, Outgoing};
 use crate::either::within;
 use crate::error::{Error, Lost};
 use crate::layer::Layer;
-use crate::layered::Layered;
-use crate::slot::{Command, Guard};
+use crate::slot::Command;
 use crate::transport::Transport;
-
-/// A pair while it is out.
-type PairGuard<'a, T> = Guard<'a, Driven<Outgoing>, Layered<T>, PairReading<T>>;
 
 impl<T: Transport> Stream<T> {
     /// Waits until the transport can carry bytes, if it has to do something before: a handshake.

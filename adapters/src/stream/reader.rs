@@ -10,7 +10,7 @@ use plimsoll::{ConnectionError, Frame, FrameToken, ReadError, Reader, Separator,
 
 use super::pair::PairSlot;
 use super::receiver::Receiver;
-use crate::error::Error;
+use crate::error::{Error, unless_gone};
 use crate::slot::{Command, Party};
 use crate::transport::{Endpoint, Transport};
 
@@ -269,8 +269,7 @@ impl<T: Transport> StreamReader<T> {
     where
         T::Read: Endpoint,
     {
-        self.with_transport(Endpoint::local_addr)
-            .unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
+        unless_gone(self.with_transport(Endpoint::local_addr))
     }
 
     /// Returns the peer's address. (asyncio's `get_extra_info('peername')`, which is remembered;
@@ -284,8 +283,7 @@ impl<T: Transport> StreamReader<T> {
     where
         T::Read: Endpoint,
     {
-        self.with_transport(Endpoint::peer_addr)
-            .unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
+        unless_gone(self.with_transport(Endpoint::peer_addr))
     }
 
     /// Asks the core's reader until it has an answer. All reads are this.

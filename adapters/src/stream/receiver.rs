@@ -6,10 +6,10 @@ use std::task::{Context, Poll, Waker, ready};
 
 use plimsoll::{ReadError, Reader, Step, TransportError};
 
-use super::pair::PairSlot;
+use super::pair::{PairGuard, PairReadGuard, PairSlot};
 use crate::budget::Budget;
 use crate::driver::Sent;
-use crate::error::{Error, Lost, loss_of};
+use crate::error::{Error, Lost};
 use crate::options::Options;
 use crate::receiving::{Memory, Receiving};
 use crate::slot::{ToRead, Wish};
@@ -94,44 +94,26 @@ impl Receiver {
                 pauses: self.pauses_when_full,
                 has_buffered: !self.reader.buffered().is_empty(),
             };
-            match slot.look_to_read(cx, wish) {
-                ToRead::Ended(None) | ToRead::Closed => self.reader.feed_eof(),
-                ToRead::Ended(Some(lost)) => self.lose(lost),
-                ToRead::Aborted(loss) => self.lose(Lost { loss, cause: None }),
-                ToRead::Wait => match blocking_end.take() {
-                    // It is no socket's, whose only report of a reset a send in progress may take.
-                    Some(Ok(())) => self.reader.feed_eof(),
-                    Some(Err(error)) => self.lose(of_transport(error)),
-                    None => {
-                        self.budget.renew();
-                        return Poll::Pending;
+            let (received, mut out) = match slot.look_to_read(cx, wish) {
+                ToRead::Ended(lost) => return self.end(lost),
+                ToRead::Closed => return self.end(None),
+                ToRead::Aborted(loss) => return self.end(Some(Lost { loss, cause: None })),
+                ToRead::Wait => {
+                    if let Some(end) = blocking_end.take() {
+                        // It is no socket's, whose only report of a reset a send in progress may
+                        // take.
+                        return self.end(Result::err(end).map(Lost::of_transport));
                     }
-                },
+                    self.budget.renew();
+                    return Poll::Pending;
+                }
                 ToRead::Receive(mut guard) => {
                     ready!(self.budget.poll_spend(Budget::CALL, cx));
-                    let half = guard.half();
-                    let received =
-                        self.receiving
-                            .poll_read(&mut self.reader, half, wire, Memory::Own);
-                    match received {
-                        Poll::Pending => {
-                            self.budget.renew();
-                            guard.wait(cx);
-                            return Poll::Pending;
-                        }
-                        Poll::Ready(received) => match self.take_note(received) {
-                            Note::Bytes => guard.received(),
-                            Note::TimedOut => return Poll::Ready(Err(Error::TimedOut)),
-                            Note::Interrupted => continue,
-                            Note::End(end) => {
-                                if guard.half().may_block() {
-                                    blocking_end = Some(end.clone());
-                                }
-                                guard.end(end);
-                                continue;
-                            }
-                        },
-                    }
+                    let (half, memory) = (guard.half(), Memory::Own);
+                    let received = self
+                        .receiving
+                        .poll_read(&mut self.reader, half, wire, memory);
+                    (received, Out::Half(guard))
                 }
                 ToRead::Send(mut guard) => {
                     let (driven, Some(io)) = guard.both() else {
@@ -162,36 +144,40 @@ impl Receiver {
                         continue;
                     };
                     let own = (&mut self.receiving, &mut self.reader);
-                    match driven.poll_receive_for(own, io, wire) {
-                        Poll::Pending => {
-                            if driven.may_send_after_receiving(io) {
-                                let before = (driven.output_stage(), io.receives());
-                                let _ = driven.poll_send(io, waker, cx);
-                                let has_received = before.1 != io.receives();
-                                if before.0 != driven.output_stage() {
-                                    guard.notify();
-                                }
-                                if has_received {
-                                    continue;
-                                }
-                            }
-                            self.budget.renew();
-                            guard.wait(cx);
-                            return Poll::Pending;
+                    let received = driven.poll_receive_for(own, io, wire);
+                    if received.is_pending() && driven.may_send_after_receiving(io) {
+                        let before = (driven.output_stage(), io.receives());
+                        let _ = driven.poll_send(io, waker, cx);
+                        let has_received = before.1 != io.receives();
+                        if before.0 != driven.output_stage() {
+                            guard.notify();
                         }
-                        Poll::Ready(received) => match self.take_note(received) {
-                            Note::Bytes => guard.received(),
-                            Note::TimedOut => return Poll::Ready(Err(Error::TimedOut)),
-                            Note::Interrupted => continue,
-                            Note::End(end) => {
-                                guard.end_input(end);
-                                continue;
-                            }
-                        },
+                        if has_received {
+                            continue;
+                        }
                     }
+                    (received, Out::Whole(guard))
+                }
+            };
+            let Poll::Ready(received) = received else {
+                self.budget.renew();
+                out.wait(cx);
+                return Poll::Pending;
+            };
+            match self.take_note(received) {
+                Note::Bytes => {
+                    out.received();
+                    return Poll::Ready(Ok(()));
+                }
+                Note::TimedOut => return Poll::Ready(Err(Error::TimedOut)),
+                Note::Interrupted => {}
+                Note::End(end) => {
+                    if out.may_block() {
+                        blocking_end = Some(end.clone());
+                    }
+                    out.end(end);
                 }
             }
-            return Poll::Ready(Ok(()));
         }
     }
 
@@ -212,10 +198,16 @@ impl Receiver {
         }
     }
 
-    /// Records a loss, after which reads take what is buffered, and then fail.
-    fn lose(&mut self, lost: Lost) {
-        self.reader.feed_lost(lost.loss);
-        self.lost = Some(lost);
+    /// Records the end of the input. After a loss reads take what is buffered, and then fail.
+    fn end(&mut self, lost: Option<Lost>) -> Poll<Result<(), Error>> {
+        match lost {
+            None => self.reader.feed_eof(),
+            Some(lost) => {
+                self.reader.feed_lost(lost.loss);
+                self.lost = Some(lost);
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Adds the transport's error to a loss.
@@ -238,9 +230,41 @@ enum Note {
     End(Result<(), Arc<io::Error>>),
 }
 
-fn of_transport(error: Arc<io::Error>) -> Lost {
-    Lost {
-        loss: loss_of(&error),
-        cause: Some(error),
+/// What is out while the reader receives.
+enum Out<'a, T: Transport> {
+    /// Its half alone.
+    Half(PairReadGuard<'a, T>),
+    /// Everything, under a layer.
+    Whole(PairGuard<'a, T>),
+}
+
+impl<T: Transport> Out<'_, T> {
+    fn may_block(&mut self) -> bool {
+        match self {
+            Self::Half(guard) => guard.half().may_block(),
+            // The core knows of the end at once.
+            Self::Whole(_) => false,
+        }
+    }
+
+    fn wait(self, cx: &Context<'_>) {
+        match self {
+            Self::Half(guard) => guard.wait(cx),
+            Self::Whole(guard) => guard.wait(cx),
+        }
+    }
+
+    fn received(self) {
+        match self {
+            Self::Half(guard) => guard.received(),
+            Self::Whole(guard) => guard.received(),
+        }
+    }
+
+    fn end(self, end: Result<(), Arc<io::Error>>) {
+        match self {
+            Self::Half(guard) => guard.end(end),
+            Self::Whole(guard) => guard.end_input(end),
+        }
     }
 }

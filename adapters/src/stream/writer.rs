@@ -14,7 +14,7 @@ use super::pair::PairSlot;
 use crate::connection::GIVEN_UP;
 use crate::driver::{Driven, Sent};
 use crate::either::within;
-use crate::error::{Error, Lost};
+use crate::error::{Error, Lost, unless_gone};
 use crate::options::DEFAULT_CLOSE_TIMEOUT;
 use crate::places::Places;
 use crate::slot::{Command, Party};
@@ -364,8 +364,7 @@ impl<T: Transport> StreamWriter<T> {
     where
         T::Write: Endpoint,
     {
-        self.with_transport(Endpoint::local_addr)
-            .unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
+        unless_gone(self.with_transport(Endpoint::local_addr))
     }
 
     /// Returns the peer's address. (asyncio's `get_extra_info('peername')`, which is remembered;
@@ -379,8 +378,7 @@ impl<T: Transport> StreamWriter<T> {
     where
         T::Write: Endpoint,
     {
-        self.with_transport(Endpoint::peer_addr)
-            .unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
+        unless_gone(self.with_transport(Endpoint::peer_addr))
     }
 
     /// Sends until `enough` says so, or nothing is left to do.
