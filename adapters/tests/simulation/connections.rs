@@ -57,6 +57,7 @@ pub fn run(mut choices: Choices) -> Ran {
         setup: setups[side],
         model: ReaderModel::new(setups[side].limits.limit),
         received: 0,
+        begins: None,
         accepted: Arc::clone(&accepted),
         left: Arc::clone(&left),
         patience: Arc::clone(&patience),
@@ -243,6 +244,9 @@ struct Owner {
     model: ReaderModel,
     /// How many bytes the model was fed.
     received: u64,
+    /// A read that was cancelled, and how many bytes the model was not fed yet that the reader had
+    /// received when it last called the function.
+    begins: Option<(usize, Read)>,
     /// How many bytes the writer of each side has accepted.
     accepted: Arc<[AtomicU64; 2]>,
     /// Which sides have dropped their connections without an end.
@@ -409,28 +413,24 @@ impl Owner {
         // A read that has to wait may begin to discard, which goes on without it.
         let mut begun = self.model.clone();
         let first = begun.read(&read);
-        let mut asked = 0;
+        let mut received = None;
+        let network = self.network.clone();
         let outcome = connection.read_with(|reader| {
-            asked += 1;
+            received = Some(network.lock().sides[self.side].handed_out.len());
             Ok::<_, Error>(match ask(reader, &read) {
                 Outcome::NeedInput => Step::NeedInput,
                 outcome => Step::Ready(outcome),
             })
         });
         let outcome = self.wait(outcome).await;
-        if asked > 0 {
-            self.model = begun;
+        match (&outcome, received) {
+            (None, Some(received)) => self.begins = Some((received, read.clone())),
+            (Some(_), Some(_)) => self.model = begun,
+            (_, None) => {}
         }
         self.look_before(connection).await;
         let outcome = match outcome {
-            None => {
-                // What it had to wait for first may be over, and then it began again.
-                let mut begun = self.model.clone();
-                if asked > 1 && begun.read(&read) == Outcome::NeedInput {
-                    self.model = begun;
-                }
-                return;
-            }
+            None => return,
             Some(Ok(outcome)) => outcome,
             Some(Err(Error::Read(error))) => Outcome::Failed(error),
             Some(Err(Error::Lost(lost))) => Outcome::Failed(ReadError::ConnectionLost(lost.loss)),
@@ -614,8 +614,15 @@ impl Owner {
             handed_out.truncate(before as usize);
         }
         if !self.model.is_closed {
+            let mut after = handed_out.as_slice();
+            if let Some((received, read)) = self.begins.take() {
+                let (before, rest) = after.split_at(received.min(after.len()));
+                self.model.feed(before);
+                assert_eq!(self.model.read(&read), Outcome::NeedInput);
+                after = rest;
+            }
+            self.model.feed(after);
             self.received += handed_out.len() as u64;
-            self.model.feed(&handed_out);
         }
         if halves.is_closed {
             self.model.close();
