@@ -270,3 +270,27 @@ fn a_transport_that_panics_leaves_no_half_waiting() {
         assert_eq!(waits.wakes(), 1, "{reads_send}");
     }
 }
+
+/// Only the reader receives. A [`Connection`](plimsoll_io::Connection)'s `drain` does so as well.
+#[test]
+fn two_pairs_that_only_drain_wait_for_each_other() {
+    const SIZE: usize = 50_000;
+    let (mut here, mut there) = memory::pair(100);
+    let (one, other) = (Task::default(), Task::default());
+    for side in [&mut here, &mut there] {
+        side.writer.write(&[b'x'; SIZE]).unwrap();
+    }
+    for _ in 0..100 {
+        assert!(one.poll(here.writer.drain()).is_pending());
+        assert!(other.poll(there.writer.drain()).is_pending());
+    }
+    assert_eq!((one.wakes(), other.wakes()), (0, 0), "for ever");
+    // A read of either ends it.
+    let exchange = async |side: &mut Stream<Memory>| {
+        let (read, drained) =
+            smol::future::zip(side.reader.read_exact(SIZE), side.writer.drain()).await;
+        drained.unwrap();
+        assert_eq!(read.unwrap().len(), SIZE);
+    };
+    smol::block_on(smol::future::zip(exchange(&mut here), exchange(&mut there)));
+}
