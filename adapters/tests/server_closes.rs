@@ -5,6 +5,7 @@ mod common;
 
 use std::future::pending;
 use std::io::Read;
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -104,7 +105,8 @@ async fn a_handlers_limit_for_a_close_takes_the_place_of_the_servers<R: Runtime>
     const LONG: Duration = Duration::from_millis(400);
     const HOUR: Duration = Duration::from_secs(3600);
     for waits in [true, false] {
-        let handler = move |_, mut writer: StreamWriter<R::Tcp>| async move {
+        let handler = move |mut reader: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| async move {
+            assert!(reader.read_line().await.unwrap().is_empty());
             writer.set_cap(2 * MUCH);
             writer.write(&vec![b'x'; MUCH]).unwrap();
             let close = writer.close_within(if waits { LONG } else { HOUR });
@@ -117,7 +119,8 @@ async fn a_handlers_limit_for_a_close_takes_the_place_of_the_servers<R: Runtime>
         let options = ServerOptions::new().close_within(SHORT);
         let (server, address) = start::<R, _, _>(handler, &options).await;
         let began = Instant::now();
-        let _client = connect(address);
+        let client = connect(address);
+        client.shutdown(Shutdown::Write).unwrap();
         eventually::<R>(|| server.statistics().accepted == 1).await;
         eventually::<R>(|| server.connections() == 0).await;
         assert!(!waits || began.elapsed() >= LONG);
