@@ -3,15 +3,20 @@
 mod common;
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, pending};
+use std::io;
 use std::pin::pin;
+use std::sync::Mutex;
 use std::task::{Context, Waker};
 
 use bytes::Bytes;
 use common::scripted::Scripted;
 use plimsoll::TransportError;
 use plimsoll::testing::{Call, ScriptedPeer};
-use plimsoll_io::Stream;
+use plimsoll_io::smol::Smol;
+use plimsoll_io::{
+    Connection, Error, Listener, Server, ServerOptions, Stream, StreamReader, StreamWriter,
+};
 
 /// Makes a thousand writes, each of them small unless `large` has bytes for it, and has them sent by a
 /// drain. Returns in how many calls they left, and checks that they did.
@@ -91,4 +96,75 @@ fn a_turn_ends_though_the_transport_is_interrupted_again_and_again() {
     }
     assert!(turns >= 10, "{turns}");
     assert_eq!(transport.lock().peer.received(), b"output");
+}
+
+/// Accepts one transport.
+struct Once(Mutex<Option<Scripted>>);
+
+impl Listener for Once {
+    type Transport = Scripted;
+
+    async fn accept(&self) -> io::Result<Scripted> {
+        let accepted = self.0.lock().unwrap().take();
+        match accepted {
+            Some(transport) => Ok(transport),
+            None => pending().await,
+        }
+    }
+}
+
+/// A read lets other tasks run after every 1,024 lines, with more of them at hand.
+#[test]
+fn replies_to_what_arrived_together_leave_together() {
+    const LINES: usize = 5000;
+
+    async fn echo_of_pair(
+        mut reader: StreamReader<Scripted>,
+        mut writer: StreamWriter<Scripted>,
+    ) -> Result<(), Error> {
+        loop {
+            let line = reader.read_line().await?;
+            if line.is_empty() {
+                return Ok(());
+            }
+            writer.write(&line)?;
+        }
+    }
+
+    async fn echo_of_one(mut connection: Connection<Scripted>) -> Result<(), Error> {
+        loop {
+            let line = connection.read_with(|reader| {
+                let line = reader.read_line()?;
+                Ok::<_, Error>(line.map(|line| line.to_bytes()))
+            });
+            let line = line.await?;
+            if line.is_empty() {
+                return Ok(());
+            }
+            connection.write_with(|writer| writer.write(&line))?;
+        }
+    }
+
+    for is_pair in [true, false] {
+        let transport = Scripted::new(ScriptedPeer::new().sends("ab\n".repeat(LINES)));
+        let listeners = vec![Once(Mutex::new(Some(transport.clone())))];
+        let options = ServerOptions::new();
+        let server = match is_pair {
+            true => Server::<Smol>::serve(listeners, echo_of_pair, &options),
+            false => Server::<Smol>::serve_connections(listeners, echo_of_one, &options),
+        };
+        smol::block_on(async {
+            while server.statistics().accepted == 0 || server.connections() > 0 {
+                smol::future::yield_now().await;
+            }
+        });
+        let state = transport.lock();
+        assert_eq!(state.peer.received().len(), 3 * LINES);
+        let count = |of| state.calls.iter().filter(|call| **call == of).count();
+        let (reads, writes) = (count(Call::Read), count(Call::Write));
+        assert!(
+            writes <= reads,
+            "is_pair: {is_pair}, {writes} after {reads}"
+        );
+    }
 }

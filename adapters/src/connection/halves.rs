@@ -29,7 +29,10 @@ impl<T: Transport> Connection<T> {
     ) -> Result<V, E> {
         self.with_both(|guard, cx| {
             loop {
-                ready!(guard.core().budget().poll_spend(1, cx));
+                if guard.core().budget().poll_spend(1, cx).is_pending() {
+                    guard.slot().note_yield();
+                    return Poll::Pending;
+                }
                 match guard.core().core.reader.read_with(&mut read)? {
                     Step::Ready(value) => return Poll::Ready(Ok(value)),
                     Step::NeedInput => {}

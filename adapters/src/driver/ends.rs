@@ -148,6 +148,7 @@ impl<K: Sides> Driven<K> {
     }
 
     /// Writes, as the user of a pair does, by a call that needs no transport.
+    #[inline]
     pub(crate) fn write<A>(&mut self, write: impl FnOnce(&mut Writer) -> A) -> A {
         let written = write(self.core.writer_mut());
         self.note_due();

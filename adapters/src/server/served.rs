@@ -140,7 +140,7 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
     /// Returns whether nothing has changed since the last poll that the server has to look at,
     /// after a poll of the handler.
     pub(super) fn rests(&self, cx: &Context<'_>) -> bool {
-        let has_changed = self.slot.end_server_poll();
+        let has_changed = self.slot.end_server_poll(cx);
         let registered = self.registered.as_ref();
         let is_registered = registered.is_some_and(|known| known.will_wake(cx.waker()));
         let has_timers = self.late.is_some() || self.again.is_some();

@@ -77,3 +77,5 @@ pub(super) const POLLS: u8 = 1;
 pub(super) const CHANGED: u8 = 2;
 /// The owner has put back output that is due, and not sent it itself since then.
 pub(super) const DUE: u8 = 4;
+/// The handler lets others run and goes on right after.
+pub(super) const YIELDS: u8 = 8;

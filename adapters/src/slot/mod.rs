@@ -18,7 +18,7 @@
 //! | a party leaves, or takes the connection over | the others |
 //!
 //! A server that is in its poll is not woken: it looks after the poll, if there is something to
-//! see. Nor is a reader that receives: it hears of it at its put back.
+//! see, or after the next one, if the handler only lets others run. Nor is a reader that receives: it hears of it at its put back.
 //!
 //! The mutex guards moves of pointers and flags, and the queueing of a pair's output. Nothing else
 //! happens under it: no transport is polled, no waker is cloned, dropped or woken, no user's value
@@ -54,7 +54,7 @@ pub(crate) struct Slot<C: Core, T: Io, M: Beside<C, T> = ()> {
     place: Mutex<Place<C, T, M>>,
     /// Signalled when something is put back while the owner's thread is blocked for it.
     back: Condvar,
-    /// [`POLLS`](flags::POLLS), [`CHANGED`] and [`DUE`](flags::DUE).
+    /// [`POLLS`](flags::POLLS), [`CHANGED`], [`DUE`](flags::DUE) and [`YIELDS`](flags::YIELDS).
     server: AtomicU8,
     /// Whether a pair's user should not write more now, to be seen without the lock.
     is_unwritable: AtomicBool,

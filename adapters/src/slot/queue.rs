@@ -7,7 +7,7 @@ use super::flags::Flags;
 use super::parties::{Core, Io, Party, Pressure};
 use super::place::Place;
 use super::waking::wake;
-use crate::sync::Ordering;
+use crate::sync::{MutexGuard, Ordering};
 
 impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
     /// Returns `true` if the user should write more now, without a lock.
@@ -28,24 +28,47 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
     /// Output that comes to be due wakes who may send it.
     #[inline]
     pub(crate) fn queue<A>(&self, write: impl FnOnce(&mut C) -> A) -> Option<A> {
+        const KNOWN: Flags = Flags(Flags::OUTPUT.0 | Flags::UNOFFERED.0);
         let mut place = self.lock_resting(Party::Owner);
         let core = place.core.as_deref_mut()?;
         let written = write(core);
+        let pressure = core.pressure();
+        let is_known = place.flags.all(KNOWN) && !place.flags.any(Flags::CLOSING);
+        let former = place.beside.peek().map(|reading| reading.pressure);
+        // More of the same: whoever may send it has been told.
+        if !is_known || former != Some(pressure) {
+            self.note_queued(place);
+        }
+        Some(written)
+    }
+
+    /// Changes more than output by `change`, under the mutex, once the core rests, on the
+    /// same terms.
+    pub(crate) fn change<A>(&self, change: impl FnOnce(&mut C) -> A) -> Option<A> {
+        let mut place = self.lock_resting(Party::Owner);
+        let changed = change(place.core.as_deref_mut()?);
+        self.note_queued(place);
+        Some(changed)
+    }
+
+    /// Notes what the core says, and wakes who has to know.
+    fn note_queued(&self, mut place: MutexGuard<'_, Place<C, T, M>>) {
+        let Some(core) = &place.core else {
+            return;
+        };
         let (says, pressure) = (core.says(), core.pressure());
         place.note(says);
         self.note_pressure(&mut place, pressure);
         if place.flags.any(Flags::CLOSING) {
             let wakers = self.take_wakers(&mut place, [false, true, false]);
             drop(place);
-            wake(wakers);
-            return Some(written);
+            return wake(wakers);
         }
         let woken = self.change_due(&mut place);
         drop(place);
         if let Some(woken) = woken {
             woken.wake();
         }
-        Some(written)
     }
 
     /// Notes what the core of a pair says of its output.

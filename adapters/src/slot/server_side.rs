@@ -4,7 +4,7 @@ use std::task::Context;
 
 use super::Slot;
 use super::beside::Beside;
-use super::flags::{Flags, POLLS};
+use super::flags::{CHANGED, Flags, POLLS, YIELDS};
 use super::guard::Guard;
 use super::parties::{Core, Io, Party};
 use crate::sync::Ordering;
@@ -34,11 +34,33 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
 
     /// Records that the handler is pending. Returns `true` if the server has to [look](Self::look);
     /// otherwise nothing has changed for it since its last look, and its waker is still registered.
-    pub(crate) fn end_server_poll(&self) -> bool {
+    ///
+    /// If the handler [yields](Self::note_yield), output can wait for what it writes next: the task
+    /// of `cx` is woken to poll it again.
+    pub(crate) fn end_server_poll(&self, cx: &Context<'_>) -> bool {
         let ended = self
             .server
             .compare_exchange(POLLS, 0, Ordering::Relaxed, Ordering::Relaxed);
-        ended.is_err()
+        match ended {
+            Ok(_) => false,
+            Err(noted) if noted & (CHANGED | YIELDS) == YIELDS => {
+                self.server.fetch_and(!(POLLS | YIELDS), Ordering::Relaxed);
+                // A change that came meanwhile has found the server in its poll, and a yield may be
+                // one of another task.
+                cx.waker().wake_by_ref();
+                false
+            }
+            Err(_) => true,
+        }
+    }
+
+    /// Records that a read lets other tasks run, though it could go on.
+    pub(crate) fn note_yield(&self) {
+        // As all others change it, but for the server.
+        let _place = self.lock();
+        if self.server.load(Ordering::Relaxed) & POLLS != 0 {
+            self.server.fetch_or(YIELDS, Ordering::Relaxed);
+        }
     }
 
     /// Lets the server look at the connection, and take it out if there is something to do.

@@ -64,7 +64,10 @@ impl Receiver {
         mut ask: impl FnMut(&mut Reader) -> Result<Step<A>, ReadError>,
     ) -> Poll<Result<A, Error>> {
         loop {
-            ready!(self.budget.poll_spend(1, cx));
+            if self.budget.poll_spend(1, cx).is_pending() {
+                slot.note_yield();
+                return Poll::Pending;
+            }
             match ask(&mut self.reader) {
                 Ok(Step::Ready(answer)) => return Poll::Ready(Ok(answer)),
                 Err(error) => return Poll::Ready(Err(self.explain(error))),

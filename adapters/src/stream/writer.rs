@@ -193,7 +193,7 @@ impl<T: Transport> StreamWriter<T> {
     /// As for [`drain`](Self::drain).
     #[doc(alias = "write_eof")]
     pub async fn finish(&mut self) -> Result<(), Error> {
-        self.slot.queue(|driven| driven.write(Writer::finish));
+        self.slot.change(|driven| driven.write(Writer::finish));
         self.flush().await
     }
 
@@ -241,7 +241,7 @@ impl<T: Transport> StreamWriter<T> {
     /// Where [`Transport::sleep`] does, if it has to wait: over tokio's sockets, outside of its
     /// runtime.
     pub async fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
-        self.slot.queue(|driven| driven.write(Writer::close));
+        self.slot.change(|driven| driven.write(Writer::close));
         let _closes = Closes::begin(&self.slot);
         match within(T::sleep, limit, self.send_until(|_| false)).await {
             Some(closed) => closed,
@@ -260,13 +260,13 @@ impl<T: Transport> StreamWriter<T> {
     pub fn cork(&mut self) {
         // A reader that waits may be the only one to send.
         if self.slot.has_server() {
-            self.slot.queue(|driven| driven.set_corked(true));
+            self.slot.change(|driven| driven.set_corked(true));
         }
     }
 
     /// Lets a server send again whenever the handler waits. (No counterpart in asyncio.)
     pub fn uncork(&mut self) {
-        self.slot.queue(|driven| driven.set_corked(false));
+        self.slot.change(|driven| driven.set_corked(false));
     }
 
     /// Ends the connection at once, and drops pending output.
@@ -328,7 +328,7 @@ impl<T: Transport> StreamWriter<T> {
     #[doc(alias = "set_write_buffer_limits")]
     pub fn set_water_marks(&mut self, marks: WaterMarks) {
         self.slot
-            .queue(|driven| driven.core.writer.set_water_marks(marks));
+            .change(|driven| driven.core.writer.set_water_marks(marks));
     }
 
     /// Changes the cap: the most bytes that may be pending, 16 MiB unless the
@@ -336,7 +336,7 @@ impl<T: Transport> StreamWriter<T> {
     /// [`plimsoll::Writer::set_max_pending`].
     pub fn set_cap(&mut self, cap: usize) {
         self.slot
-            .queue(|driven| driven.core.writer.set_max_pending(cap));
+            .change(|driven| driven.core.writer.set_max_pending(cap));
     }
 
     /// Lets `look` see the transport's write side, and returns its answer. Writing to it mixes up
@@ -442,14 +442,14 @@ struct Closes<'a, T: Transport>(&'a PairSlot<T>);
 
 impl<'a, T: Transport> Closes<'a, T> {
     fn begin(slot: &'a PairSlot<T>) -> Self {
-        slot.queue(|driven| driven.set_closes(true));
+        slot.change(|driven| driven.set_closes(true));
         Self(slot)
     }
 }
 
 impl<T: Transport> Drop for Closes<'_, T> {
     fn drop(&mut self) {
-        self.0.queue(|driven| driven.set_closes(false));
+        self.0.change(|driven| driven.set_closes(false));
     }
 }
 

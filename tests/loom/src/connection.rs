@@ -243,7 +243,7 @@ impl Model {
         let mut is_registered = false;
         block_on(|cx| {
             self.slot.begin_server_poll();
-            if !self.slot.end_server_poll() && is_registered {
+            if !self.slot.end_server_poll(cx) && is_registered {
                 return Poll::Pending;
             }
             is_registered = true;

@@ -6,7 +6,7 @@
 
 #[path = "../../../adapters/src/quiet.rs"]
 mod quiet;
-#[allow(dead_code, reason = "the models ask less of it than the product does")]
+#[allow(dead_code, unused_imports, reason = "the models ask less of it than the product does")]
 #[path = "../../../adapters/src/slot/mod.rs"]
 mod slot;
 

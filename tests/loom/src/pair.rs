@@ -143,7 +143,7 @@ impl Pair {
 
     /// Ends this side's stream, and sends until that has left.
     fn close(&self) -> Result<(), ConnectionError> {
-        self.slot.queue(Output::close_output);
+        self.slot.change(Output::close_output);
         self.drain()
     }
 

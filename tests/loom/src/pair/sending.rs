@@ -200,6 +200,27 @@ fn a_server_that_lets_others_run_before_it_sends_goes_on() {
     );
 }
 
+/// It is taken for the handler, whose poll the server's task may be in.
+#[test]
+fn a_read_of_another_task_that_yields_holds_no_output_back() {
+    beside(
+        "a read of another task that yields",
+        served(1),
+        3,
+        [
+            |pair| {
+                pair.write(1);
+                pair.slot.note_yield();
+                pair.socket.await_sent(1);
+                pair.leave(Party::Owner);
+                pair.leave(Party::Reader);
+            },
+            Pair::serve,
+        ],
+        all_is_sent,
+    );
+}
+
 /// The server's task is in its poll meanwhile, and looks at nothing.
 #[test]
 fn a_handler_on_a_thread_has_its_output_sent_by_a_read_in_another() {

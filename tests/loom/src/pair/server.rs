@@ -51,7 +51,7 @@ impl Pair {
     }
 
     fn serve_others(&self, mut served: Served<'_>) {
-        block_on(|cx| match served.poll_handler(|| Poll::Pending::<()>) {
+        block_on(|cx| match served.poll_handler(cx, || Poll::Pending::<()>) {
             true => served.poll(cx),
             false => Poll::Pending,
         });
@@ -63,7 +63,11 @@ impl Pair {
         let mut served = self.served();
         let mut has_ended = false;
         block_on(|cx| {
-            if !has_ended && !served.poll_handler(|| handler(cx).map(|()| has_ended = true)) {
+            if !has_ended
+                && !served.poll_handler(cx, || {
+                    handler(&mut Context::from_waker(cx.waker())).map(|()| has_ended = true)
+                })
+            {
                 return Poll::Pending;
             }
             let end = served.poll(cx);
@@ -87,11 +91,11 @@ impl Pair {
 
 impl Served<'_> {
     /// Polls the handler. Returns whether the server looks after it.
-    fn poll_handler(&mut self, poll: impl FnOnce() -> Poll<()>) -> bool {
+    fn poll_handler(&mut self, cx: &Context<'_>, poll: impl FnOnce() -> Poll<()>) -> bool {
         let slot = &self.pair.slot;
         slot.begin_server_poll();
         match poll() {
-            Poll::Pending => slot.end_server_poll() || !self.is_registered,
+            Poll::Pending => slot.end_server_poll(cx) || !self.is_registered,
             Poll::Ready(()) => {
                 slot.command(Command::End);
                 true
