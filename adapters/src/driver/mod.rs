@@ -312,10 +312,10 @@ fn offer<T: Transport>(
     cx: &mut Context<'_>,
     output: &Output<'_>,
 ) -> Poll<io::Result<usize>> {
-    let mut slices = [IoSlice::new(&[]); SLICES];
     let taken = match output.chunk().len() == output.remaining() {
         true => io.poll_write(cx, &[IoSlice::new(output.chunk())]),
         false => {
+            let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = output.chunks_vectored(&mut slices);
             io.poll_write(cx, &slices[..filled])
         }

@@ -34,7 +34,9 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
         let says = core.says();
         let pressure = M::HAS_READER.then(|| core.pressure());
         let mut place = self.lock();
-        let is_plain = party != Party::Server && !notifies && place.is_unchanged(says, pressure);
+        // A reader that sends has news for a writer that waits, and for no other.
+        let is_heard = notifies && (party != Party::Reader || place.wakers[0].is_some());
+        let is_plain = party != Party::Server && !is_heard && place.is_unchanged(says, pressure);
         if !is_plain {
             drop(place);
             return self.put_back_changed((Some(core), transport), party, notifies, waker);
