@@ -18,7 +18,6 @@ use std::time::Duration;
 use common::{AsyncRuntime, Chosen, Result};
 use plimsoll_io::{
     ConnectOptions, Error, Server, ServerOptions, StreamReader, StreamWriter, Transport, blocking,
-    open_connection,
 };
 
 const MESSAGE: &str = "Hello World!";
@@ -43,8 +42,9 @@ async fn client_and_server<R: AsyncRuntime>() -> Result<()> {
     let server = Server::<R>::start(echo_once, &["127.0.0.1"], 0, &options).await?;
     let port = server.local_addrs()[0].port();
 
-    let (mut reader, mut writer) =
-        open_connection::<R>("127.0.0.1", port, &ConnectOptions::new()).await?;
+    let (mut reader, mut writer) = ConnectOptions::new()
+        .open_connection::<R>("127.0.0.1", port)
+        .await?;
     writeln!(stdout(), "Send: '{MESSAGE}'")?;
     writer.write(MESSAGE.as_bytes())?;
 

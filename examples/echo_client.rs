@@ -12,7 +12,7 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use common::{AsyncRuntime, Chosen, Result};
-use plimsoll_io::{ConnectOptions, blocking, open_connection};
+use plimsoll_io::{ConnectOptions, blocking};
 
 const MESSAGE: &str = "Hello World!";
 
@@ -34,7 +34,7 @@ fn run(chosen: Option<Chosen>, address: &str) -> Result<()> {
 
 async fn echo<R: AsyncRuntime>(host: &str, port: u16) -> Result<()> {
     let options = ConnectOptions::new();
-    let (mut reader, mut writer) = open_connection::<R>(host, port, &options).await?;
+    let (mut reader, mut writer) = options.open_connection::<R>(host, port).await?;
 
     writeln!(stdout(), "Send: '{MESSAGE}'")?;
     writer.write(MESSAGE.as_bytes())?;

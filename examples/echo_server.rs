@@ -56,7 +56,7 @@ async fn handle_echo<R: AsyncRuntime>(
 }
 
 fn serve_blocking(host: &str, port: u16) -> Result<()> {
-    let server = blocking::start_server_with(handle_echo_blocking, &[host], port, &options())?;
+    let server = blocking::Server::start(handle_echo_blocking, &[host], port, &options())?;
     print_addresses(server.local_addrs())?;
     server.serve_forever();
     Ok(())

@@ -12,7 +12,7 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use common::{AsyncRuntime, Chosen, Result};
-use plimsoll_io::{ConnectOptions, blocking, open_connection};
+use plimsoll_io::{ConnectOptions, blocking};
 
 fn main() -> ExitCode {
     let (chosen, rest) = common::arguments();
@@ -29,7 +29,7 @@ fn run(runtime: Chosen, url: &str) -> Result<()> {
 
 async fn print_headers<R: AsyncRuntime>(url: &Url<'_>) -> Result<()> {
     let options = ConnectOptions::new();
-    let (mut reader, mut writer) = open_connection::<R>(url.host, url.port, &options).await?;
+    let (mut reader, mut writer) = options.open_connection::<R>(url.host, url.port).await?;
     writer.write(url.request().as_bytes())?;
     loop {
         let line = reader.read_line().await?;

@@ -15,7 +15,7 @@ use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
-use plimsoll_io::{ConnectOptions, Runtime, Server, ServerOptions, connect};
+use plimsoll_io::{ConnectOptions, Runtime, Server, ServerOptions};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -92,7 +92,9 @@ async fn serve_and_ask<R: Runtime>() -> Result<Vec<String>, BoxError> {
     let port = server.local_addrs()[0].port();
 
     let mut replies = Vec::new();
-    let mut client = connect::<R>("127.0.0.1", port, &ConnectOptions::new()).await?;
+    let mut client = ConnectOptions::new()
+        .connect::<R>("127.0.0.1", port)
+        .await?;
     client.run(&mut ask(&mut replies)).await?;
 
     server.shutdown(Duration::from_secs(5)).await;

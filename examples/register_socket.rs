@@ -32,7 +32,9 @@ mod unix {
     use plimsoll_io::async_std::AsyncStd;
     use plimsoll_io::smol::Smol;
     use plimsoll_io::tokio::Tokio;
-    use plimsoll_io::{Error, Runtime, Stream, StreamWriter, Transport, blocking};
+    use plimsoll_io::{
+        Error, Runtime, StreamOptions, StreamPair, StreamWriter, Transport, blocking,
+    };
 
     use crate::common::{self, AsyncRuntime, Chosen, Result};
 
@@ -61,10 +63,10 @@ mod unix {
     }
 
     async fn wait_for_data<R: Runtime>(here: R::Unix, there: R::Unix) -> Result<()> {
-        let (mut reader, mut writer) = Stream::new(here).split();
+        let (mut reader, mut writer) = StreamPair::new(here).split();
         R::spawn(async {
             R::sleep(LATER).await;
-            let (_reader, writer) = Stream::new(there).split();
+            let (_reader, writer) = StreamPair::new(there).split();
             if let Err(error) = send_abc(writer).await {
                 eprintln!("error: {error}");
             }
@@ -82,10 +84,10 @@ mod unix {
     }
 
     fn wait_for_data_blocking<T: Transport>(here: T, there: T) -> Result<()> {
-        let (mut reader, mut writer) = blocking::streams(here);
+        let (mut reader, mut writer) = blocking::streams(here, &StreamOptions::new());
         let sender = thread::spawn(|| {
             thread::sleep(LATER);
-            let (_reader, mut writer) = blocking::streams(there);
+            let (_reader, mut writer) = blocking::streams(there, &StreamOptions::new());
             writer.write(b"abc")?;
             writer.close()
         });

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use plimsoll::{Reader, Separator, WaterMarks, Writer};
-use plimsoll_io::{CLOSE_WITHIN, ConnectOptions, Options, ServerOptions};
+use plimsoll_io::{ConnectOptions, DEFAULT_CLOSE_TIMEOUT, ServerOptions, StreamOptions};
 
 /// What options hold that bounds nothing.
 const NO_LIMITS: [&str; 9] = [
@@ -63,10 +63,10 @@ fn every_limit_stands_in_the_table_with_its_default() {
         ("Writer::set_max_pending", &Writer::DEFAULT_MAX_PENDING),
         ("Separator::MAX_LEN", &Separator::MAX_LEN),
         ("Separator::MAX_COUNT", &Separator::MAX_COUNT),
-        ("CLOSE_WITHIN", &CLOSE_WITHIN),
+        ("DEFAULT_CLOSE_TIMEOUT", &DEFAULT_CLOSE_TIMEOUT),
     ];
     let options: [(&str, String); 3] = [
-        ("Options", format!("{:?}", Options::new())),
+        ("StreamOptions", format!("{:?}", StreamOptions::new())),
         ("ConnectOptions", format!("{:?}", ConnectOptions::new())),
         ("ServerOptions", format!("{:?}", ServerOptions::new())),
     ];
@@ -103,7 +103,7 @@ fn every_limit_stands_in_the_table_with_its_default() {
             let listed = |of: &str| rows.iter().any(|(row, _)| *row == format!("{of}::{field}"));
             let known = NO_LIMITS.contains(&field) || ["high", "low"].contains(&field);
             assert!(
-                known || listed(of) || listed("Options"),
+                known || listed(of) || listed("StreamOptions"),
                 "{of}::{field} is missing"
             );
         }

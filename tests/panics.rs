@@ -26,12 +26,12 @@ use plimsoll::{
     Separator, Step, TransportError, WaterMarks, Writer,
 };
 use plimsoll_io::blocking::{self, Blocking};
-use plimsoll_io::memory::{self, Memory};
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    ConnectOptions, Options, Runtime, Server, ServerOptions, Stream, StreamReader, StreamWriter,
-    Transport,
+    ConnectOptions, Runtime, Server, ServerOptions, StreamOptions, StreamPair, StreamReader,
+    StreamWriter, Transport,
 };
+use plimsoll_io::{DuplexStream, duplex};
 
 /// Operations that have been called, by file and name, and whether one returned, and one panicked.
 #[derive(Default)]
@@ -491,8 +491,8 @@ fn core(calls: &mut Calls) -> usize {
     states
 }
 
-type StreamStep = fn(&mut Stream<Memory>);
-type PeerStep = fn(&mut Option<Stream<Memory>>);
+type StreamStep = fn(&mut StreamPair<DuplexStream>);
+type PeerStep = fn(&mut Option<StreamPair<DuplexStream>>);
 
 const PEERS: [PeerStep; 4] = [
     |_| {},
@@ -523,7 +523,7 @@ const STREAM_EARLIER: [&[StreamStep]; 3] = [
     ],
 ];
 
-const STREAM_READER: Operations<StreamReader<Memory>> = &[
+const STREAM_READER: Operations<StreamReader<DuplexStream>> = &[
     ("read", |reader| {
         SIZES.iter().for_each(|size| poll(reader.read(*size)))
     }),
@@ -552,7 +552,7 @@ const STREAM_READER: Operations<StreamReader<Memory>> = &[
         SIZES.iter().for_each(|size| poll(reader.peek(*size)))
     }),
     ("lines", |reader| {
-        poll(smol::stream::StreamExt::next(&mut reader.lines()))
+        poll(smol::stream::StreamExt::next(&mut reader.read_lines()))
     }),
     ("set_limit", |reader| {
         SIZES
@@ -561,8 +561,10 @@ const STREAM_READER: Operations<StreamReader<Memory>> = &[
             .for_each(|size| reader.set_limit(*size))
     }),
     ("set_limit", |reader| reader.set_limit(0)),
-    ("set_cap", |reader| {
-        SIZES.iter().for_each(|size| reader.set_cap(*size))
+    ("set_max_read_exact", |reader| {
+        SIZES
+            .iter()
+            .for_each(|size| reader.set_max_read_exact(*size))
     }),
     ("buffered", |reader| ignore(reader.buffered())),
     ("at_eof", |reader| ignore(reader.at_eof())),
@@ -574,7 +576,7 @@ const STREAM_READER: Operations<StreamReader<Memory>> = &[
     }),
 ];
 
-const STREAM_WRITER: Operations<StreamWriter<Memory>> = &[
+const STREAM_WRITER: Operations<StreamWriter<DuplexStream>> = &[
     ("write", |writer| {
         INPUTS.iter().for_each(|data| ignore(writer.write(data)))
     }),
@@ -582,7 +584,7 @@ const STREAM_WRITER: Operations<StreamWriter<Memory>> = &[
         ignore(writer.write_bytes(Bytes::from(vec![0; 1000])))
     }),
     ("write_vectored", |writer| {
-        ignore(writer.write_vectored(&INPUTS))
+        ignore(writer.write_all_vectored(&INPUTS))
     }),
     ("write_line", |writer| {
         let write = |data: &&[u8]| ignore(writer.write_line(data, LineEnding::CrLf));
@@ -596,8 +598,8 @@ const STREAM_WRITER: Operations<StreamWriter<Memory>> = &[
     ("flush", |writer| poll(writer.flush())),
     ("finish", |writer| poll(writer.finish())),
     ("close", |writer| poll(writer.close())),
-    ("close_within", |writer| {
-        poll(writer.close_within(Duration::ZERO))
+    ("close_timeout", |writer| {
+        poll(writer.close_timeout(Duration::ZERO))
     }),
     ("cork", StreamWriter::cork),
     ("uncork", StreamWriter::uncork),
@@ -614,21 +616,24 @@ const STREAM_WRITER: Operations<StreamWriter<Memory>> = &[
             .iter()
             .for_each(|size| writer.set_water_marks(WaterMarks::with_high(*size)));
     }),
-    ("set_cap", |writer| {
-        SIZES.iter().for_each(|size| writer.set_cap(*size))
+    ("set_max_pending", |writer| {
+        SIZES.iter().for_each(|size| writer.set_max_pending(*size))
     }),
     ("with_transport", |writer| {
         ignore(writer.with_transport(|_| ()))
     }),
 ];
 
-const STREAM: LastOperations<Stream<Memory>> = &[
+const STREAM: LastOperations<StreamPair<DuplexStream>> = &[
     ("split", |stream| ignore(stream.split())),
-    ("join", |stream| {
-        ignore(Stream::join(stream.reader, stream.writer))
+    ("reunite", |stream| {
+        ignore(StreamPair::reunite(stream.reader, stream.writer))
     }),
-    ("join", |stream| {
-        ignore(Stream::join(stream.reader, memory::pair(1).0.writer))
+    ("reunite", |stream| {
+        ignore(StreamPair::reunite(
+            stream.reader,
+            StreamPair::new(duplex(1).0).writer,
+        ))
     }),
     ("into_parts", |stream| ignore(stream.into_parts())),
     ("into_parts", |stream| {
@@ -646,10 +651,10 @@ const STREAM: LastOperations<Stream<Memory>> = &[
 ];
 
 /// A stream with the writer of another connection.
-fn exchanged(stream: Stream<Memory>) -> Stream<Memory> {
-    Stream {
+fn exchanged(stream: StreamPair<DuplexStream>) -> StreamPair<DuplexStream> {
+    StreamPair {
         reader: stream.reader,
-        writer: memory::pair(1).0.writer,
+        writer: StreamPair::new(duplex(1).0).writer,
     }
 }
 
@@ -668,10 +673,12 @@ fn streams(calls: &mut Calls) -> usize {
                 .flat_map(|it| choices.iter().map(move |done| (it, done)))
             {
                 let state = || {
-                    let options = Options::new().limit(limit).pause_reading_when_full(pauses);
-                    let (here, there) = Memory::pair(1000);
-                    let mut stream = Stream::with_options(here, &options);
-                    let mut peer = Some(Stream::new(there));
+                    let options = StreamOptions::new()
+                        .limit(limit)
+                        .pause_reading_when_full(pauses);
+                    let (here, there) = duplex(1000);
+                    let mut stream = StreamPair::with_options(here, &options);
+                    let mut peer = Some(StreamPair::new(there));
                     let writer = &mut peer.as_mut().unwrap().writer;
                     ignore(writer.write(input));
                     poll(writer.flush());
@@ -702,7 +709,7 @@ fn streams(calls: &mut Calls) -> usize {
                         "open" | "put_layer" => "layering",
                         _ => "mod",
                     };
-                    let name = format!("{FOLDER}/{file}.rs: Stream::{name}");
+                    let name = format!("{FOLDER}/{file}.rs: StreamPair::{name}");
                     calls.call(&name, || operation(stream));
                 }
             }
@@ -716,10 +723,10 @@ fn settings(calls: &mut Calls) {
     for number in [1, 0] {
         let options = "adapters/src/options.rs: Options";
         calls.call(&format!("{options}::limit"), || {
-            ignore(Options::new().limit(number))
+            ignore(StreamOptions::new().limit(number))
         });
         calls.call(&format!("{options}::read_size"), || {
-            ignore(Options::new().read_size(number))
+            ignore(StreamOptions::new().read_size(number))
         });
         let options = "adapters/src/options.rs: ServerOptions";
         calls.call(&format!("{options}::max_connections"), || {
@@ -728,11 +735,8 @@ fn settings(calls: &mut Calls) {
         calls.call(&format!("{options}::idle_timeout"), || {
             ignore(ServerOptions::new().idle_timeout(Duration::from_secs(number as u64)));
         });
-        calls.call("adapters/src/memory.rs: ::pair", || {
-            ignore(memory::pair(number))
-        });
-        calls.call("adapters/src/memory.rs: Memory::pair", || {
-            ignore(Memory::pair(number))
+        calls.call("adapters/src/duplex.rs: ::duplex", || {
+            ignore(duplex(number))
         });
         let prefix = "src/length_prefix.rs: LengthPrefix";
         calls.call(&format!("{prefix}::big_endian"), || {
@@ -747,22 +751,27 @@ fn settings(calls: &mut Calls) {
         let reader = "adapters/src/blocking/reader.rs";
         let writer = "adapters/src/blocking/writer.rs";
         calls.call(&format!("{reader}: StreamReader::set_limit"), || {
-            blocking::streams(Memory::pair(1).0).0.set_limit(number);
+            blocking::streams(duplex(1).0, &StreamOptions::new())
+                .0
+                .set_limit(number);
         });
         calls.call(&format!("{writer}: StreamWriter::write_fmt"), || {
-            let mut writer = blocking::streams(Memory::pair(1).0).1;
+            let mut writer = blocking::streams(duplex(1).0, &StreamOptions::new()).1;
             match number {
                 0 => ignore(write!(writer, "{Unprintable}")),
                 _ => ignore(write!(writer, "{number}")),
             }
         });
     }
-    calls.call("adapters/src/stream/mod.rs: Stream::new", || {
-        ignore(Stream::new(Memory::pair(1).0))
+    calls.call("adapters/src/stream/mod.rs: StreamPair::new", || {
+        ignore(StreamPair::new(duplex(1).0))
     });
-    calls.call("adapters/src/stream/mod.rs: Stream::with_options", || {
-        ignore(Stream::with_options(Memory::pair(1).0, &Options::new()));
-    });
+    calls.call(
+        "adapters/src/stream/mod.rs: StreamPair::with_options",
+        || {
+            ignore(StreamPair::with_options(duplex(1).0, &StreamOptions::new()));
+        },
+    );
 }
 
 /// What has to be used within a runtime: on tokio's outside of it, and on one that has not to be entered.
@@ -782,7 +791,7 @@ fn outside_of_a_runtime(calls: &mut Calls) {
         calls.call(&format!("{of_runtime}::spawn"), || {
             ignore(R::spawn(async {}))
         });
-        calls.call(&format!("{of_runtime}::sleep"), || {
+        calls.call("adapters/src/clock.rs: Clock::sleep", || {
             poll(R::sleep(Duration::ZERO))
         });
         calls.call(&format!("{of_runtime}::tcp_listener"), || {
@@ -797,18 +806,17 @@ fn outside_of_a_runtime(calls: &mut Calls) {
         calls.call("adapters/src/transport.rs: Transport::sleep", || {
             poll(R::Tcp::sleep(Duration::ZERO));
         });
-        calls.call("adapters/src/connect.rs: ::open_connection", || {
-            let (host, port) = ("127.0.0.1", listener().local_addr().unwrap().port());
-            poll(plimsoll_io::open_connection::<R>(
-                host,
-                port,
-                &ConnectOptions::new(),
-            ));
-        });
-        calls.call("adapters/src/connect.rs: ::connect", || {
+        calls.call(
+            "adapters/src/connect.rs: ConnectOptions::open_connection",
+            || {
+                let (host, port) = ("127.0.0.1", listener().local_addr().unwrap().port());
+                poll(ConnectOptions::new().open_connection::<R>(host, port));
+            },
+        );
+        calls.call("adapters/src/connect.rs: ConnectOptions::connect", || {
             let (host, port) = ("127.0.0.1", listener().local_addr().unwrap().port());
             let options = ConnectOptions::new();
-            poll(plimsoll_io::connect::<R>(host, port, &options));
+            poll(options.connect::<R>(host, port));
         });
         let start = "adapters/src/server.rs: Server";
         let options = ServerOptions::new();
@@ -889,13 +897,13 @@ fn outside_of_a_runtime(calls: &mut Calls) {
     of::<Blocking>(calls, &blocking::block_on(start).unwrap(), &runtime);
 
     // A close that has to wait.
-    let mut writer = Stream::new(socket).writer;
+    let mut writer = StreamPair::new(socket).writer;
     writer.write_bytes(Bytes::from(vec![0; 16 << 20])).unwrap();
     for _ in 0..2 {
         calls.call(
-            "adapters/src/stream/writer.rs: StreamWriter::close_within",
+            "adapters/src/stream/writer.rs: StreamWriter::close_timeout",
             || {
-                poll(writer.close_within(Duration::from_secs(1)));
+                poll(writer.close_timeout(Duration::from_secs(1)));
             },
         );
         calls.call("adapters/src/stream/writer.rs: StreamWriter::close", || {

@@ -5,10 +5,10 @@
 //! system call that blocked could neither see what another thread writes meanwhile, nor end at a
 //! deadline, and two threads that share a connection would wait for each other.
 //!
-//! Anything else that blocks, as standard input does, can be a [`Source`] or a [`Sink`].
+//! Anything else that blocks, as standard input does, can be a [`FromRead`] or a [`FromWrite`].
 //!
 //! A call that blocks cannot be dropped. What ends it before its time is a loss: an abort by
-//! the other half or the server, or the deadline of [`StreamWriter::close_within`]. It
+//! the other half or the server, or the deadline of [`StreamWriter::close_timeout`]. It
 //! then leaves behind what every loss does. [`Server::shutdown`] ends reads that wait, as at the
 //! end of the stream.
 //!
@@ -19,7 +19,7 @@
 //! use std::time::Duration;
 //!
 //! fn echo(mut reader: StreamReader, mut writer: StreamWriter) -> Result<(), Error> {
-//!     for line in reader.lines() {
+//!     for line in reader.read_lines() {
 //!         writer.write_bytes(line?)?;
 //!         if !writer.is_writable() {
 //!             writer.drain()?;
@@ -59,21 +59,22 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
+use crate::clock::{Clock, Sleep};
 use crate::join::{Join, WriteEnd};
 use crate::runtime::socket::{Address, Socket, poll_call};
 use crate::runtime::{Listener, Runtime, reactor};
-use crate::transport::{ReadHalf, Sleep, WriteHalf};
+use crate::transport::{ReadHalf, WriteHalf};
 
-pub use self::connect::{connect, open_connection, open_connection_with, streams, streams_with};
 #[cfg(unix)]
-pub use self::connect::{open_unix_connection, open_unix_connection_with};
+pub use self::connect::open_unix_connection;
+pub use self::connect::{connect, open_connection, streams};
 pub use self::connection::Connection;
 #[cfg(unix)]
 pub use self::reader::UnixReader;
 pub use self::reader::{Lines, StreamReader};
-pub use self::server::{Server, serve_connections, start_server, start_server_with};
 #[cfg(unix)]
-pub use self::server::{start_unix_server, start_unix_server_with};
+pub use self::server::start_unix_server;
+pub use self::server::{Server, start_server};
 pub use self::writer::StreamWriter;
 #[cfg(unix)]
 pub use self::writer::UnixWriter;
@@ -84,16 +85,16 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     async_io::block_on(future)
 }
 
-/// Anything that can be read from, as half of a [`Duplex`](crate::Duplex): standard input, a pipe.
+/// Anything that can be read from, as half of a [`Join`]: standard input, a pipe.
 ///
 /// Nothing ends a read that blocks in it, and it holds up all that shares its thread. One that
 /// times out by itself ends the call with [`Error::TimedOut`](crate::Error::TimedOut), and loses
 /// nothing. (asyncio's `loop.connect_read_pipe`.)
 ///
 /// ```
-/// use plimsoll_io::{Duplex, blocking::{Sink, Source, streams}};
+/// use plimsoll_io::{Duplex, blocking::{FromWrite, FromRead, streams}};
 ///
-/// let transport = Duplex { read: Source(&b"one\ntwo\n"[..]), write: Sink(Vec::new()) };
+/// let transport = Duplex { read: FromRead(&b"one\ntwo\n"[..]), write: FromWrite(Vec::new()) };
 /// let (mut reader, mut writer) = streams(transport);
 /// assert_eq!(reader.read_line()?, "one\n");
 /// writer.write(b"seen\n")?;
@@ -101,9 +102,9 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// # Ok::<(), plimsoll_io::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Source<R>(pub R);
+pub struct FromRead<R>(pub R);
 
-/// Anything that can be written to, as half of a [`Duplex`](crate::Duplex): standard output, a
+/// Anything that can be written to, as half of a [`Join`]: standard output, a
 /// pipe.
 ///
 /// Its write side ends by a flush, and when it is dropped. Nothing ends a write that blocks in it,
@@ -113,9 +114,9 @@ pub struct Source<R>(pub R);
 /// peer. Where SIGPIPE has its default action, a write to a pipe without a reader ends the process.
 /// (asyncio's `loop.connect_write_pipe`.)
 #[derive(Debug)]
-pub struct Sink<W>(pub W);
+pub struct FromWrite<W>(pub W);
 
-impl<R: Read + Send + 'static> ReadHalf for Source<R> {
+impl<R: Read + Send + 'static> ReadHalf for FromRead<R> {
     fn poll_read(&mut self, _: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         unless_timed_out(self.0.read(room))
     }
@@ -125,7 +126,7 @@ impl<R: Read + Send + 'static> ReadHalf for Source<R> {
     }
 }
 
-impl<W: Write + Send + 'static> WriteHalf for Sink<W> {
+impl<W: Write + Send + 'static> WriteHalf for FromWrite<W> {
     fn poll_write(
         &mut self,
         _: &mut Context<'_>,
@@ -151,35 +152,25 @@ fn unless_timed_out<A>(result: io::Result<A>) -> Poll<io::Result<A>> {
     }))
 }
 
-/// Half of a [`Join`]: something to read from. [`join`] makes it.
-pub type FromRead<R> = Source<R>;
-
-/// Half of a [`Join`]: something to write to, which is dropped when its side has ended. [`join`]
-/// makes it.
-///
-/// It cannot show an abort to its peer. Where SIGPIPE has its default action, a write to a pipe
-/// without a reader ends the process.
-pub type FromWrite<W> = WriteEnd<Sink<W>>;
-
 /// Joins two things to read from and to write to, as one transport: pipes, standard streams, the
 /// two of a child. Calls block in them, and [`Connection::set_timeout`] does not end them; a
 /// timeout of their own does.
-pub fn join<R, W>(read: R, write: W) -> Join<FromRead<R>, FromWrite<W>, Blocking>
+pub fn join<R, W>(read: R, write: W) -> Join<FromRead<R>, WriteEnd<FromWrite<W>>, Blocking>
 where
     R: Read + Send + 'static,
     W: Write + Send + 'static,
 {
-    Join::new(Source(read), WriteEnd::new(Sink(write)))
+    Join::with_clock(FromRead(read), WriteEnd::new(FromWrite(write)))
 }
 
-impl<R> Source<R> {
+impl<R> FromRead<R> {
     /// Returns what is read from.
     pub fn into_inner(self) -> R {
         self.0
     }
 }
 
-impl<W> WriteEnd<Sink<W>> {
+impl<W> WriteEnd<FromWrite<W>> {
     /// Returns what is written to, unless its side has ended.
     pub fn into_inner(self) -> Option<W> {
         self.into_half().map(|sink| sink.0)
@@ -297,6 +288,12 @@ impl StreamSocket for UnixStream {
 #[derive(Clone, Copy, Debug)]
 pub struct Blocking;
 
+impl Clock for Blocking {
+    fn sleep(duration: Duration) -> Sleep {
+        reactor::sleep(duration)
+    }
+}
+
 impl Runtime for Blocking {
     type Tcp = Async<TcpStream>;
     type TcpListener = Async<TcpListener>;
@@ -336,10 +333,6 @@ impl Runtime for Blocking {
 
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         thread::Builder::new().spawn(|| block_on(task)).map(drop)
-    }
-
-    fn sleep(duration: Duration) -> Sleep {
-        reactor::sleep(duration)
     }
 }
 

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::clock::Sleep;
 use crate::connection::Connection;
-use crate::either::{Either, either};
 use crate::happy_eyeballs::{
     ATTEMPT_DELAY, Action, ConnectError, Scheduler, Timing, Verdict, interleave,
 };
-use crate::options::Options;
+use crate::options::StreamOptions;
 use crate::runtime::Runtime;
-use crate::stream::{Stream, StreamReader, StreamWriter};
-use crate::transport::Sleep;
+use crate::select::{Either, select};
+use crate::stream::{StreamPair, StreamReader, StreamWriter};
 
 /// How a connection is opened, and the limits of its stream. (The arguments of asyncio's
 /// `open_connection`.)
@@ -26,11 +26,11 @@ use crate::transport::Sleep;
 /// # Examples
 ///
 /// ```
-/// use plimsoll_io::{ConnectOptions, Options};
+/// use plimsoll_io::{ConnectOptions, StreamOptions};
 /// use std::time::Duration;
 ///
 /// let options = ConnectOptions::new()
-///     .streams(Options::new().limit(1024))
+///     .streams(StreamOptions::new().limit(1024))
 ///     .attempt_timeout(Duration::from_secs(5))
 ///     .total_timeout(Duration::from_secs(20));
 /// # let _ = options;
@@ -38,7 +38,7 @@ use crate::transport::Sleep;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConnectOptions {
-    streams: Options,
+    streams: StreamOptions,
     local_addresses: Vec<SocketAddr>,
     keep_alive: bool,
     nodelay: bool,
@@ -53,7 +53,7 @@ impl ConnectOptions {
     /// (asyncio tries one address after the other unless told otherwise.)
     pub fn new() -> Self {
         Self {
-            streams: Options::new(),
+            streams: StreamOptions::new(),
             local_addresses: Vec::new(),
             keep_alive: false,
             nodelay: true,
@@ -66,7 +66,7 @@ impl ConnectOptions {
     }
 
     /// Sets the limits of the stream. (asyncio's `limit`, and more.)
-    pub fn streams(self, streams: Options) -> Self {
+    pub fn streams(self, streams: StreamOptions) -> Self {
         Self { streams, ..self }
     }
 
@@ -122,6 +122,97 @@ impl ConnectOptions {
         Self { nodelay, ..self }
     }
 
+    /// Opens a connection to the first address of `host` that accepts one, on the runtime `R`.
+    ///
+    /// (asyncio's `open_connection`, which tries one address after the other unless told
+    /// otherwise.)
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`], which names every address that was tried. No socket is left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: what was opened so far is closed. A thread that resolves the name may go on for a
+    /// while.
+    ///
+    /// # Panics
+    ///
+    /// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "smol")]
+    /// # smol::block_on(async {
+    /// use plimsoll_io::{ConnectOptions, smol::Smol};
+    ///
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    /// let options = ConnectOptions::new().keep_alive(true);
+    /// let (_reader, writer) = options.open_connection::<Smol>("127.0.0.1", address.port()).await?;
+    /// assert_eq!(writer.peer_addr()?, address);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn open_connection<R: Runtime>(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<(StreamReader<R::Tcp>, StreamWriter<R::Tcp>), ConnectError> {
+        let transport = connect_transport::<R>(host, port, self).await?;
+        Ok(StreamPair::connected(transport, &self.streams).split())
+    }
+
+    /// Connects to the first address of `host` that accepts a connection, on the runtime `R`, for a
+    /// [`Connection`] with one owner. [`Connection::run`] runs a protocol over it: asyncio's
+    /// `create_connection`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open_connection`](Self::open_connection).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`open_connection`](Self::open_connection).
+    ///
+    /// # Panics
+    ///
+    /// As for [`open_connection`](Self::open_connection).
+    #[doc(alias = "create_connection")]
+    pub async fn connect<R: Runtime>(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<Connection<R::Tcp>, ConnectError> {
+        let transport = connect_transport::<R>(host, port, self).await?;
+        Ok(Connection::connected(transport, &self.streams))
+    }
+
+    /// Opens a connection to a Unix socket, on the runtime `R`. Of the options, those of the
+    /// [streams](Self::streams) apply. (As asyncio's.)
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, with the path; the system's own is the source. No socket is left. Where
+    /// too many connections wait to be accepted it fails immediately: on Linux with the kind
+    /// `WouldBlock`, as asyncio's `BlockingIOError`, elsewhere with `ConnectionRefused`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no connection is left.
+    #[cfg(unix)]
+    pub async fn open_unix_connection<R: Runtime>(
+        &self,
+        path: impl AsRef<std::path::Path>,
+    ) -> io::Result<(StreamReader<R::Unix>, StreamWriter<R::Unix>)> {
+        let path = path.as_ref();
+        let named =
+            |error| crate::error::cannot(format_args!("connect to {}", path.display()), error);
+        let transport = R::connect_unix(path).await.map_err(named)?;
+        Ok(StreamPair::connected(transport, &self.streams).split())
+    }
+
     /// Makes a socket to connect to `address` with.
     fn socket(&self, address: SocketAddr) -> io::Result<Socket> {
         let socket = Socket::new(
@@ -146,72 +237,6 @@ impl Default for ConnectOptions {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Opens a connection to the first address of `host` that accepts one, on any runtime.
-///
-/// (asyncio's `open_connection`, which tries one address after the other unless told otherwise.)
-///
-/// # Errors
-///
-/// [`ConnectError`], which names every address that was tried. No socket is left.
-///
-/// # Cancel safety
-///
-/// Safe: what was opened so far is closed. A thread that resolves the name may go on for a while.
-///
-/// # Panics
-///
-/// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
-///
-/// # Examples
-///
-/// ```
-/// # #[cfg(feature = "smol")]
-/// # smol::block_on(async {
-/// use plimsoll_io::{ConnectOptions, open_connection, smol::Smol};
-///
-/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-/// let address = listener.local_addr()?;
-/// let options = ConnectOptions::new();
-/// let (reader, writer) = open_connection::<Smol>("127.0.0.1", address.port(), &options).await?;
-/// assert_eq!(writer.peer_addr()?, address);
-/// # drop(reader);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # }).unwrap();
-/// ```
-pub async fn open_connection<R: Runtime>(
-    host: &str,
-    port: u16,
-    options: &ConnectOptions,
-) -> Result<(StreamReader<R::Tcp>, StreamWriter<R::Tcp>), ConnectError> {
-    let transport = connect_transport::<R>(host, port, options).await?;
-    Ok(Stream::connected(transport, &options.streams).split())
-}
-
-/// Connects to the first address of `host` that accepts a connection, on any runtime, for a
-/// [`Connection`] with one owner. [`Connection::run`] runs a protocol over it: asyncio's
-/// `create_connection`.
-///
-/// # Errors
-///
-/// [`ConnectError`], which names every address that was tried. No socket is left.
-///
-/// # Cancel safety
-///
-/// Safe: what was opened so far is closed. A thread that resolves the name may go on for a while.
-///
-/// # Panics
-///
-/// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
-#[doc(alias = "create_connection")]
-pub async fn connect<R: Runtime>(
-    host: &str,
-    port: u16,
-    options: &ConnectOptions,
-) -> Result<Connection<R::Tcp>, ConnectError> {
-    let transport = connect_transport::<R>(host, port, options).await?;
-    Ok(Connection::connected(transport, &options.streams))
 }
 
 async fn connect_transport<R: Runtime>(
@@ -245,25 +270,6 @@ async fn connect_transport<R: Runtime>(
     }
 }
 
-/// Opens a connection to a Unix socket, for the functions of that name in the runtimes' modules.
-#[cfg(all(
-    unix,
-    any(
-        feature = "tokio",
-        feature = "async-std",
-        feature = "smol",
-        feature = "blocking"
-    )
-))]
-pub(crate) async fn open_unix_connection<R: Runtime>(
-    path: &std::path::Path,
-    options: &Options,
-) -> io::Result<(StreamReader<R::Unix>, StreamWriter<R::Unix>)> {
-    let named = |error| crate::error::cannot(format_args!("connect to {}", path.display()), error);
-    let transport = R::connect_unix(path).await.map_err(named)?;
-    Ok(Stream::connected(transport, options).split())
-}
-
 async fn resolve<R: Runtime>(
     host: &str,
     port: u16,
@@ -271,7 +277,7 @@ async fn resolve<R: Runtime>(
 ) -> Result<Vec<SocketAddr>, ConnectError> {
     let resolved = Box::pin(R::resolve(host, port));
     let addresses = match options.timing.total_timeout {
-        Some(limit) => match either(resolved, R::sleep(limit)).await {
+        Some(limit) => match select(resolved, R::sleep(limit)).await {
             Either::First(resolved) => resolved,
             Either::Second(()) => Err(io::ErrorKind::TimedOut.into()),
         },

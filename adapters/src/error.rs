@@ -13,8 +13,8 @@ use plimsoll::{ConnectionError, ReadError, TransportError, WriteError};
 /// Errors are sticky where the connection is gone: asked again, an operation fails again. None
 /// holds a byte of what the peer sent. As an [`io::Error`] it keeps the kind of the system's error,
 /// or has the kind that fits best, and holds this one. Of the two with the kind `TimedOut`,
-/// [`TimedOut`](Self::TimedOut) may be asked again, and a [`Lost`](Self::Lost) is permanent:
-/// `io::Error::get_ref` and a downcast to this type tell them apart.
+/// [`TimedOut`](Self::TimedOut) may be asked again, and a [`ConnectionLost`](Self::ConnectionLost)
+/// is permanent: `io::Error::get_ref` and a downcast to this type tell them apart.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -29,7 +29,7 @@ pub enum Error {
     /// The connection was lost: what was pending is gone, and what is buffered can still be read.
     /// (asyncio's `ConnectionResetError`, and other errors of the system.)
     #[error(transparent)]
-    Lost(#[from] Lost),
+    ConnectionLost(#[from] ConnectionLost),
     /// A call of a blocking stream took longer than its timeout. The connection goes on, and no
     /// byte is lost: the call may be made again.
     #[error("timed out")]
@@ -40,7 +40,11 @@ pub enum Error {
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::ConnectionLost(loss) => Lost { loss, cause: None }.into(),
+            ReadError::ConnectionLost(loss) => ConnectionLost {
+                kind: loss,
+                cause: None,
+            }
+            .into(),
             error => Self::Read(error),
         }
     }
@@ -50,7 +54,11 @@ impl From<ReadError> for Error {
 impl From<WriteError> for Error {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::ConnectionLost(loss) => Lost { loss, cause: None }.into(),
+            WriteError::ConnectionLost(loss) => ConnectionLost {
+                kind: loss,
+                cause: None,
+            }
+            .into(),
             error => Self::Write(error),
         }
     }
@@ -60,17 +68,17 @@ impl From<WriteError> for Error {
 /// `connection_lost(exc)`, where an abort has no `exc`, as a clean end has none.)
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Lost {
+pub struct ConnectionLost {
     /// What kind of loss it was.
-    pub loss: ConnectionError,
+    pub kind: ConnectionError,
     /// The transport's error. `None` where this side gave the connection up: it aborted, or a close
     /// took too long.
     pub cause: Option<Arc<io::Error>>,
 }
 
-impl fmt::Display for Lost {
+impl fmt::Display for ConnectionLost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "connection lost: {}", self.loss)?;
+        write!(f, "connection lost: {}", self.kind)?;
         match &self.cause {
             Some(cause) => write!(f, " ({cause})"),
             None => Ok(()),
@@ -78,7 +86,7 @@ impl fmt::Display for Lost {
     }
 }
 
-impl std::error::Error for Lost {
+impl std::error::Error for ConnectionLost {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_deref().map(|cause| cause as _)
     }
@@ -121,7 +129,7 @@ pub enum ServerError {
         /// As in [`Failed`](Self::Failed).
         peer: Option<SocketAddr>,
         /// How the connection was lost.
-        lost: Lost,
+        lost: ConnectionLost,
     },
 }
 
@@ -154,9 +162,9 @@ impl From<Error> for io::Error {
             Error::Read(error) => error.kind(),
             Error::Write(error) => error.kind(),
             Error::TimedOut => io::ErrorKind::TimedOut,
-            Error::Lost(lost) => match &lost.cause {
+            Error::ConnectionLost(lost) => match &lost.cause {
                 Some(cause) => cause.kind(),
-                None => lost.loss.kind(),
+                None => lost.kind.kind(),
             },
         };
         Self::new(kind, error)
@@ -184,11 +192,11 @@ pub(crate) fn unless_gone<A>(asked: Option<io::Result<A>>) -> io::Result<A> {
     asked.unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
 }
 
-impl Lost {
+impl ConnectionLost {
     /// A loss by an error of the transport.
     pub(crate) fn of_transport(error: Arc<io::Error>) -> Self {
         Self {
-            loss: loss_of(&error),
+            kind: loss_of(&error),
             cause: Some(error),
         }
     }

@@ -1,12 +1,12 @@
 //! Which address to try when, as RFC 8305 has it, with neither sockets nor a clock inside.
 //!
 //! [`interleave`] orders the addresses of a host. A [`Scheduler`] then says when to start which
-//! attempt and when to cancel it; its driver does the connecting, reports what came of it, and tells
-//! the time with each [`poll`](Scheduler::poll).
+//! attempt and when to cancel it; its driver does the connecting, reports what came of it, and
+//! tells the time with each [`poll`](Scheduler::poll).
 //!
 //! The semantics are those of `asyncio.loop.create_connection`, with `happy_eyeballs_delay` and
-//! `interleave`. Timeouts are an addition, as is an error that tells what befell each address; other
-//! departures are named where they occur.
+//! `interleave`. Timeouts are an addition, as is an error that tells what befell each address;
+//! other departures are named where they occur.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -26,8 +26,8 @@ pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// order of the list; the first success wins, and all other attempts are cancelled.
 ///
 /// After each report, and whenever the time that [`Action::Wait`] names has come, poll until the
-/// answer is `Wait` or [`Action::Done`]. Every call costs time linear in the number of addresses. (asyncio's
-/// `staggered_race`, over the attempts of `loop.create_connection`.)
+/// answer is `Wait` or [`Action::Done`]. Every call costs time linear in the number of addresses.
+/// (asyncio's `staggered_race`, over the attempts of `loop.create_connection`.)
 ///
 /// # Examples
 ///
@@ -67,8 +67,8 @@ pub struct Timing {
     pub attempt_delay: Option<Duration>,
     /// How long one attempt may take; `None` for as long as it likes. (asyncio has none.)
     pub attempt_timeout: Option<Duration>,
-    /// How long all attempts together may take, from the start time of the scheduler; `None` for as long
-    /// as they like. (asyncio has none.)
+    /// How long all attempts together may take, from the start time of the scheduler; `None` for as
+    /// long as they like. (asyncio has none.)
     pub total_timeout: Option<Duration>,
 }
 
@@ -101,8 +101,8 @@ pub enum Action {
     Done(Result<usize, ConnectError>),
 }
 
-/// What becomes of a connection that an attempt has made. (asyncio cancels the other attempts, which close
-/// theirs.)
+/// What becomes of a connection that an attempt has made. (asyncio cancels the other attempts,
+/// which close theirs.)
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[must_use = "a connection that did not win has to be dropped"]
 pub enum Verdict {
@@ -112,8 +112,8 @@ pub enum Verdict {
     Drop,
 }
 
-/// Why no connection was made. Addresses and host are those that the caller asked for. (asyncio raises an
-/// `OSError` of their texts, or with `all_errors` an `ExceptionGroup`.)
+/// Why no connection was made. Addresses and host are those that the caller asked for. (asyncio
+/// raises an `OSError` of their texts, or with `all_errors` an `ExceptionGroup`.)
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -188,8 +188,8 @@ pub fn interleave(mut addresses: Vec<SocketAddr>, first_family_count: usize) -> 
 }
 
 impl Scheduler {
-    /// Creates a scheduler for `addresses`, in their order, whose total timeout begins at `start`. (asyncio's
-    /// race has no total timeout.)
+    /// Creates a scheduler for `addresses`, in their order, whose total timeout begins at `start`.
+    /// (asyncio's race has no total timeout.)
     pub fn new(addresses: Vec<SocketAddr>, timing: Timing, start: Instant) -> Self {
         let attempts = addresses.into_iter().map(|address| Attempt {
             address,
@@ -227,7 +227,8 @@ impl Scheduler {
     /// Records that an attempt has made a connection, and says whether that is the one to keep.
     ///
     /// As long as an attempt has not been cancelled its success is in time, even if its timeout has
-    /// passed since the last poll. Of an attempt that is not running, the connection is to be dropped.
+    /// passed since the last poll. Of an attempt that is not running, the connection is to be
+    /// dropped.
     pub fn succeeded(&mut self, attempt: usize) -> Verdict {
         let won = self.winner().is_some();
         let Some(state) = self.running(attempt) else {
@@ -243,8 +244,9 @@ impl Scheduler {
 
     /// Records that an attempt has failed, so that the next one may start at once.
     ///
-    /// Several failures between two polls start one attempt. (In asyncio only a failure of the attempt
-    /// that started last starts the next.) A report about an attempt that is not running is ignored.
+    /// Several failures between two polls start one attempt. (In asyncio only a failure of the
+    /// attempt that started last starts the next.) A report about an attempt that is not running is
+    /// ignored.
     pub fn failed(&mut self, attempt: usize, error: io::Error) {
         if let Some(state) = self.running(attempt) {
             *state = AttemptState::Failed(AttemptError::Failed(Arc::new(error)));
@@ -341,8 +343,8 @@ impl Scheduler {
 impl ConnectError {
     /// Returns the kind that all failures have in common, or `Other` where they differ.
     ///
-    /// Every timeout is `TimedOut`, an address that was not tried included. A name without an address is
-    /// `NotFound`, and an empty list of addresses `InvalidInput`.
+    /// Every timeout is `TimedOut`, an address that was not tried included. A name without an
+    /// address is `NotFound`, and an empty list of addresses `InvalidInput`.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Unresolved { error, .. } => error.kind(),

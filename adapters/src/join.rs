@@ -6,22 +6,29 @@ use std::marker::PhantomData;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::runtime::Runtime;
-use crate::transport::{ReadHalf, Sleep, Transport, WriteHalf};
+use crate::clock::{Clock, Sleep, ThreadClock};
+use crate::transport::{ReadHalf, Transport, WriteHalf};
 
-/// Two halves of a transport that are two things, with the clock of a runtime. The `join` of a
-/// runtime's module makes one of what that runtime reads from and writes to.
+/// Two halves of a transport that are two things, with a clock. The `join` of a runtime's module
+/// makes one of what that runtime reads from and writes to, with the runtime's clock.
 ///
 /// A half that ends only by being dropped, as a pipe does, is dropped when its direction has ended.
-pub struct Join<R, W, C> {
+pub struct Join<R, W, C = ThreadClock> {
     read: R,
     write: W,
     clock: PhantomData<fn() -> C>,
 }
 
-impl<R, W, C> Join<R, W, C> {
-    /// Joins two halves, with the clock of the runtime `C`.
+impl<R, W> Join<R, W> {
+    /// Joins two halves that belong to no runtime. A close that has to wait takes a thread.
     pub fn new(read: R, write: W) -> Self {
+        Self::with_clock(read, write)
+    }
+}
+
+impl<R, W, C> Join<R, W, C> {
+    /// Joins two halves, with the clock `C`, usually a [`Runtime`](crate::Runtime).
+    pub fn with_clock(read: R, write: W) -> Self {
         Self {
             read,
             write,
@@ -35,7 +42,7 @@ impl<R, W, C> Join<R, W, C> {
     }
 }
 
-impl<R: ReadHalf, W: WriteHalf, C: Runtime> Transport for Join<R, W, C> {
+impl<R: ReadHalf, W: WriteHalf, C: Clock> Transport for Join<R, W, C> {
     type Read = R;
     type Write = W;
 
@@ -43,8 +50,8 @@ impl<R: ReadHalf, W: WriteHalf, C: Runtime> Transport for Join<R, W, C> {
         self.into_halves()
     }
 
-    fn join(read: R, write: W) -> Self {
-        Self::new(read, write)
+    fn reunite(read: R, write: W) -> Self {
+        Self::with_clock(read, write)
     }
 
     fn sleep(duration: Duration) -> Sleep {

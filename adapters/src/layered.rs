@@ -46,7 +46,7 @@ impl<T: Transport> Layered<T> {
 
     /// The transport, and the layer with what it holds. `None` without the read half.
     pub(crate) fn into_parts(self) -> Option<(T, Option<Box<dyn Layer>>)> {
-        let transport = T::join(self.read?, self.write);
+        let transport = T::reunite(self.read?, self.write);
         Some((transport, self.over.map(|over| over.layer)))
     }
 

@@ -60,16 +60,16 @@
 //!
 //! | asyncio | plimsoll-io |
 //! | --- | --- |
-//! | `open_connection`, `start_server` | the functions of a runtime's module; [`open_connection`], [`Server::start`] on any |
-//! | `open_unix_connection`, `start_unix_server` | the functions of a runtime's module; [`Server::start_unix`] on any |
-//! | `open_connection(sock=…)` | [`Stream::new`] |
+//! | `open_connection`, `start_server` | the functions of a runtime's module; with options [`ConnectOptions::open_connection`], [`Server::start`] |
+//! | `open_unix_connection`, `start_unix_server` | the functions of a runtime's module; with options [`ConnectOptions::open_unix_connection`], [`Server::start_unix`] |
+//! | `open_connection(sock=…)` | [`StreamPair::new`] |
 //! | `start_server(sock=…)` | [`Server::serve`] |
 //! | `StreamReader.read(n)`, `read(-1)` | [`read`](StreamReader::read), [`read_to_end`](StreamReader::read_to_end) |
 //! | `readline`, `readuntil`, `readexactly`, `at_eof` | [`read_line`](StreamReader::read_line), [`read_until`](StreamReader::read_until), [`read_exact`](StreamReader::read_exact), [`at_eof`](StreamReader::at_eof) |
-//! | `async for line in reader` | [`lines`](StreamReader::lines) |
-//! | `write`, `writelines`, `drain`, `write_eof` | [`write`](StreamWriter::write), [`write_vectored`](StreamWriter::write_vectored), [`drain`](StreamWriter::drain), [`finish`](StreamWriter::finish) |
+//! | `async for line in reader` | [`read_lines`](StreamReader::read_lines) |
+//! | `write`, `writelines`, `drain`, `write_eof` | [`write`](StreamWriter::write), [`write_all_vectored`](StreamWriter::write_all_vectored), [`drain`](StreamWriter::drain), [`finish`](StreamWriter::finish) |
 //! | `close` and `wait_closed`, `is_closing` | [`close`](StreamWriter::close), [`is_closing`](StreamWriter::is_closing) |
-//! | `set_write_buffer_limits`, `get_write_buffer_size` | [`set_water_marks`](StreamWriter::set_water_marks) and [`Options::water_marks`], [`pending`](StreamWriter::pending) |
+//! | `set_write_buffer_limits`, `get_write_buffer_size` | [`set_water_marks`](StreamWriter::set_water_marks) and [`StreamOptions::water_marks`], [`pending`](StreamWriter::pending) |
 //! | `transport.abort` | [`abort`](StreamWriter::abort) |
 //! | `get_extra_info` | [`peer_addr`](StreamWriter::peer_addr), [`local_addr`](StreamWriter::local_addr), [`with_transport`](StreamWriter::with_transport) |
 //! | `Server.sockets`, `is_serving`, `close`, `wait_closed` | [`local_addrs`](Server::local_addrs), [`is_serving`](Server::is_serving), [`close`](Server::close), [`wait_closed`](Server::wait_closed) |
@@ -81,10 +81,11 @@
 #![deny(missing_debug_implementations, missing_docs, unreachable_pub)]
 
 mod budget;
+mod clock;
 mod connect;
 mod connection;
 mod driver;
-mod either;
+mod duplex;
 mod error;
 mod join;
 mod layer;
@@ -93,10 +94,11 @@ mod listen;
 mod options;
 mod parts;
 mod places;
-mod quiet;
+mod caught;
 mod receiving;
 mod run;
 mod runtime;
+mod select;
 mod server;
 mod slot;
 mod spare_block;
@@ -104,22 +106,20 @@ mod stream;
 mod sync;
 mod transport;
 
-#[cfg(any(feature = "tokio", feature = "async-std", feature = "smol"))]
-mod face;
-
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod happy_eyeballs;
-pub mod memory;
 
 pub use bytes;
-pub use connect::{ConnectOptions, connect, open_connection};
+pub use clock::{Clock, Sleep, ThreadClock};
+pub use connect::ConnectOptions;
 pub use connection::{Connection, Turn};
-pub use error::{Error, Lost, ServerError};
+pub use duplex::{DuplexRead, DuplexStream, DuplexWrite, duplex};
+pub use error::{ConnectionLost, Error, ServerError};
 pub use happy_eyeballs::{AttemptError, ConnectError};
 pub use join::{Join, WriteEnd};
 pub use layer::{Layer, Wire};
-pub use options::{DEFAULT_CLOSE_TIMEOUT, Options, ServerOptions};
+pub use options::{DEFAULT_CLOSE_TIMEOUT, ServerOptions, StreamOptions};
 pub use parts::Parts;
 pub use plimsoll::{
     ConnectionError, Discarding, Event, Frame, LineEnding, Next, Protocol, ReadError, Separator,
@@ -134,6 +134,6 @@ pub use runtime::socket::{Address, SharedSocket, Socket, SocketRead, SocketWrite
 #[cfg(feature = "tokio")]
 pub use runtime::tokio;
 pub use runtime::{Listener, Runtime};
-pub use server::{Outcome, Server, Shutdown, Statistics};
-pub use stream::{CLOSE_WITHIN, Lines, NotAPair, Stream, StreamReader, StreamWriter};
-pub use transport::{Duplex, Endpoint, ReadHalf, Sleep, Transport, WriteHalf};
+pub use server::{HandlerResult, Server, Shutdown, Statistics};
+pub use stream::{Lines, ReuniteError, StreamPair, StreamReader, StreamWriter};
+pub use transport::{Addresses, ReadHalf, Transport, WriteHalf};

@@ -10,7 +10,7 @@ use plimsoll::{Connection, Reader, WaterMarks, Writer};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::ServerError;
-use crate::quiet::caught;
+use crate::caught::caught;
 
 /// How long [`Connection::close`](crate::Connection::close) tries to send pending output by
 /// default: 30 seconds.
@@ -22,29 +22,29 @@ pub const DEFAULT_CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// # Examples
 ///
 /// ```
-/// # use plimsoll_io::{Error, Options, ReadError, Stream, memory::Memory};
+/// # use plimsoll_io::{Error, StreamOptions, ReadError, StreamPair, DuplexStream, duplex};
 /// # smol::block_on(async {
-/// let options = Options::new().limit(1 << 20).read_cap(8).write_cap(64 << 20);
+/// let options = StreamOptions::new().limit(1 << 20).max_read_exact(8).max_pending(64 << 20);
 ///
-/// let (here, _there) = Memory::pair(1024);
-/// let mut stream = Stream::with_options(here, &options);
+/// let (here, _there) = duplex(1024);
+/// let mut stream = StreamPair::with_options(here, &options);
 /// let refused = stream.reader.read_exact(9).await;
 /// assert!(matches!(refused, Err(Error::Read(ReadError::CountTooLarge { .. }))));
 /// # });
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Options {
+pub struct StreamOptions {
     limit: usize,
-    read_cap: usize,
+    max_read_exact: usize,
     read_size: usize,
     water_marks: WaterMarks,
-    write_cap: usize,
+    max_pending: usize,
     /// `None` where whoever makes the stream decides.
     pause_reading_when_full: Option<bool>,
 }
 
-impl Options {
+impl StreamOptions {
     /// Chooses the defaults: lines of 64 KiB, reads of 16 KiB, water marks of 64 KiB and zero, and
     /// caps of 16 MiB.
     ///
@@ -53,10 +53,10 @@ impl Options {
     pub fn new() -> Self {
         Self {
             limit: Reader::DEFAULT_LIMIT,
-            read_cap: Reader::DEFAULT_MAX_READ_EXACT,
+            max_read_exact: Reader::DEFAULT_MAX_READ_EXACT,
             read_size: 16 * 1024,
             water_marks: WaterMarks::new(WaterMarks::DEFAULT.high(), 0).unwrap_or_default(),
-            write_cap: Writer::DEFAULT_MAX_PENDING,
+            max_pending: Writer::DEFAULT_MAX_PENDING,
             pause_reading_when_full: None,
         }
     }
@@ -75,8 +75,11 @@ impl Options {
     /// Sets the most bytes that [`read_exact`](crate::StreamReader::read_exact) and
     /// [`peek`](crate::StreamReader::peek) may ask for. See [`Reader::set_max_read_exact`].
     /// (asyncio has no counterpart.)
-    pub fn read_cap(self, read_cap: usize) -> Self {
-        Self { read_cap, ..self }
+    pub fn max_read_exact(self, max_read_exact: usize) -> Self {
+        Self {
+            max_read_exact,
+            ..self
+        }
     }
 
     /// Sets the most bytes that are received at once, 16 KiB at first. (asyncio receives up to 256
@@ -106,8 +109,11 @@ impl Options {
 
     /// Sets the most bytes of output that may be pending: a write beyond is refused whole. See
     /// [`Writer::set_max_pending`]. (asyncio has no counterpart.)
-    pub fn write_cap(self, write_cap: usize) -> Self {
-        Self { write_cap, ..self }
+    pub fn max_pending(self, max_pending: usize) -> Self {
+        Self {
+            max_pending,
+            ..self
+        }
     }
 
     /// Sets whether reads leave the peer's bytes with the system while the output is full: while
@@ -147,9 +153,9 @@ impl Options {
     /// Sets the limits of a connection.
     pub(crate) fn apply_to(&self, connection: &mut Connection) {
         connection.reader.set_limit(self.limit);
-        connection.reader.set_max_read_exact(self.read_cap);
+        connection.reader.set_max_read_exact(self.max_read_exact);
         connection.writer.set_water_marks(self.water_marks);
-        connection.writer.set_max_pending(self.write_cap);
+        connection.writer.set_max_pending(self.max_pending);
         connection.pauses_when_full = self.pauses_when_full();
     }
 
@@ -164,7 +170,7 @@ impl Options {
     }
 }
 
-impl Default for Options {
+impl Default for StreamOptions {
     fn default() -> Self {
         Self::new()
     }
@@ -176,26 +182,26 @@ impl Default for Options {
 /// # Examples
 ///
 /// ```
-/// use plimsoll_io::{Options, ServerOptions};
+/// use plimsoll_io::{StreamOptions, ServerOptions};
 /// use std::time::Duration;
 ///
 /// let options = ServerOptions::new()
-///     .streams(Options::new().limit(1024))
+///     .streams(StreamOptions::new().limit(1024))
 ///     .max_connections(1000)
-///     .close_within(Duration::from_secs(5));
+///     .close_timeout(Duration::from_secs(5));
 /// # let _ = options;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ServerOptions {
-    streams: Options,
+    streams: StreamOptions,
     backlog: i32,
     reuse_address: bool,
     reuse_port: bool,
     keep_alive: bool,
     nodelay: bool,
     max_connections: usize,
-    close_within: Duration,
+    close_timeout: Duration,
     linger_timeout: Duration,
     idle_timeout: Option<Duration>,
     on_error: Option<OnError>,
@@ -217,14 +223,14 @@ impl ServerOptions {
     /// seconds.
     pub fn new() -> Self {
         Self {
-            streams: Options::new().of_a_server(),
+            streams: StreamOptions::new().of_a_server(),
             backlog: 100,
             reuse_address: cfg!(unix),
             reuse_port: false,
             keep_alive: false,
             nodelay: true,
             max_connections: usize::MAX,
-            close_within: DEFAULT_CLOSE_TIMEOUT,
+            close_timeout: DEFAULT_CLOSE_TIMEOUT,
             linger_timeout: Duration::from_secs(2),
             idle_timeout: None,
             on_error: None,
@@ -232,8 +238,8 @@ impl ServerOptions {
     }
 
     /// Sets the limits of the streams. (asyncio's `limit`, and more.) Reading pauses while output
-    /// is full unless they say otherwise: see [`Options::pause_reading_when_full`].
-    pub fn streams(self, streams: Options) -> Self {
+    /// is full unless they say otherwise: see [`StreamOptions::pause_reading_when_full`].
+    pub fn streams(self, streams: StreamOptions) -> Self {
         Self {
             streams: streams.of_a_server(),
             ..self
@@ -298,9 +304,9 @@ impl ServerOptions {
 
     /// Sets how long a connection whose handler has ended tries to send pending output, before it
     /// is aborted; 30 seconds by default. (No counterpart in asyncio.)
-    pub fn close_within(self, close_within: Duration) -> Self {
+    pub fn close_timeout(self, close_timeout: Duration) -> Self {
         Self {
-            close_within,
+            close_timeout,
             ..self
         }
     }
@@ -351,7 +357,7 @@ impl ServerOptions {
     /// caught. (asyncio's `loop.set_exception_handler`.)
     ///
     /// A peer that goes away in the middle is among the errors: as what the handler made of
-    /// [`Error::Lost`](crate::Error::Lost), or as [`ServerError::Unsent`].
+    /// [`Error::ConnectionLost`](crate::Error::ConnectionLost), or as [`ServerError::Unsent`].
     ///
     /// ```
     /// use plimsoll_io::{Error, ServerError, ServerOptions};
@@ -360,7 +366,7 @@ impl ServerOptions {
     /// fn has_gone(error: &ServerError) -> bool {
     ///     match error {
     ///         ServerError::Failed { error, .. } => {
-    ///             matches!(error.downcast_ref(), Some(Error::Lost(_)))
+    ///             matches!(error.downcast_ref(), Some(Error::ConnectionLost(_)))
     ///         }
     ///         ServerError::Unsent { .. } => true,
     ///         _ => false,
@@ -397,7 +403,7 @@ impl ServerOptions {
         });
     }
 
-    pub(crate) fn limits(&self) -> &Options {
+    pub(crate) fn limits(&self) -> &StreamOptions {
         &self.streams
     }
 
@@ -410,7 +416,7 @@ impl ServerOptions {
     }
 
     pub(crate) fn closes_within(&self) -> Duration {
-        self.close_within
+        self.close_timeout
     }
 
     pub(crate) fn lingers_for(&self) -> Duration {

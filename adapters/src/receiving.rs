@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use plimsoll::Reader;
 
 use crate::budget::Budget;
-use crate::options::Options;
+use crate::options::StreamOptions;
 use crate::spare_block;
 use crate::transport::ReadHalf;
 
@@ -33,7 +33,7 @@ pub(crate) enum Memory {
 }
 
 impl Receiving {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &StreamOptions) -> Self {
         Self {
             most_at_once: u32::try_from(options.size_of_reads()).unwrap_or(u32::MAX),
             reads: ReadSize::default(),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use plimsoll::{ConnectionError, Event, Next, Protocol};
 
 use crate::connection::{Connection, GIVEN_UP, Happened, OPEN_TIMEOUT};
-use crate::either::{let_others_run, within};
-use crate::error::{Error, Lost};
+use crate::error::{ConnectionLost, Error};
 use crate::layer::Layer;
+use crate::select::{within, yield_now};
 use crate::transport::Transport;
 
 /// Why [`Connection::run`] ended a connection early.
@@ -101,7 +101,7 @@ impl<T: Transport> Connection<T> {
                 match self.happens().await {
                     Some(Happened::News) => return Some(Event::Moved),
                     // A timeout of the transport's own is not the protocol's.
-                    Some(Happened::Nothing) => let_others_run().await,
+                    Some(Happened::Nothing) => yield_now().await,
                     None if last == Event::TimedOut => return None,
                     // Time passes, also where nothing else can happen; once is enough.
                     None => self.is_told().await,
@@ -114,7 +114,7 @@ impl<T: Transport> Connection<T> {
 
     async fn start_tls(&mut self) -> Result<(), Error> {
         if self.make_layer.is_none() {
-            return Err(Error::Lost(GIVEN_UP));
+            return Err(Error::ConnectionLost(GIVEN_UP));
         }
         let starting = async {
             // Each of the two may end at a timeout of the transport's own, and goes on then.
@@ -130,7 +130,7 @@ impl<T: Transport> Connection<T> {
                 match started {
                     Ok(()) if is_put => return Ok(()),
                     Ok(()) => is_put = true,
-                    Err(Error::TimedOut) => let_others_run().await,
+                    Err(Error::TimedOut) => yield_now().await,
                     Err(error) => return Err(error),
                 }
             }
@@ -139,7 +139,10 @@ impl<T: Transport> Connection<T> {
         started.unwrap_or_else(|| {
             let loss = ConnectionError::TimedOut;
             self.give_up(loss);
-            Err(Error::Lost(Lost { loss, cause: None }))
+            Err(Error::ConnectionLost(ConnectionLost {
+                kind: loss,
+                cause: None,
+            }))
         })
     }
 }

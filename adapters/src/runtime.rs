@@ -15,24 +15,25 @@ pub mod tokio;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
-use crate::transport::{Endpoint, Sleep, Transport};
+use crate::clock::Clock;
+use crate::transport::{Addresses, Transport};
 
 /// A runtime: its sockets, its tasks, its clock. (asyncio's event loop.)
 ///
 /// Each runtime's module has a type that implements it, to be named in what is generic over
-/// runtimes: [`Server`](crate::Server) and [`open_connection`](crate::open_connection).
-pub trait Runtime: Send + Sync + 'static {
+/// runtimes: [`Server`](crate::Server) and
+/// [`ConnectOptions::open_connection`](crate::ConnectOptions::open_connection).
+pub trait Runtime: Clock + Send + Sync {
     /// A connected TCP socket.
-    type Tcp: Transport<Read: Endpoint<Address = SocketAddr>, Write: Endpoint<Address = SocketAddr>>;
+    type Tcp: Transport<Read: Addresses<Address = SocketAddr>, Write: Addresses<Address = SocketAddr>>;
     /// A listening TCP socket.
     type TcpListener: Listener<Transport = Self::Tcp>;
     /// A connected Unix socket.
     #[cfg(unix)]
     type Unix: Transport<
-            Read: Endpoint<Address = std::os::unix::net::SocketAddr>,
-            Write: Endpoint<Address = std::os::unix::net::SocketAddr>,
+            Read: Addresses<Address = std::os::unix::net::SocketAddr>,
+            Write: Addresses<Address = std::os::unix::net::SocketAddr>,
         >;
     /// A listening Unix socket.
     #[cfg(unix)]
@@ -115,21 +116,6 @@ pub trait Runtime: Send + Sync + 'static {
     ///
     /// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()>;
-
-    /// Waits for `duration`, by the runtime's clock. It may be dropped at any time.
-    /// (`asyncio.sleep`.)
-    ///
-    /// # Panics
-    ///
-    /// As for [`spawn`](Self::spawn).
-    fn sleep(duration: Duration) -> Sleep {
-        Self::Tcp::sleep(duration)
-    }
-
-    /// Returns the time by the clock of [`sleep`](Self::sleep), which a test may have paused.
-    fn now() -> Instant {
-        Self::Tcp::now()
-    }
 }
 
 /// A listening socket, for [`Server::serve`](crate::Server::serve). (asyncio takes sockets only.)

@@ -7,9 +7,9 @@
 //! garbage-collected.) No error of a connection ends the listener.
 
 mod acceptor;
+mod catch_unwind;
 mod connection;
-mod no_panic;
-mod outcome;
+mod handler_result;
 mod protocol;
 mod registry;
 mod served;
@@ -29,24 +29,24 @@ use plimsoll::Protocol;
 
 use self::acceptor::{Acceptor, Handle};
 use self::connection::{ConnectionHandler, PairHandler};
-use self::outcome::BoxError;
-pub use self::outcome::Outcome;
+use self::handler_result::BoxError;
+pub use self::handler_result::HandlerResult;
 use self::protocol::protocol_handler;
 use self::state::{Inner, Listening, Phase, State, ToAll};
 pub use self::statistics::{Shutdown, Statistics};
 use crate::connection::Connection;
-use crate::either::{Either, either};
 use crate::listen;
 #[cfg(unix)]
 use crate::listen::SocketFile;
 use crate::options::ServerOptions;
 use crate::runtime::{Listener, Runtime};
+use crate::select::{Either, select};
 use crate::stream::{StreamReader, StreamWriter};
 
 /// A server that accepts connections until it is closed or dropped. (asyncio's `Server`.)
 ///
 /// It runs a handler for each connection, with the connection's two halves. When the handler has
-/// ended, by return or error, what it wrote is sent within [`ServerOptions::close_within`],
+/// ended, by return or error, what it wrote is sent within [`ServerOptions::close_timeout`],
 /// then the end of the stream. (asyncio leaves the connection open until the writer is
 /// garbage-collected.) One that panics has its connection aborted. No error of a connection ends
 /// the server.
@@ -118,7 +118,7 @@ impl<R: Runtime> Server<R> {
     ) -> io::Result<Self>
     where
         H: Fn(StreamReader<R::Tcp>, StreamWriter<R::Tcp>) -> F + Send + Sync + 'static,
-        F: Future<Output: Outcome> + Send + 'static,
+        F: Future<Output: HandlerResult> + Send + 'static,
     {
         let listeners = listen::tcp::<R>(hosts, port, options).await?;
         let (server, started) = Self::launch(listeners, PairHandler(handler), options);
@@ -153,7 +153,7 @@ impl<R: Runtime> Server<R> {
     ) -> io::Result<Self>
     where
         H: Fn(StreamReader<R::Unix>, StreamWriter<R::Unix>) -> F + Send + Sync + 'static,
-        F: Future<Output: Outcome> + Send + 'static,
+        F: Future<Output: HandlerResult> + Send + 'static,
     {
         let (listener, file) = SocketFile::listen::<R>(path.as_ref(), options)?;
         let (server, started) = Self::launch(vec![listener], PairHandler(handler), options);
@@ -175,7 +175,7 @@ impl<R: Runtime> Server<R> {
     where
         L: Listener,
         H: Fn(StreamReader<L::Transport>, StreamWriter<L::Transport>) -> F + Send + Sync + 'static,
-        F: Future<Output: Outcome> + Send + 'static,
+        F: Future<Output: HandlerResult> + Send + 'static,
     {
         Self::serve_all(listeners, PairHandler(handler), options)
     }
@@ -206,7 +206,7 @@ impl<R: Runtime> Server<R> {
     ) -> io::Result<Self>
     where
         H: Fn(Connection<R::Tcp>) -> F + Send + Sync + 'static,
-        F: Future<Output: Outcome> + Send + 'static,
+        F: Future<Output: HandlerResult> + Send + 'static,
     {
         let listeners = listen::tcp::<R>(hosts, port, options).await?;
         let (server, started) = Self::launch(listeners, ConnectionHandler(handler), options);
@@ -257,7 +257,7 @@ impl<R: Runtime> Server<R> {
     where
         L: Listener,
         H: Fn(Connection<L::Transport>) -> F + Send + Sync + 'static,
-        F: Future<Output: Outcome> + Send + 'static,
+        F: Future<Output: HandlerResult> + Send + 'static,
     {
         Self::serve_all(listeners, ConnectionHandler(handler), options)
     }
@@ -441,7 +441,7 @@ impl<R: Runtime> Server<R> {
         self.state.each_client(|client| client.shut_down());
         let is_over = |inner: &Inner| inner.listeners == 0 && inner.clients.is_empty();
         let all_gone = pin!(self.state.until(is_over));
-        if let Either::First(()) = either(all_gone, R::sleep(limit)).await {
+        if let Either::First(()) = select(all_gone, R::sleep(limit)).await {
             return Shutdown::default();
         }
         let left = {

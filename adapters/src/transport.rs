@@ -4,14 +4,11 @@
 //! four. No policy lives here. When to read, what to send, and what an error means is the drive
 //! loop's.
 
-use std::convert::Infallible;
-use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+
+use crate::clock::{Clock, Sleep, ThreadClock};
 
 /// Something that bytes come out of and go into, in two halves that may live in different tasks.
 ///
@@ -25,7 +22,7 @@ use std::time::{Duration, Instant};
 /// A transport that has received a greeting, and keeps what it is told to send:
 ///
 /// ```
-/// use plimsoll_io::{Duplex, ReadHalf, Stream, WriteHalf};
+/// use plimsoll_io::{Join, ReadHalf, StreamPair, WriteHalf};
 /// use std::{io::{self, IoSlice}, task::{Context, Poll}};
 ///
 /// struct Received(&'static [u8]);
@@ -52,12 +49,13 @@ use std::time::{Duration, Instant};
 /// }
 ///
 /// # smol::block_on(async {
-/// let transport = Duplex { read: Received(b"220 ready\r\n"), write: Sent(Vec::new()) };
-/// let mut stream = Stream::new(transport);
+/// let transport = Join::new(Received(b"220 ready\r\n"), Sent(Vec::new()));
+/// let mut stream = StreamPair::new(transport);
 /// assert_eq!(stream.reader.read_line().await?, "220 ready\r\n");
 /// stream.writer.write(b"QUIT\r\n")?;
 /// stream.writer.close().await?;
-/// assert_eq!(stream.into_parts()?.transport.write.0, b"QUIT\r\n");
+/// let (_, sent) = stream.into_parts()?.transport.into_halves();
+/// assert_eq!(sent.0, b"QUIT\r\n");
 /// # Ok::<(), plimsoll_io::Error>(())
 /// # }).unwrap();
 /// ```
@@ -71,7 +69,7 @@ pub trait Transport: Sized + Send + 'static {
     fn split(self) -> (Self::Read, Self::Write);
 
     /// Puts two halves of the same transport together again.
-    fn join(read: Self::Read, write: Self::Write) -> Self;
+    fn reunite(read: Self::Read, write: Self::Write) -> Self;
 
     /// Waits for `duration`, by the runtime's clock; by a thread of its own where there is none,
     /// which ends when the wait is dropped. If the system has no thread for it, the wait is over
@@ -81,7 +79,7 @@ pub trait Transport: Sized + Send + 'static {
     ///
     /// Outside of its runtime, where the runtime is one that has to be entered, as tokio is.
     fn sleep(duration: Duration) -> Sleep {
-        Box::pin(ThreadSleep::new(duration))
+        ThreadClock::sleep(duration)
     }
 
     /// Returns the time by the same clock as [`sleep`](Self::sleep).
@@ -119,9 +117,6 @@ pub trait Transport: Sized + Send + 'static {
         Poll::Ready(Ok(()))
     }
 }
-
-/// A wait for a time. Dropping it ends it.
-pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The half of a transport that bytes come out of. (asyncio's `ReadTransport`: not polling it is
 /// its `pause_reading`.)
@@ -210,7 +205,7 @@ pub trait WriteHalf: Send + 'static {
 
 /// Half of a transport that has an address at either end. (asyncio's `get_extra_info`, for
 /// `'sockname'` and `'peername'`.)
-pub trait Endpoint {
+pub trait Addresses {
     /// An address of that kind.
     type Address;
 
@@ -227,86 +222,4 @@ pub trait Endpoint {
     ///
     /// Those of the system, for instance once the connection is gone. They change nothing.
     fn peer_addr(&self) -> io::Result<Self::Address>;
-}
-
-/// Two things to read from and to write to, as one transport: pipes, standard streams, a TLS
-/// session that was taken apart. Each runtime's module has a `Source` and a `Sink` for its kind of
-/// things. (asyncio's `connect_read_pipe` and `connect_write_pipe`.)
-#[derive(Debug)]
-pub struct Duplex<R, W> {
-    /// What is read from.
-    pub read: R,
-    /// What is written to.
-    pub write: W,
-}
-
-impl<R: ReadHalf, W: WriteHalf> Transport for Duplex<R, W> {
-    type Read = R;
-    type Write = W;
-
-    fn split(self) -> (R, W) {
-        (self.read, self.write)
-    }
-
-    fn join(read: R, write: W) -> Self {
-        Self { read, write }
-    }
-}
-
-/// A sleep for transports whose runtime has no clock: a thread that wakes its task.
-struct ThreadSleep {
-    duration: Duration,
-    /// The alarm, and what ends its thread when it is dropped.
-    alarm: Option<(Arc<Mutex<Alarm>>, mpsc::Sender<Infallible>)>,
-}
-
-#[derive(Default)]
-struct Alarm {
-    rung: bool,
-    waker: Option<Waker>,
-}
-
-impl ThreadSleep {
-    fn new(duration: Duration) -> Self {
-        Self {
-            duration,
-            alarm: None,
-        }
-    }
-}
-
-impl Future for ThreadSleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let duration = self.duration;
-        let (alarm, _) = self.alarm.get_or_insert_with(|| {
-            let alarm = Arc::new(Mutex::new(Alarm::default()));
-            let ringing = Arc::clone(&alarm);
-            let (awaited, dropped) = mpsc::channel();
-            let waiting = std::thread::Builder::new().spawn(move || {
-                if dropped.recv_timeout(duration) != Err(RecvTimeoutError::Timeout) {
-                    return;
-                }
-                let mut alarm = ringing.lock().unwrap_or_else(PoisonError::into_inner);
-                alarm.rung = true;
-                let waker = alarm.waker.take();
-                drop(alarm);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
-            });
-            if waiting.is_err() {
-                // Nobody is left to wait. To be early is better than to wait for ever.
-                alarm.lock().unwrap_or_else(PoisonError::into_inner).rung = true;
-            }
-            (alarm, awaited)
-        });
-        let mut alarm = alarm.lock().unwrap_or_else(PoisonError::into_inner);
-        if alarm.rung {
-            return Poll::Ready(());
-        }
-        alarm.waker = Some(cx.waker().clone());
-        Poll::Pending
-    }
 }

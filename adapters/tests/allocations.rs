@@ -26,12 +26,11 @@ use bytes::Bytes;
 use common::{allow_descriptors, report, turn};
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;
-use plimsoll_io::memory::Memory;
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    Error, Listener, Options, ReadError, Runtime, Server, ServerOptions, Stream, StreamReader,
-    StreamWriter, Transport, WriteError,
+    DuplexStream, Error, Listener, ReadError, Runtime, Server, ServerOptions, StreamOptions,
+    StreamPair, StreamReader, StreamWriter, Transport, WriteError,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -195,12 +194,12 @@ async fn write_until_refused<R: Runtime, T: Transport>(
 /// back. `read_all` starts whoever reads, and tells later how many bytes there were.
 async fn a_peer_that_reads_late<R: Runtime, T: Transport, F: Future<Output = usize>>(
     on: &str,
-    mut stream: Stream<T>,
+    mut stream: StreamPair<T>,
     pieces: Chunks,
     read_all: impl FnOnce() -> F,
 ) {
     const CAP: usize = 1 << 20;
-    stream.writer.set_cap(CAP);
+    stream.writer.set_max_pending(CAP);
     let heap = Heap::counted();
     let written = write_until_refused::<R, T>(&mut stream.writer, pieces).await;
     let (held, peak, bound) = (heap.held(), heap.peak(), pieces.bound(CAP));
@@ -289,7 +288,7 @@ async fn late_readers<R: Runtime>(on: &'static str) {
     let (listener, address) = listen::<R>(usual_socket());
     for pieces in SEVERAL {
         let mut peer = connect(usual_socket(), address);
-        let stream = Stream::new(listener.accept().await.unwrap());
+        let stream = StreamPair::new(listener.accept().await.unwrap());
         a_peer_that_reads_late::<R, _, _>(on, stream, pieces, || async {
             let read = Arc::new(AtomicUsize::new(0));
             let reading = Arc::clone(&read);
@@ -315,18 +314,23 @@ async fn late_readers<R: Runtime>(on: &'static str) {
 async fn late_readers_in_memory() {
     warm_up::<Blocking>().await;
     for pieces in SEVERAL {
-        let (here, there) = plimsoll_io::memory::pair(KIB);
-        let Stream { mut reader, .. } = there;
-        a_peer_that_reads_late::<Blocking, Memory, _>("memory", here, pieces, || async move {
-            let mut in_order = InOrder::default();
-            loop {
-                let data = reader.read(4 * KIB).await.unwrap();
-                if data.is_empty() {
-                    return in_order.0;
+        let (here, there) = crate::common::pair(KIB);
+        let StreamPair { mut reader, .. } = there;
+        a_peer_that_reads_late::<Blocking, DuplexStream, _>(
+            "memory",
+            here,
+            pieces,
+            || async move {
+                let mut in_order = InOrder::default();
+                loop {
+                    let data = reader.read(4 * KIB).await.unwrap();
+                    if data.is_empty() {
+                        return in_order.0;
+                    }
+                    in_order.take(&data);
                 }
-                in_order.take(&data);
-            }
-        })
+            },
+        )
         .await;
     }
 }
@@ -337,7 +341,7 @@ async fn t01_endless_line_over_tcp<R: Runtime>(on: &str) {
     warm_up::<R>().await;
     let (listener, address) = listen::<R>(usual_socket());
     let mut peer = connect(usual_socket(), address);
-    let mut reader = Stream::new(listener.accept().await.unwrap()).split().0;
+    let mut reader = StreamPair::new(listener.accept().await.unwrap()).split().0;
     let input = vec![b'a'; 256 * KIB];
     let sender = thread::spawn(move || {
         for _ in 0..SENT / input.len() {
@@ -371,7 +375,7 @@ async fn t05_a_thousand_peers_that_never_read<R: Runtime>(on: &'static str) {
     let heap = Heap::counted();
     REFUSED.store(0, Ordering::Relaxed);
     let (listener, address) = listen::<R>(small_socket());
-    let options = ServerOptions::new().streams(Options::new().write_cap(CAP));
+    let options = ServerOptions::new().streams(StreamOptions::new().max_pending(CAP));
     let server = Server::<R>::serve(vec![listener], handler::<R, R::Tcp>, &options);
     let clients: Vec<Socket> = (0..PEERS)
         .map(|_| connect(small_socket(), address))
@@ -417,10 +421,10 @@ async fn an_idle_stream() {
     let mut answer = vec![0; LINE];
 
     let heap = Heap::counted();
-    let Stream {
+    let StreamPair {
         mut reader,
         mut writer,
-    } = Stream::new(socket);
+    } = StreamPair::new(socket);
     let made = heap.held();
     for _ in 0..LINES {
         peer.write_all(&line).unwrap();

@@ -11,12 +11,12 @@ use std::time::Duration;
 #[cfg(unix)]
 use plimsoll_io::blocking::open_unix_connection;
 use plimsoll_io::blocking::{
-    Async, Server, Sink, Source, StreamReader, StreamWriter, open_connection, start_server,
-    streams, streams_with,
+    Async, FromRead, FromWrite, Server, StreamReader, StreamWriter, open_connection, start_server,
+    streams,
 };
 use plimsoll_io::{
-    ConnectionError, Duplex, Error, LineEnding, Options, ReadError, Separator, ServerOptions,
-    WaterMarks, WriteError,
+    ConnectOptions, ConnectionError, Error, Join, LineEnding, ReadError, Separator, ServerOptions,
+    StreamOptions, WaterMarks, WriteError,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -30,8 +30,8 @@ fn pair() -> (Halves, Halves) {
     let here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (there, _) = listener.accept().unwrap();
     (
-        streams(Async::new(here).unwrap()),
-        streams(Async::new(there).unwrap()),
+        streams(Async::new(here).unwrap(), &StreamOptions::new()),
+        streams(Async::new(there).unwrap(), &StreamOptions::new()),
     )
 }
 
@@ -67,13 +67,13 @@ fn every_method_does_what_it_says() {
     writer.set_water_marks(WaterMarks::new(4, 0).unwrap());
     writer.write(b"one\n").unwrap();
     assert!(writer.is_writable());
-    writer.write_vectored(&[b"exact", b"un"]).unwrap();
+    writer.write_all_vectored(&[b"exact", b"un"]).unwrap();
     writer.write_line(b"til", LineEnding::CrLf).unwrap();
     write!(writer, "skipped {}\r\nsome", 1).unwrap();
     writer.write_bytes("rest of it".into()).unwrap();
     assert!(!writer.is_writable());
     assert_eq!(writer.pending(), 41);
-    writer.set_cap(1);
+    writer.set_max_pending(1);
     assert!(matches!(
         writer.write(b"x"),
         Err(Error::Write(WriteError::Full { .. }))
@@ -92,7 +92,7 @@ fn every_method_does_what_it_says() {
     );
     assert_eq!(their_reader.skip_until(&Separator::CRLF).unwrap(), 0);
     assert_eq!(their_reader.read(4).unwrap(), "some");
-    their_reader.set_cap(1);
+    their_reader.set_max_read_exact(1);
     assert!(matches!(
         their_reader.read_exact(2),
         Err(Error::Read(ReadError::CountTooLarge { .. }))
@@ -106,17 +106,20 @@ fn every_method_does_what_it_says() {
     their_writer.write(b"a\n\ntoo long\nb\nlast").unwrap();
     their_writer.close().unwrap();
     reader.set_limit(4);
-    let lines: Vec<_> = reader.lines().map(Result::ok).collect();
+    let lines: Vec<_> = reader.read_lines().map(Result::ok).collect();
     let expected = [Some("a\n"), Some("\n"), None, Some("b\n"), Some("last")];
     assert_eq!(lines, expected.map(|line| line.map(Into::into)));
     writer.abort();
-    assert!(matches!(writer.write(b"late"), Err(Error::Lost(_))));
+    assert!(matches!(
+        writer.write(b"late"),
+        Err(Error::ConnectionLost(_))
+    ));
 }
 
 #[test]
 fn a_server_does_what_it_says() {
     let answer = |mut reader: StreamReader, mut writer: StreamWriter| -> Result<(), Error> {
-        for line in reader.lines() {
+        for line in reader.read_lines() {
             writer.write(&line?)?;
         }
         writer.close()
@@ -136,7 +139,7 @@ fn a_server_does_what_it_says() {
     assert_eq!(reader.read_line().unwrap(), "hello\n");
     server.abort_clients();
     assert!(
-        matches!(reader.read_line(), Err(Error::Lost(lost)) if lost.loss == ConnectionError::Reset)
+        matches!(reader.read_line(), Err(Error::ConnectionLost(lost)) if lost.kind == ConnectionError::Reset)
     );
     server.close();
     server.serve_forever();
@@ -177,9 +180,14 @@ fn a_close_keeps_its_deadline_while_a_reader_sends_and_ends_in_a_reset() {
     writer.write(&vec![7; MUCH]).unwrap();
     let reading = thread::spawn(move || reader.read(1).map(|_| ()));
     thread::sleep(Duration::from_millis(200));
-    let closed = in_time(move || writer.close_within(Duration::from_millis(200)));
-    assert!(matches!(closed, Err(Error::Lost(lost)) if lost.loss == ConnectionError::TimedOut));
-    assert!(matches!(reading.join().unwrap(), Err(Error::Lost(_))));
+    let closed = in_time(move || writer.close_timeout(Duration::from_millis(200)));
+    assert!(
+        matches!(closed, Err(Error::ConnectionLost(lost)) if lost.kind == ConnectionError::TimedOut)
+    );
+    assert!(matches!(
+        reading.join().unwrap(),
+        Err(Error::ConnectionLost(_))
+    ));
     let mut received = 0;
     let lost = loop {
         match their_reader.read(1 << 16) {
@@ -190,7 +198,7 @@ fn a_close_keeps_its_deadline_while_a_reader_sends_and_ends_in_a_reset() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(lost, Error::Lost(lost) if lost.loss == ConnectionError::Reset));
+    assert!(matches!(lost, Error::ConnectionLost(lost) if lost.kind == ConnectionError::Reset));
 }
 
 #[test]
@@ -220,10 +228,7 @@ fn clients_that_do_not_read_do_not_hold_up_the_server() {
 #[cfg(unix)]
 #[test]
 fn unix_sockets_have_the_same_face() {
-    use plimsoll_io::blocking::{
-        UnixReader, UnixWriter, open_unix_connection, open_unix_connection_with, start_unix_server,
-        start_unix_server_with,
-    };
+    use plimsoll_io::blocking::{UnixReader, UnixWriter, open_unix_connection, start_unix_server};
 
     fn answer_lines(mut reader: UnixReader, mut writer: UnixWriter) -> Result<(), Error> {
         loop {
@@ -242,10 +247,13 @@ fn unix_sockets_have_the_same_face() {
     assert_eq!(reader.read_line().unwrap(), "hello\n");
     server.close();
 
-    let limits = Options::new().limit(3);
+    let limits = StreamOptions::new().limit(3);
     let options = ServerOptions::new().streams(limits.clone());
-    let server = start_unix_server_with(answer_lines, &path, &options).unwrap();
-    let (mut reader, mut writer) = open_unix_connection_with(&path, &limits).unwrap();
+    let server = Server::start_unix(answer_lines, &path, &options).unwrap();
+    let (mut reader, mut writer) = ConnectOptions::new()
+        .streams(limits)
+        .open_unix_blocking(&path)
+        .unwrap();
     writer.write(b"abc\nabcd\n").unwrap();
     assert_eq!(reader.read_line().unwrap(), "abc\n");
     assert!(reader.read_line().unwrap().is_empty());
@@ -261,7 +269,10 @@ fn a_call_that_times_out_loses_nothing_and_may_be_made_again() {
     their_writer.write(b"half a ").unwrap();
     their_writer.flush().unwrap();
     assert!(matches!(reader.read_line(), Err(Error::TimedOut)));
-    assert!(matches!(reader.lines().next(), Some(Err(Error::TimedOut))));
+    assert!(matches!(
+        reader.read_lines().next(),
+        Some(Err(Error::TimedOut))
+    ));
     assert_eq!(reader.buffered(), b"half a ");
     reader.set_timeout(Some(LIMIT));
     their_writer.write(b"line\n").unwrap();
@@ -291,7 +302,7 @@ fn streams_and_servers_of_any_socket_take_options() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     listener.set_nonblocking(true).unwrap();
-    let limits = Options::new().limit(3);
+    let limits = StreamOptions::new().limit(3);
     let options = ServerOptions::new().streams(limits.clone());
     let answer = |mut reader: StreamReader, mut writer: StreamWriter| {
         let is_too_long = reader.read_line().is_err();
@@ -304,7 +315,7 @@ fn streams_and_servers_of_any_socket_take_options() {
     let server = Server::serve(vec![Async::new(listener).unwrap()], answer, &options);
     assert_eq!(server.local_addrs(), [address]);
     let socket = TcpStream::connect(address).unwrap();
-    let (mut reader, mut writer) = streams_with(Async::new(socket).unwrap(), &limits);
+    let (mut reader, mut writer) = streams(Async::new(socket).unwrap(), &limits);
     writer.write(b"abcd\n").unwrap();
     assert!(matches!(
         reader.read_line(),
@@ -321,8 +332,8 @@ fn without_any_time_a_read_takes_all_that_is_there() {
     for timeout in [Duration::ZERO, LIMIT] {
         let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
         io::Write::write_all(&mut far, &there).unwrap();
-        let options = Options::new().read_size(1);
-        let (mut reader, _writer) = streams_with(Async::new(near).unwrap(), &options);
+        let options = StreamOptions::new().read_size(1);
+        let (mut reader, _writer) = streams(Async::new(near).unwrap(), &options);
         reader.set_timeout(Some(timeout));
         assert_eq!(reader.read_exact(2000).unwrap(), there);
         reader.set_timeout(Some(Duration::ZERO));
@@ -353,11 +364,8 @@ impl Read for Endless {
 #[test]
 fn without_any_time_a_read_that_never_waits_ends_too() {
     let skipped = in_time(|| {
-        let transport = Duplex {
-            read: Source(Endless),
-            write: Sink(io::sink()),
-        };
-        let (mut reader, _writer) = streams(transport);
+        let transport = Join::new(FromRead(Endless), FromWrite(io::sink()));
+        let (mut reader, _writer) = streams(transport, &StreamOptions::new());
         reader.set_timeout(Some(Duration::ZERO));
         reader.skip_until(&Separator::CRLF)
     });

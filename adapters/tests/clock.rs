@@ -12,8 +12,8 @@ use plimsoll_io::blocking::{Blocking, block_on};
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    ConnectError, ConnectOptions, Error, Runtime, Server, ServerOptions, Sleep, Stream,
-    StreamReader, StreamWriter, open_connection,
+    Clock, ConnectError, ConnectOptions, Error, Runtime, Server, ServerOptions, Sleep, StreamPair,
+    StreamReader, StreamWriter,
 };
 
 const TOTAL: Duration = Duration::from_secs(3);
@@ -31,7 +31,7 @@ async fn open<R: Runtime>(
     options: &ConnectOptions,
 ) -> (Result<(), ConnectError>, Duration) {
     let start = R::now();
-    let opened = open_connection::<R>(host, port, options).await;
+    let opened = options.open_connection::<R>(host, port).await;
     (opened.map(drop), R::now() - start)
 }
 
@@ -62,6 +62,13 @@ thread_local! {
 
 /// A runtime whose connections never come to be, and that counts its sleeps.
 struct Silent<R>(R);
+
+impl<R: Runtime> Clock for Silent<R> {
+    fn sleep(duration: Duration) -> Sleep {
+        SLEEPS.set(SLEEPS.get() + 1);
+        R::sleep(duration)
+    }
+}
 
 impl<R: Runtime> Runtime for Silent<R> {
     type Tcp = R::Tcp;
@@ -102,11 +109,6 @@ impl<R: Runtime> Runtime for Silent<R> {
 
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         R::spawn(task)
-    }
-
-    fn sleep(duration: Duration) -> Sleep {
-        SLEEPS.set(SLEEPS.get() + 1);
-        R::sleep(duration)
     }
 }
 
@@ -197,12 +199,12 @@ async fn a_close_takes_its_limit_by_a_paused_clock() {
     let (listener, _) = listen();
     let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let mut stream = Stream::new(tokio::net::TcpStream::from_std(socket).unwrap());
-    stream.writer.set_cap(usize::MAX);
+    let mut stream = StreamPair::new(tokio::net::TcpStream::from_std(socket).unwrap());
+    stream.writer.set_max_pending(usize::MAX);
     // More than any socket's buffers take.
     stream.writer.write(&vec![b'x'; 32 << 20]).unwrap();
     let start = Tokio::now();
-    assert!(stream.writer.close_within(TOTAL).await.is_err());
+    assert!(stream.writer.close_timeout(TOTAL).await.is_err());
     let elapsed = Tokio::now() - start;
     assert!(elapsed >= TOTAL && elapsed <= TOTAL + LATE, "{elapsed:?}");
 }

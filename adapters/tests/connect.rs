@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use plimsoll_io::tokio::Tokio;
-use plimsoll_io::{ConnectOptions, Runtime, open_connection};
+use plimsoll_io::{Clock, ConnectOptions, Runtime, Sleep};
 
 /// tokio, but that a name has two addresses, the first of which never answers, and the second takes its time.
 struct TwoAddresses;
@@ -41,6 +41,12 @@ impl Future for Silent {
 impl Drop for Silent {
     fn drop(&mut self) {
         GIVEN_UP.set(Some(ATTEMPTS.get()));
+    }
+}
+
+impl Clock for TwoAddresses {
+    fn sleep(duration: Duration) -> Sleep {
+        Tokio::sleep(duration)
     }
 }
 
@@ -96,7 +102,7 @@ async fn open(
     let options = ConnectOptions::new()
         .attempt_delay(Some(Duration::from_millis(delay)))
         .attempt_timeout(Duration::from_millis(timeout));
-    let opened = open_connection::<TwoAddresses>("two", port, &options).await;
+    let opened = options.open_connection::<TwoAddresses>("two", port).await;
     assert!(POLLS.get() <= 20, "{} polls: it spins", POLLS.get());
     let peer = opened.map(|(reader, _)| reader.peer_addr().unwrap());
     (

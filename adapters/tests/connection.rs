@@ -13,16 +13,15 @@ use std::time::Duration;
 use common::runtimes::run_tokio;
 use common::toy_layer::Toy;
 use plimsoll::{Event, Next, Step, WriteError};
-use plimsoll_io::memory::Memory;
 use plimsoll_io::{
-    Connection, ConnectionError, Duplex, Error, Listener, Options, ReadHalf, Server, ServerOptions,
-    Transport, WriteHalf,
+    Connection, ConnectionError, DuplexStream, Error, Join, Listener, ReadHalf, Server,
+    ServerOptions, StreamOptions, Transport, WriteHalf, duplex,
 };
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
-fn pair(capacity: usize) -> (Connection<Memory>, Connection<Memory>) {
-    let (here, there) = Memory::pair(capacity);
+fn pair(capacity: usize) -> (Connection<DuplexStream>, Connection<DuplexStream>) {
+    let (here, there) = duplex(capacity);
     (Connection::new(here), Connection::new(there))
 }
 
@@ -75,7 +74,7 @@ fn lines_are_echoed_through_a_pipe_of_any_capacity() {
 fn two_peers_that_drain_before_they_read_come_to_their_ends() {
     const SIZE: usize = 50_000;
 
-    async fn exchange(mut side: Connection<Memory>) -> usize {
+    async fn exchange(mut side: Connection<DuplexStream>) -> usize {
         side.write_with(|writer| writer.write(&[b'x'; SIZE]))
             .unwrap();
         side.drain().await.unwrap();
@@ -122,7 +121,10 @@ fn a_dropped_connection_with_pending_output_is_a_loss_for_its_peer() {
             .unwrap();
         drop(client);
         let result = read_line(&mut server).await;
-        assert!(matches!(result, Err(Error::Lost(_))), "{result:?}");
+        assert!(
+            matches!(result, Err(Error::ConnectionLost(_))),
+            "{result:?}"
+        );
     });
 }
 
@@ -132,7 +134,7 @@ fn an_abort_is_told_with_its_kind() {
         let (mut client, _server) = pair(10);
         client.abort();
         let lost = client.lost().unwrap();
-        assert_eq!(lost.loss, ConnectionError::Aborted);
+        assert_eq!(lost.kind, ConnectionError::Aborted);
         assert!(client.turn().await.is_some(), "a turn that shows it");
         assert!(client.turn().await.is_none());
         let refused = client.write_with(|writer| writer.write(b"late"));
@@ -155,7 +157,7 @@ fn parts_go_on_where_the_connection_stopped() {
         let parts = server.into_parts().unwrap();
         assert_eq!(parts.unread, "early");
         assert_eq!(parts.unsent.concat(), b"unsent");
-        let mut server = Connection::from_parts(parts, &Options::new());
+        let mut server = Connection::from_parts(parts, &StreamOptions::new());
         // What came with it is shown by a first turn.
         {
             let turn = server.turn().await.unwrap();
@@ -209,7 +211,7 @@ fn a_protocol_that_waits_for_a_time_only_is_told_when_it_has_passed() {
 }
 
 /// A transport whose receives have these results, in order, and which takes all that is sent.
-type Receives = Duplex<Script, Taken>;
+type Receives = Join<Script, Taken>;
 
 struct Script(VecDeque<io::Result<&'static [u8]>>);
 
@@ -241,10 +243,7 @@ impl WriteHalf for Taken {
 }
 
 fn receives(results: impl Into<VecDeque<io::Result<&'static [u8]>>>) -> Connection<Receives> {
-    Connection::new(Duplex {
-        read: Script(results.into()),
-        write: Taken::default(),
-    })
+    Connection::new(Join::new(Script(results.into()), Taken::default()))
 }
 
 /// F5: as of a serial line, or a socket with a timeout of its own.
@@ -263,7 +262,7 @@ fn a_transport_that_gives_up_waiting_is_no_loss() {
         assert!(connection.lost().is_none());
         assert_eq!(read_line(&mut connection).await.unwrap(), b"half a line\n");
         let parts = connection.into_parts().unwrap();
-        assert_eq!(parts.transport.write.0, b"sent all the same");
+        assert_eq!(parts.transport.into_halves().1.0, b"sent all the same");
     });
 }
 
@@ -274,9 +273,9 @@ fn a_loss_tells_the_causes_own_text() {
     let mut connection = receives([Ok(&b"last words"[..]), Err(cause)]);
     smol::block_on(async {
         let error = read_line(&mut connection).await.unwrap_err();
-        assert!(matches!(error, Error::Lost(_)));
+        assert!(matches!(error, Error::ConnectionLost(_)));
         let lost = connection.lost().unwrap();
-        assert_eq!(lost.loss, ConnectionError::Transport);
+        assert_eq!(lost.kind, ConnectionError::Transport);
         assert_eq!(
             lost.to_string(),
             "connection lost: transport failed (the other side of the terminal is gone)"
@@ -292,14 +291,11 @@ fn a_transport_that_claims_more_than_there_was_room_for_is_lost() {
             Poll::Ready(Ok(room.len() + 1))
         }
     }
-    let mut connection = Connection::new(Duplex {
-        read: Liar,
-        write: Taken::default(),
-    });
+    let mut connection = Connection::new(Join::new(Liar, Taken::default()));
     smol::block_on(async {
         assert!(matches!(
             read_line(&mut connection).await,
-            Err(Error::Lost(_))
+            Err(Error::ConnectionLost(_))
         ));
     });
 }
@@ -462,7 +458,10 @@ macro_rules! on_each_runtime {
                     assert_eq!(read_line(&mut client).await.unwrap(), b"220 ready\n");
                     let shutdown = server.shutdown(Duration::from_millis(50)).await;
                     assert_eq!(shutdown.aborted, 1);
-                    assert!(matches!(read_line(&mut client).await, Err(Error::Lost(_))));
+                    assert!(matches!(
+                        read_line(&mut client).await,
+                        Err(Error::ConnectionLost(_))
+                    ));
                 });
             }
 
@@ -622,7 +621,10 @@ macro_rules! on_each_runtime {
                     let mut client = connect(&server).await;
                     client.write_with(|writer| writer.write(b"ask\n")).unwrap();
                     let result = read_line(&mut client).await;
-                    assert!(matches!(result, Err(Error::Lost(_))), "{result:?}");
+                    assert!(
+                        matches!(result, Err(Error::ConnectionLost(_))),
+                        "{result:?}"
+                    );
                     server.shutdown(Duration::from_secs(5)).await;
                     assert_eq!(server.statistics().panicked, 1);
                 });
@@ -686,7 +688,7 @@ macro_rules! on_each_runtime {
                     let server = serve(|connection| async move {
                         let parts = connection.into_parts()?;
                         $sleep(Duration::from_millis(100)).await;
-                        let mut connection = Connection::from_parts(parts, &Options::new());
+                        let mut connection = Connection::from_parts(parts, &StreamOptions::new());
                         connection.write_with(|writer| writer.write(b"still here\n"))?;
                         connection.close().await
                     })
@@ -745,9 +747,8 @@ mod blocking {
     use std::time::{Duration, Instant};
 
     use plimsoll::Step;
-    use plimsoll_io::blocking::{Connection, connect, serve_connections};
-    use plimsoll_io::memory::Memory;
-    use plimsoll_io::{Error, Transport};
+    use plimsoll_io::blocking::{Connection, Server, connect};
+    use plimsoll_io::{Error, ServerOptions, Transport, duplex};
 
     fn read_line<T: Transport>(connection: &mut Connection<T>) -> Result<Vec<u8>, Error> {
         connection.read_with(|reader| Ok(reader.read_line()?.map(|line| line.to_vec())))
@@ -769,7 +770,8 @@ mod blocking {
 
     #[test]
     fn a_server_of_connections_echoes() {
-        let server = serve_connections(echo, "127.0.0.1", 0).unwrap();
+        let server =
+            Server::start_connections(echo, &["127.0.0.1"], 0, &ServerOptions::new()).unwrap();
         let port = server.local_addrs()[0].port();
         let mut client = connect("127.0.0.1", port).unwrap();
         client
@@ -785,7 +787,7 @@ mod blocking {
 
     #[test]
     fn a_call_ends_at_its_timeout_and_may_be_made_again() {
-        let (here, there) = Memory::pair(100);
+        let (here, there) = duplex(100);
         let (mut one, mut other) = (Connection::new(here), Connection::new(there));
         one.set_timeout(Some(Duration::from_millis(5)));
         other.write_with(|writer| writer.write(b"half")).unwrap();
@@ -802,7 +804,7 @@ mod blocking {
 
     #[test]
     fn a_timeout_of_zero_does_what_needs_no_wait() {
-        let (here, there) = Memory::pair(100);
+        let (here, there) = duplex(100);
         let (mut one, mut other) = (Connection::new(here), Connection::new(there));
         one.set_timeout(Some(Duration::ZERO));
         let start = Instant::now();
@@ -817,7 +819,7 @@ mod blocking {
     fn a_layer_is_put_in_place_within_the_timeout() {
         use super::common::toy_layer::Toy;
 
-        let (here, _there) = Memory::pair(4);
+        let (here, _there) = duplex(4);
         let mut full = Connection::new(here);
         full.set_timeout(Some(Duration::from_millis(5)));
         full.write_with(|writer| writer.write(b"more than four"))
@@ -830,7 +832,7 @@ mod blocking {
 
     #[test]
     fn parts_go_on_where_the_connection_stopped() {
-        let (here, there) = Memory::pair(100);
+        let (here, there) = duplex(100);
         let (mut one, mut other) = (Connection::new(here), Connection::new(there));
         other
             .write_with(|writer| writer.write(b"one\ntwo\n"))
@@ -843,7 +845,7 @@ mod blocking {
 }
 
 /// A transport on which nothing comes, and whose first writes give up.
-type GivesUp = Duplex<Silent, TakesLater>;
+type GivesUp = Join<Silent, TakesLater>;
 
 struct Silent;
 
@@ -898,10 +900,7 @@ fn gives_up() -> (Arc<Mutex<Vec<u8>>>, Once<GivesUp>) {
         failures: 2,
         taken: Arc::clone(&taken),
     };
-    let transport = Duplex {
-        read: Silent,
-        write,
-    };
+    let transport = Join::new(Silent, write);
     (taken, Once(Mutex::new(Some(transport))))
 }
 
@@ -941,16 +940,16 @@ impl Drop for Sends {
 }
 
 /// A connection with output, the first write of which fails, and what becomes of its transport.
-fn fails_to_send(kind: io::ErrorKind) -> (Connection<Duplex<Script, Sends>>, Sent) {
+fn fails_to_send(kind: io::ErrorKind) -> (Connection<Join<Script, Sends>>, Sent) {
     let log = Sent::default();
-    let mut connection = Connection::new(Duplex {
-        read: Script(VecDeque::new()),
-        write: Sends {
+    let mut connection = Connection::new(Join::new(
+        Script(VecDeque::new()),
+        Sends {
             failures: [kind].into(),
             taken: Vec::new(),
             log: Arc::clone(&log),
         },
-    });
+    ));
     connection
         .write_with(|writer| writer.write(b"last words"))
         .unwrap();
@@ -982,17 +981,17 @@ fn a_close_that_gives_up_loses_nothing_silently() {
 #[test]
 fn an_abort_while_a_turn_is_held_leaves_an_end_that_was_sent() {
     let log = Sent::default();
-    let transport = Duplex {
-        read: Script([Ok(&b"input"[..])].into()),
-        write: Sends {
+    let transport = Join::new(
+        Script([Ok(&b"input"[..])].into()),
+        Sends {
             failures: VecDeque::new(),
             taken: Vec::new(),
             log: Arc::clone(&log),
         },
-    };
+    );
     let (held, is_held) = smol::channel::bounded(1);
     let (aborted, is_aborted) = smol::channel::bounded::<()>(1);
-    let handler = move |mut connection: Connection<Duplex<Script, Sends>>| {
+    let handler = move |mut connection: Connection<Join<Script, Sends>>| {
         let (held, is_aborted) = (held.clone(), is_aborted.clone());
         async move {
             connection.finish().await?;
@@ -1055,10 +1054,8 @@ fn a_close_discards_what_is_there_however_much_was_done_before() {
     smol::block_on(async {
         for reads_before in 0..1100 {
             let reads = Arc::new(AtomicUsize::new(0));
-            let mut connection = Connection::new(Duplex {
-                read: Floods(Arc::clone(&reads)),
-                write: Taken::default(),
-            });
+            let mut connection =
+                Connection::new(Join::new(Floods(Arc::clone(&reads)), Taken::default()));
             for _ in 0..reads_before {
                 let nothing = connection.read_with(|_| Ok::<_, Error>(Step::Ready(())));
                 nothing.await.unwrap();
@@ -1102,21 +1099,21 @@ impl WriteHalf for Keeps {
 #[test]
 fn what_was_written_and_not_flushed_goes_on_with_the_parts() {
     let flushed = Arc::new(Mutex::new(Vec::new()));
-    let mut connection = Connection::new(Duplex {
-        read: Silent,
-        write: Keeps {
+    let mut connection = Connection::new(Join::new(
+        Silent,
+        Keeps {
             kept: Vec::new(),
             flushed: Arc::clone(&flushed),
             flushes: 0,
         },
-    });
+    ));
     smol::block_on(async {
         connection
             .write_with(|writer| writer.write(b"hello"))
             .unwrap();
         assert!(smol::future::poll_once(connection.flush()).await.is_none());
         let parts = connection.into_parts().unwrap();
-        let mut connection = Connection::from_parts(parts, &Options::new());
+        let mut connection = Connection::from_parts(parts, &StreamOptions::new());
         connection.flush().await.unwrap();
     });
     assert_eq!(*flushed.lock().unwrap(), b"hello");
@@ -1126,7 +1123,7 @@ fn what_was_written_and_not_flushed_goes_on_with_the_parts() {
 #[test]
 fn a_close_in_a_turn_discards_as_a_close_does() {
     const SIZE: usize = 1000;
-    let (here, there) = Memory::pair(16);
+    let (here, there) = duplex(16);
     let mut closes = Connection::new(here);
     let closing = async {
         let mut turn = closes.turn().await.expect("input");
@@ -1166,8 +1163,8 @@ fn a_close_in_a_turn_discards_as_a_close_does() {
 /// A paused reader is not closed with its writer: what the peer sends stays the stream's.
 #[test]
 fn a_writer_that_is_closed_discards_nothing() {
-    let (here, there) = Memory::pair(16);
-    let mut closes = Connection::with_options(here, &Options::new().limit(8).read_size(4));
+    let (here, there) = duplex(16);
+    let mut closes = Connection::with_options(here, &StreamOptions::new().limit(8).read_size(4));
     let sent: Vec<u8> = (0..100).collect();
     let closing = async {
         closes

@@ -13,9 +13,9 @@ use common::toy_layer::Toy;
 use common::{Case, report};
 use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll::{Reader, Step, TransportError};
-use plimsoll_io::memory::Memory;
 use plimsoll_io::{
-    Connection, Error, Options, Parts, ReadError, Separator, Sleep, Transport, WaterMarks,
+    Connection, DuplexStream, Error, Parts, ReadError, Separator, Sleep, StreamOptions, Transport,
+    WaterMarks, duplex,
 };
 
 /// What is done with a connection, and what has to come of it.
@@ -104,7 +104,7 @@ type Dropped = RefCell<BTreeMap<(&'static str, Then), u64>>;
 struct Side<'a, T: Transport> {
     /// `None` only while it is made anew.
     connection: Option<Connection<T>>,
-    options: Options,
+    options: StreamOptions,
     cut: Option<Cut>,
     dropped: &'a Dropped,
     /// Everything that was written.
@@ -140,18 +140,18 @@ impl Account for Scripted {
 }
 
 /// Pipes in memory, where no time passes.
-struct Timeless(Memory);
+struct Timeless(DuplexStream);
 
 impl Transport for Timeless {
-    type Read = <Memory as Transport>::Read;
-    type Write = <Memory as Transport>::Write;
+    type Read = <DuplexStream as Transport>::Read;
+    type Write = <DuplexStream as Transport>::Write;
 
     fn split(self) -> (Self::Read, Self::Write) {
         self.0.split()
     }
 
-    fn join(read: Self::Read, write: Self::Write) -> Self {
-        Self(Memory::join(read, write))
+    fn reunite(read: Self::Read, write: Self::Write) -> Self {
+        Self(DuplexStream::reunite(read, write))
     }
 
     fn sleep(_: Duration) -> Sleep {
@@ -166,7 +166,7 @@ impl Account for Timeless {
 }
 
 impl<'a, T: Account> Side<'a, T> {
-    fn new(transport: T, options: Options, cut: Option<Cut>, dropped: &'a Dropped) -> Self {
+    fn new(transport: T, options: StreamOptions, cut: Option<Cut>, dropped: &'a Dropped) -> Self {
         Self {
             connection: Some(Connection::with_options(transport, &options)),
             options,
@@ -634,9 +634,9 @@ const SESSIONS: [Session; 9] = [
 ];
 
 impl Session {
-    fn options(&self) -> Options {
+    fn options(&self) -> StreamOptions {
         let marks = WaterMarks::new(4, 1).expect("marks in order");
-        Options::new().limit(self.limit).water_marks(marks)
+        StreamOptions::new().limit(self.limit).water_marks(marks)
     }
 
     /// The input in pieces, one for each bit of `cuts`, and output that leaves in parts of `takes`.
@@ -871,8 +871,8 @@ const DIALOGUES: [Dialogue; 5] = [
 impl Dialogue {
     fn run(&self, capacity: usize, seed: u64, cuts: [Option<Cut>; 2], dropped: &Dropped) {
         let marks = WaterMarks::new(4, 0).expect("marks in order");
-        let options = Options::new().limit(16).water_marks(marks);
-        let (here, there) = Memory::pair(capacity);
+        let options = StreamOptions::new().limit(16).water_marks(marks);
+        let (here, there) = duplex(capacity);
         let mut sides = [(here, cuts[0]), (there, cuts[1])]
             .map(|(end, cut)| Side::new(Timeless(end), options.clone(), cut, dropped));
         let mut tasks = Tasks::new();

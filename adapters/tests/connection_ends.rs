@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use common::runtimes::on_each_runtime;
 use plimsoll::{Event, Next};
 use plimsoll_io::{
-    Connection, Duplex, Error, Listener, Options, ReadHalf, Runtime, Server, ServerOptions,
+    Connection, Error, Join, Listener, ReadHalf, Runtime, Server, ServerOptions, StreamOptions,
     Transport, WriteHalf,
 };
 
@@ -90,8 +90,8 @@ async fn a_close_of_a_protocol_ends_in_time<R: Runtime>() {
             Ok(next)
         };
         let options = ServerOptions::new()
-            .close_within(Duration::from_millis(50))
-            .streams(Options::new().write_cap(MUCH));
+            .close_timeout(Duration::from_millis(50))
+            .streams(StreamOptions::new().max_pending(MUCH));
         let server = Server::<R>::start_protocol(move || ends, &["127.0.0.1"], 0, &options);
         let server = server.await.unwrap();
         let reads_nothing = connect(server.local_addrs()[0]);
@@ -243,7 +243,7 @@ async fn output_that_a_deadline_cuts_off_is_unsent<R: Runtime>() {
                 }
             }
         };
-        let options = ServerOptions::new().streams(Options::new().write_cap(MUCH));
+        let options = ServerOptions::new().streams(StreamOptions::new().max_pending(MUCH));
         let server = Server::<R>::start_connections(handler, &["127.0.0.1"], 0, &options);
         let server = server.await.unwrap();
         let mut client = connect(server.local_addrs()[0]);
@@ -268,14 +268,11 @@ async fn output_that_a_deadline_cuts_off_is_unsent<R: Runtime>() {
 /// A close reaches a connection of which nothing more can be sent.
 async fn a_connection_whose_output_was_lost_can_be_closed<R: Runtime>() {
     let (keeper, kept) = smol::channel::unbounded();
-    let handler = move |connection: Connection<Duplex<Silent, Broken>>| {
+    let handler = move |connection: Connection<Join<Silent, Broken>>| {
         let keeper = keeper.clone();
         async move { keeper.send(connection).await }
     };
-    let transport = Duplex {
-        read: Silent,
-        write: Broken,
-    };
+    let transport = Join::new(Silent, Broken);
     let options = ServerOptions::new();
     let server = Server::<R>::serve_connections(Once::new(transport), handler, &options);
     let mut connection = kept.recv().await.unwrap();
@@ -371,7 +368,7 @@ impl Transport for Late {
         (Silent, self)
     }
 
-    fn join(_: Silent, write: Self) -> Self {
+    fn reunite(_: Silent, write: Self) -> Self {
         write
     }
 
@@ -443,10 +440,7 @@ async fn a_panic_of_the_transport_counts_as_the_handlers<R: Runtime>() {
                 .read_with(|reader| Ok::<_, Error>(reader.read_exact(1)?.map(drop)))
                 .await
         };
-        let transport = Duplex {
-            read: Silent,
-            write: Fragile,
-        };
+        let transport = Join::new(Silent, Fragile);
         let server = Server::<R>::serve_connections(Once::new(transport), handler, &options);
         eventually::<R>(|| server.statistics().panicked == 1).await;
         eventually::<R>(|| server.connections() == 0).await;
@@ -466,7 +460,9 @@ fn a_connection_that_was_taken_over_on_a_thread_frees_its_place() {
         let _ = end.recv_blocking();
         Ok::<(), Error>(())
     };
-    let server = blocking::serve_connections(handler, "127.0.0.1", 0).unwrap();
+    let server =
+        blocking::Server::start_connections(handler, &["127.0.0.1"], 0, &ServerOptions::new())
+            .unwrap();
     let _client = connect(server.local_addrs()[0]);
     let counted = || (server.statistics().accepted, server.connections());
     blocking::block_on(eventually::<blocking::Blocking>(|| counted() == (1, 0)));

@@ -21,7 +21,8 @@ use common::{Case, Random, report};
 use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll::{ConnectionError, Reader, Step, TransportError, WriteError};
 use plimsoll_io::{
-    Connection, Error, Lost, Options, ReadError, ReadHalf, Sleep, Transport, WaterMarks, WriteHalf,
+    Connection, ConnectionLost, Error, ReadError, ReadHalf, Sleep, StreamOptions, Transport,
+    WaterMarks, WriteHalf,
 };
 use reader_model::{Outcome, Read, ReaderModel, Separators};
 
@@ -250,7 +251,7 @@ impl Transport for Watched {
         )
     }
 
-    fn join(_: WatchedRead, _: WatchedWrite) -> Self {
+    fn reunite(_: WatchedRead, _: WatchedWrite) -> Self {
         panic!("nothing joins it")
     }
 
@@ -474,9 +475,9 @@ fn sessions() -> Vec<Session> {
 }
 
 impl Session {
-    fn options(&self) -> Options {
+    fn options(&self) -> StreamOptions {
         let marks = WaterMarks::new(4, 0).expect("marks in order");
-        Options::new().limit(self.limit).water_marks(marks)
+        StreamOptions::new().limit(self.limit).water_marks(marks)
     }
 
     /// A peer that sends the input in pieces, takes output in others, and holds up calls.
@@ -677,7 +678,7 @@ impl Owner {
                 assert!(log.has_sent_end || !ends, "{act:?} sends the end");
                 self.has_closed |= closes;
             }
-            (Err(Error::Lost(lost)), Some(kind)) => assert_lost(&lost, kind),
+            (Err(Error::ConnectionLost(lost)), Some(kind)) => assert_lost(&lost, kind),
             (result, loss) => panic!("{act:?}: {result:?}, lost by {loss:?}"),
         }
         // A write half that ended as a pipe does is inside of its own still.
@@ -825,8 +826,8 @@ impl Owner {
     }
 }
 
-fn assert_lost(lost: &Lost, kind: io::ErrorKind) {
-    assert_eq!(lost.loss, loss_of(kind));
+fn assert_lost(lost: &ConnectionLost, kind: io::ErrorKind) {
+    assert_eq!(lost.kind, loss_of(kind));
     let cause = lost.cause.as_ref().map(|cause| cause.kind());
     // A count that cannot be is no error of the transport's.
     let is_lie = matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::WriteZero);
@@ -852,7 +853,9 @@ async fn outcome_of(connection: &mut Connection<Watched>, read: &Read) -> Result
         Ok(outcome) => Ok(outcome),
         Err(Error::TimedOut) => Err(()),
         Err(Error::Read(error)) => Ok(Outcome::Failed(error)),
-        Err(Error::Lost(lost)) => Ok(Outcome::Failed(ReadError::ConnectionLost(lost.loss))),
+        Err(Error::ConnectionLost(lost)) => {
+            Ok(Outcome::Failed(ReadError::ConnectionLost(lost.kind)))
+        }
         Err(other) => panic!("{other:?}"),
     }
 }

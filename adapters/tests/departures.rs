@@ -2,20 +2,23 @@
 //! the test of each.
 #![cfg(feature = "smol")]
 
+mod common;
+
 use std::io::{self, Read};
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use common::pair;
 use plimsoll_io::smol::{StreamReader, StreamWriter, open_connection, start_server};
-use plimsoll_io::{ConnectionError, Error, Stream, memory};
+use plimsoll_io::{ConnectionError, Error, StreamPair};
 use smol::block_on;
 use smol::future::poll_once;
 
 #[test]
 fn a_write_is_not_sent_behind_the_callers_back() {
     block_on(async {
-        let (mut here, mut there) = memory::pair(100);
+        let (mut here, mut there) = pair(100);
         here.writer.write(b"queued\n").unwrap();
         assert!(poll_once(there.reader.read_line()).await.is_none());
         assert_eq!(here.writer.pending(), 7);
@@ -29,7 +32,7 @@ fn a_write_is_not_sent_behind_the_callers_back() {
 #[test]
 fn reading_goes_on_behind_a_close() {
     block_on(async {
-        let (mut here, mut there) = memory::pair(100);
+        let (mut here, mut there) = pair(100);
         here.writer.close().await.unwrap();
         assert!(there.reader.read_line().await.unwrap().is_empty());
         there.writer.write(b"last words\n").unwrap();
@@ -42,7 +45,7 @@ fn reading_goes_on_behind_a_close() {
 #[test]
 fn a_writer_that_has_finished_is_closing() {
     block_on(async {
-        let (mut here, _there) = memory::pair(100);
+        let (mut here, _there) = pair(100);
         assert!(!here.writer.is_closing());
         here.writer.finish().await.unwrap();
         assert!(here.writer.is_closing());
@@ -52,11 +55,13 @@ fn a_writer_that_has_finished_is_closing() {
 #[test]
 fn a_writer_that_is_dropped_with_bytes_pending_resets_the_connection() {
     block_on(async {
-        let (mut here, mut there) = memory::pair(100);
+        let (mut here, mut there) = pair(100);
         here.writer.write(b"never sent").unwrap();
         drop(here);
         let lost = there.reader.read(100).await;
-        assert!(matches!(lost, Err(Error::Lost(lost)) if lost.loss == ConnectionError::Reset));
+        assert!(
+            matches!(lost, Err(Error::ConnectionLost(lost)) if lost.kind == ConnectionError::Reset)
+        );
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -83,7 +88,10 @@ fn the_peers_address_goes_with_the_connection() {
         let peer = socket2::Socket::from(peer);
         peer.set_linger(Some(Duration::ZERO)).unwrap();
         drop(peer);
-        assert!(matches!(reader.read(1).await, Err(Error::Lost(_))));
+        assert!(matches!(
+            reader.read(1).await,
+            Err(Error::ConnectionLost(_))
+        ));
         let gone = writer.peer_addr().unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::NotConnected);
     });
@@ -110,7 +118,7 @@ fn a_connection_that_its_handler_has_taken_apart_outlives_it() {
     let take = move |reader: StreamReader, writer: StreamWriter| {
         let sender = sender.clone();
         async move {
-            let stream = Stream::join(reader, writer).unwrap();
+            let stream = StreamPair::reunite(reader, writer).unwrap();
             sender.send(stream.into_parts().unwrap()).unwrap();
         }
     };
@@ -120,7 +128,7 @@ fn a_connection_that_its_handler_has_taken_apart_outlives_it() {
         let (mut reader, _writer) = open_connection("127.0.0.1", port).await.unwrap();
         let parts = taken.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(server.shutdown(Duration::from_secs(10)).await.aborted, 0);
-        let mut stream = Stream::new(parts.transport);
+        let mut stream = StreamPair::new(parts.transport);
         stream.writer.write(b"still here\n").unwrap();
         stream.writer.close().await.unwrap();
         assert_eq!(reader.read_line().await.unwrap(), "still here\n");

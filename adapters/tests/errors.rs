@@ -1,10 +1,13 @@
 //! What the errors of streams are to those who know only `io::Error`.
 
+mod common;
+
 use std::error::Error as _;
 use std::io::ErrorKind;
 
+use common::pair;
 use plimsoll_io::blocking::block_on;
-use plimsoll_io::{ConnectionError, Error, ReadError, WriteError, memory};
+use plimsoll_io::{ConnectionError, Error, ReadError, WriteError};
 
 #[test]
 fn each_error_has_the_kind_that_a_socket_would_give() {
@@ -63,7 +66,7 @@ fn each_error_has_the_kind_that_a_socket_would_give() {
 
 #[test]
 fn an_abort_keeps_its_kind() {
-    let (mut here, _there) = memory::pair(1);
+    let (mut here, _there) = pair(1);
     here.writer.abort();
     let error = std::io::Error::from(here.writer.write(b"late").unwrap_err());
     assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
@@ -71,10 +74,10 @@ fn an_abort_keeps_its_kind() {
 
 #[test]
 fn a_loss_names_its_cause_if_it_has_one() {
-    let (mut here, mut there) = memory::pair(1);
+    let (mut here, mut there) = pair(1);
     there.writer.abort();
     drop(there);
-    let Error::Lost(lost) = block_on(here.reader.read_line()).unwrap_err() else {
+    let Error::ConnectionLost(lost) = block_on(here.reader.read_line()).unwrap_err() else {
         panic!("the connection was reset");
     };
     let reset = ErrorKind::ConnectionReset;
@@ -86,9 +89,9 @@ fn a_loss_names_its_cause_if_it_has_one() {
     let source: &std::io::Error = source.downcast_ref().expect("one of the system");
     assert_eq!(source.kind(), reset);
 
-    let (mut here, _there) = memory::pair(1);
+    let (mut here, _there) = pair(1);
     here.writer.abort();
-    let Error::Lost(lost) = block_on(here.writer.flush()).unwrap_err() else {
+    let Error::ConnectionLost(lost) = block_on(here.writer.flush()).unwrap_err() else {
         panic!("the connection was aborted");
     };
     assert_eq!(lost.to_string(), "connection lost: aborted on this side");

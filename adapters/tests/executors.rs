@@ -14,8 +14,10 @@ use std::time::Duration;
 use common::executor::{Order, Tasks, both, polled, yielded};
 use common::{Case, report};
 use plimsoll::{ConnectionError, ReadError, WaterMarks};
-use plimsoll_io::memory::{Memory, MemoryRead, MemoryWrite};
-use plimsoll_io::{Error, Options, Sleep, Stream, StreamWriter, Transport};
+use plimsoll_io::{
+    DuplexRead, DuplexStream, DuplexWrite, Error, Sleep, StreamOptions, StreamPair, StreamWriter,
+    Transport, duplex,
+};
 
 /// How many ways to order the tasks, for each executor.
 const SEEDS: u64 = 200;
@@ -56,15 +58,19 @@ impl Run {
         }
     }
 
-    fn pair(&self) -> (Stream<Pipe>, Stream<Pipe>) {
-        self.pair_with(&Options::new(), &Options::new())
+    fn pair(&self) -> (StreamPair<Pipe>, StreamPair<Pipe>) {
+        self.pair_with(&StreamOptions::new(), &StreamOptions::new())
     }
 
-    fn pair_with(&self, here: &Options, there: &Options) -> (Stream<Pipe>, Stream<Pipe>) {
-        let (one, other) = Memory::pair(self.capacity);
+    fn pair_with(
+        &self,
+        here: &StreamOptions,
+        there: &StreamOptions,
+    ) -> (StreamPair<Pipe>, StreamPair<Pipe>) {
+        let (one, other) = duplex(self.capacity);
         (
-            Stream::with_options(Pipe(one), here),
-            Stream::with_options(Pipe(other), there),
+            StreamPair::with_options(Pipe(one), here),
+            StreamPair::with_options(Pipe(other), there),
         )
     }
 
@@ -112,18 +118,18 @@ fn everywhere(name: &str, splits: &[Split], scenario: impl Fn(Run)) {
 const BOTH: [Split; 2] = [Split::OneTask, Split::TwoTasks];
 
 /// A pair in memory on which no time passes: a close that waits starts no thread.
-struct Pipe(Memory);
+struct Pipe(DuplexStream);
 
 impl Transport for Pipe {
-    type Read = MemoryRead;
-    type Write = MemoryWrite;
+    type Read = DuplexRead;
+    type Write = DuplexWrite;
 
-    fn split(self) -> (MemoryRead, MemoryWrite) {
+    fn split(self) -> (DuplexRead, DuplexWrite) {
         self.0.split()
     }
 
-    fn join(read: MemoryRead, write: MemoryWrite) -> Self {
-        Self(Memory::join(read, write))
+    fn reunite(read: DuplexRead, write: DuplexWrite) -> Self {
+        Self(DuplexStream::reunite(read, write))
     }
 
     fn sleep(_: Duration) -> Sleep {
@@ -199,12 +205,12 @@ async fn write_all(writer: &mut StreamWriter<Pipe>, data: &[u8]) {
 }
 
 fn is_lost(error: &Error, loss: ConnectionError) -> bool {
-    matches!(error, Error::Lost(lost) if lost.loss == loss)
+    matches!(error, Error::ConnectionLost(lost) if lost.kind == loss)
 }
 
 /// Small water marks, so that little output makes a writer pause.
-fn soon_full() -> Options {
-    Options::new().water_marks(WaterMarks::new(64, 0).unwrap())
+fn soon_full() -> StreamOptions {
+    StreamOptions::new().water_marks(WaterMarks::new(64, 0).unwrap())
 }
 
 #[test]
@@ -229,7 +235,7 @@ fn a_request_with_a_partial_next_line_behind_it_is_answered() {
                     if line.is_empty() {
                         break writer.close().await.unwrap();
                     }
-                    writer.write_vectored(&[b"re: ", &line]).unwrap();
+                    writer.write_all_vectored(&[b"re: ", &line]).unwrap();
                 }
             }),
             Split::TwoTasks => {
@@ -247,7 +253,7 @@ fn a_request_with_a_partial_next_line_behind_it_is_answered() {
                 });
                 tasks.spawn("server writing", async move {
                     while let Some(line) = answered.receive().await {
-                        writer.write_vectored(&[b"re: ", &line]).unwrap();
+                        writer.write_all_vectored(&[b"re: ", &line]).unwrap();
                     }
                     writer.close().await.unwrap();
                 });
@@ -281,7 +287,7 @@ fn pipelined_lines_are_answered_without_a_drain_while_the_writer_is_writable() {
         };
         run.side(&mut tasks, "client", reads, writes);
         tasks.spawn("server", async move {
-            let Stream {
+            let StreamPair {
                 mut reader,
                 mut writer,
                 ..
@@ -342,7 +348,7 @@ fn both_sides_may_send_much_at_once() {
         let len = run.scaled(300, 1500, 60_000);
         // One side may wait for room before it receives; the other takes what it sends.
         let pausing = soon_full().pause_reading_when_full(run.seed % 2 == 0);
-        let (here, there) = run.pair_with(&pausing, &Options::new());
+        let (here, there) = run.pair_with(&pausing, &StreamOptions::new());
         let mut tasks = Tasks::new();
         for (name, stream, sent, expected) in [("here", here, 1, 2), ("there", there, 2, 1)] {
             let (mut reader, mut writer) = stream.split();
@@ -402,8 +408,8 @@ fn a_drain_ends_whoever_of_the_two_halves_sends() {
         let len = run.scaled(60, 400, 20_000);
         for low in [0, 10] {
             let marks = WaterMarks::new(16, low).unwrap();
-            let options = Options::new().water_marks(marks);
-            let (here, mut there) = run.pair_with(&options, &Options::new());
+            let options = StreamOptions::new().water_marks(marks);
+            let (here, mut there) = run.pair_with(&options, &StreamOptions::new());
             let mut tasks = Tasks::new();
             let (mut reader, mut writer) = here.split();
             let reads = async move {
@@ -441,7 +447,8 @@ fn a_drain_ends_whoever_of_the_two_halves_sends() {
 fn an_over_long_line_costs_itself_and_no_other() {
     everywhere("over-long line", &BOTH, |run| {
         let long = run.scaled(50, 200, 10_000);
-        let (client, mut server) = run.pair_with(&Options::new(), &Options::new().limit(8));
+        let (client, mut server) =
+            run.pair_with(&StreamOptions::new(), &StreamOptions::new().limit(8));
         let mut tasks = Tasks::new();
         let (mut reader, mut writer) = client.split();
         let reads = async move {
@@ -582,8 +589,8 @@ fn an_abort_of_this_side_ends_its_read_and_is_told_to_the_peer() {
 fn a_drain_leaves_as_much_as_the_low_mark_and_no_more() {
     everywhere("low mark", &[Split::OneTask], |run| {
         let low = 10;
-        let options = Options::new().water_marks(WaterMarks::new(16, low).unwrap());
-        let (mut here, mut there) = run.pair_with(&options, &Options::new());
+        let options = StreamOptions::new().water_marks(WaterMarks::new(16, low).unwrap());
+        let (mut here, mut there) = run.pair_with(&options, &StreamOptions::new());
         let drained = RefCell::new(false);
         let mut tasks = Tasks::new();
         let len = run.capacity + low + 1;
@@ -627,7 +634,7 @@ fn a_read_that_pauses_is_woken_by_whatever_ends_its_pause() {
         for end in [End::Drain, End::Abort, End::PeersAbort] {
             let (here, there) = run.pair_with(
                 &soon_full().pause_reading_when_full(true),
-                &Options::new().pause_reading_when_full(true),
+                &StreamOptions::new().pause_reading_when_full(true),
             );
             let len = run.capacity + 100;
             let mut tasks = Tasks::new();
@@ -696,14 +703,16 @@ fn t06_a_peer_that_asks_and_takes_no_answers_is_not_listened_to() {
             };
             let _case = Case(format!("{run:?}"));
             let options = soon_full().read_size(READ_SIZE);
-            let (client, server) =
-                run.pair_with(&Options::new(), &options.pause_reading_when_full(true));
+            let (client, server) = run.pair_with(
+                &StreamOptions::new(),
+                &options.pause_reading_when_full(true),
+            );
             let most_pending = Cell::new(0);
             let (taken, asked) = (Cell::new(0), Cell::new(0));
             let (most_pending, taken, asked) = (&most_pending, &taken, &asked);
             let mut tasks = Tasks::new();
             tasks.spawn("who answers", async move {
-                let Stream {
+                let StreamPair {
                     mut reader,
                     mut writer,
                     ..
@@ -715,7 +724,7 @@ fn t06_a_peer_that_asks_and_takes_no_answers_is_not_listened_to() {
                 writer.close().await.unwrap();
             });
             tasks.spawn("who asks", async move {
-                let Stream {
+                let StreamPair {
                     mut reader,
                     mut writer,
                     ..

@@ -14,7 +14,7 @@ use common::{Case, report};
 use plimsoll::ConnectionError;
 use plimsoll::TransportError;
 use plimsoll::testing::{Call, ScriptedPeer};
-use plimsoll_io::{Error, Separator, Stream, WriteError};
+use plimsoll_io::{Error, Separator, StreamPair, WriteError};
 
 /// How many scripts for each session.
 const PLANS: u64 = 24;
@@ -116,7 +116,7 @@ impl<'a> Unharmed<'a> {
         unharmed
     }
 
-    fn run(&self, transport: &Scripted) -> (Outcome, Stream<Scripted>, Ran) {
+    fn run(&self, transport: &Scripted) -> (Outcome, StreamPair<Scripted>, Ran) {
         let never = Cancel::never();
         self.session.run(
             transport,
@@ -170,7 +170,7 @@ impl<'a> Unharmed<'a> {
     fn check_reads(
         &self,
         outcome: &Outcome,
-        stream: &mut Stream<Scripted>,
+        stream: &mut StreamPair<Scripted>,
         transport: &Scripted,
         loss: (ConnectionError, Option<io::ErrorKind>),
     ) {
@@ -267,7 +267,7 @@ impl<'a> Unharmed<'a> {
 
 /// Asked again, all operations that have failed fail again, with the same cause; and then again.
 fn check_that_it_stays(
-    stream: &mut Stream<Scripted>,
+    stream: &mut StreamPair<Scripted>,
     transport: &Scripted,
     number: usize,
     loss: (ConnectionError, Option<io::ErrorKind>),

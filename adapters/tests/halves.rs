@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use common::pair;
 use common::scripted::Scripted;
 use plimsoll::TransportError;
 use plimsoll::testing::{Call, ScriptedPeer};
-use plimsoll_io::memory::{self, Memory};
 use plimsoll_io::{
-    ConnectionError, Duplex, Error, LineEnding, Options, Stream, Transport, WaterMarks, WriteHalf,
+    ConnectionError, DuplexStream, Error, Join, LineEnding, StreamOptions, StreamPair, Transport,
+    WaterMarks, WriteHalf, duplex,
 };
 
 /// A task that is polled by hand.
@@ -49,7 +50,7 @@ impl Task {
 
 #[test]
 fn a_write_wakes_a_read_that_waits_once_and_no_other() {
-    let (mut here, mut there) = memory::pair(100);
+    let (mut here, mut there) = pair(100);
     let (read, peer) = (Task::default(), Task::default());
     assert!(read.poll(here.reader.read_line()).is_pending());
     here.writer.write(b"question\n").unwrap();
@@ -68,12 +69,12 @@ fn a_write_wakes_a_read_that_waits_once_and_no_other() {
 
 #[test]
 fn t04_a_write_of_nothing_and_one_that_is_refused_wake_nobody() {
-    let (mut here, _there) = memory::pair(100);
+    let (mut here, _there) = pair(100);
     let read = Task::default();
-    here.writer.set_cap(3);
+    here.writer.set_max_pending(3);
     assert!(read.poll(here.reader.read_line()).is_pending());
     here.writer.write(b"").unwrap();
-    here.writer.write_vectored(&[b"", b""]).unwrap();
+    here.writer.write_all_vectored(&[b"", b""]).unwrap();
     here.writer.write(b"four").unwrap_err();
     here.writer.write_line(b"\n", LineEnding::Lf).unwrap_err();
     assert_eq!(read.wakes(), 0);
@@ -87,7 +88,7 @@ fn a_read_that_sends_wakes_a_writer_that_waits_and_no_other() {
         .fails(Call::Read, TransportError::WouldBlock)
         .fails(Call::Read, TransportError::WouldBlock)
         .fails(Call::Write, TransportError::WouldBlock);
-    let mut stream = Stream::new(Scripted::new(peer));
+    let mut stream = StreamPair::new(Scripted::new(peer));
     let (read, write) = (Task::default(), Task::default());
     stream.writer.write(b"output").unwrap();
     assert!(write.poll(stream.writer.drain()).is_pending());
@@ -108,7 +109,7 @@ fn a_read_that_waits_goes_on_with_a_flush_or_a_finish_that_was_given_up() {
             .fails(Call::Read, TransportError::WouldBlock)
             .fails(call, TransportError::WouldBlock);
         let transport = Scripted::new(peer);
-        let mut stream = Stream::new(transport.clone());
+        let mut stream = StreamPair::new(transport.clone());
         let task = Task::default();
         stream.writer.write(b"output").unwrap();
         let given_up = match call {
@@ -125,12 +126,12 @@ fn a_read_that_waits_goes_on_with_a_flush_or_a_finish_that_was_given_up() {
 #[test]
 fn whether_to_write_follows_the_marks_whoever_sends() {
     let marks = WaterMarks::new(4, 2).unwrap();
-    let (here, there) = Memory::pair(4);
-    let mut here = Stream::with_options(here, &Options::new().water_marks(marks));
-    let mut there = Stream::with_options(there, &Options::new().read_size(1));
+    let (here, there) = duplex(4);
+    let mut here = StreamPair::with_options(here, &StreamOptions::new().water_marks(marks));
+    let mut there = StreamPair::with_options(there, &StreamOptions::new().read_size(1));
     let task = Task::default();
     for reads_send in [false, true] {
-        let send = |here: &mut Stream<Memory>| match reads_send {
+        let send = |here: &mut StreamPair<DuplexStream>| match reads_send {
             true => assert!(task.poll(here.reader.read_line()).is_pending()),
             false => drop(task.poll(here.writer.drain())),
         };
@@ -162,7 +163,7 @@ fn whether_to_write_follows_the_marks_whoever_sends() {
 
 #[test]
 fn a_connection_stays_open_until_both_halves_are_dropped() {
-    let (here, mut there) = memory::pair(100);
+    let (here, mut there) = pair(100);
     let task = Task::default();
     let (reader, mut writer) = here.split();
     drop(reader);
@@ -187,7 +188,7 @@ fn a_connection_stays_open_until_both_halves_are_dropped() {
 #[test]
 fn a_pipe_ends_with_its_stream() {
     let transport = Scripted::new(ScriptedPeer::new().sends(b"out").over_pipes());
-    let Stream { reader, mut writer } = Stream::new(transport.clone());
+    let StreamPair { reader, mut writer } = StreamPair::new(transport.clone());
     writer.write(b"in").unwrap();
     assert!(Task::default().poll(writer.finish()).is_ready());
     assert!(
@@ -204,7 +205,7 @@ fn both_halves_tell_the_first_loss_and_its_cause() {
     let peer = ScriptedPeer::new()
         .fails(Call::Write, TransportError::Lost(ConnectionError::Reset))
         .fails(Call::Read, TransportError::Lost(ConnectionError::TimedOut));
-    let mut stream = Stream::new(Scripted::new(peer));
+    let mut stream = StreamPair::new(Scripted::new(peer));
     let task = Task::default();
     stream.writer.write(b"output").unwrap();
     let written = task.poll(stream.writer.drain()).map(Result::unwrap_err);
@@ -212,12 +213,12 @@ fn both_halves_tell_the_first_loss_and_its_cause() {
         .poll(stream.reader.read_exact(1))
         .map(Result::unwrap_err);
     for told in [written, read] {
-        let Poll::Ready(Error::Lost(lost)) = told else {
+        let Poll::Ready(Error::ConnectionLost(lost)) = told else {
             panic!("{told:?}");
         };
         let cause = lost.cause.expect("the transport's error").kind();
         assert_eq!(
-            (lost.loss, cause),
+            (lost.kind, cause),
             (ConnectionError::Reset, io::ErrorKind::ConnectionReset)
         );
     }
@@ -246,17 +247,14 @@ impl WriteHalf for Panicking {
 fn a_transport_that_panics_leaves_no_half_waiting() {
     for reads_send in [false, true] {
         let (peer, _) = Scripted::new(ScriptedPeer::new()).split();
-        let transport = Duplex {
-            read: peer,
-            write: Panicking(0),
-        };
-        let options = Options::new()
+        let transport = Join::new(peer, Panicking(0));
+        let options = StreamOptions::new()
             .water_marks(WaterMarks::new(4, 3).unwrap())
             .pause_reading_when_full(true);
-        let mut stream = Stream::with_options(transport, &options);
+        let mut stream = StreamPair::with_options(transport, &options);
         let (waits, sends) = (Task::default(), Task::default());
         stream.writer.write(b"output").unwrap();
-        let Stream { reader, writer, .. } = &mut stream;
+        let StreamPair { reader, writer, .. } = &mut stream;
         let mut read = |task: &Task| task.poll(reader.read_line()).is_ready();
         let mut drain = |task: &Task| task.poll(writer.drain()).is_ready();
         let mut halves: [&mut dyn FnMut(&Task) -> bool; 2] = [&mut read, &mut drain];
@@ -275,7 +273,7 @@ fn a_transport_that_panics_leaves_no_half_waiting() {
 #[test]
 fn two_pairs_that_only_drain_wait_for_each_other() {
     const SIZE: usize = 50_000;
-    let (mut here, mut there) = memory::pair(100);
+    let (mut here, mut there) = pair(100);
     let (one, other) = (Task::default(), Task::default());
     for side in [&mut here, &mut there] {
         side.writer.write(&[b'x'; SIZE]).unwrap();
@@ -286,7 +284,7 @@ fn two_pairs_that_only_drain_wait_for_each_other() {
     }
     assert_eq!((one.wakes(), other.wakes()), (0, 0), "for ever");
     // A read of either ends it.
-    let exchange = async |side: &mut Stream<Memory>| {
+    let exchange = async |side: &mut StreamPair<DuplexStream>| {
         let (read, drained) =
             smol::future::zip(side.reader.read_exact(SIZE), side.writer.drain()).await;
         drained.unwrap();

@@ -13,9 +13,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use common::{answer_lines, report};
+use common::{answer_lines, pair, report};
+use plimsoll_io::DuplexStream;
 use plimsoll_io::StreamWriter;
-use plimsoll_io::memory::{self, Memory};
 
 /// How many requests, one at a time.
 const TURNS: usize = 100_000;
@@ -62,9 +62,9 @@ fn in_time(work: Vec<Box<dyn FnOnce() + Send>>) {
 /// wake-up that is lost.
 fn ping_pong(
     capacity: usize,
-    mut write: impl FnMut(&mut StreamWriter<Memory>, usize) + Send + 'static,
+    mut write: impl FnMut(&mut StreamWriter<DuplexStream>, usize) + Send + 'static,
 ) {
-    let (here, there) = memory::pair(capacity);
+    let (here, there) = pair(capacity);
     let (mut reader, mut writer) = here.split();
     let (answered, next) = mpsc::channel();
     let writes = move || {

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use plimsoll::Step;
 use plimsoll_io::tokio::Tokio;
-use plimsoll_io::{Connection, Error, Listener, Runtime, Server, ServerOptions, Sleep, Transport};
+use plimsoll_io::{
+    Clock, Connection, Error, Listener, Runtime, Server, ServerOptions, Sleep, Transport,
+};
 use tokio::net::TcpStream;
 
 #[path = "../../tests/common/heap.rs"]
@@ -47,6 +49,12 @@ fn as_tokios<V>(work: impl FnOnce() -> V) -> V {
     let (value, heap) = heap::measure(work);
     TOKIOS.fetch_add(heap.held, Ordering::Relaxed);
     value
+}
+
+impl Clock for Counted {
+    fn sleep(duration: Duration) -> Sleep {
+        Tokio::sleep(duration)
+    }
 }
 
 impl Runtime for Counted {
@@ -87,10 +95,6 @@ impl Runtime for Counted {
 
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         as_tokios(|| Tokio::spawn(task))
-    }
-
-    fn sleep(duration: Duration) -> Sleep {
-        Tokio::sleep(duration)
     }
 }
 

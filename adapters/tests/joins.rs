@@ -200,7 +200,7 @@ async fn closes_take_no_thread<C: Runtime>() {
     let before = threads();
     let mut closing: Vec<Closing> = Vec::new();
     for _ in 0..CLOSES {
-        let mut connection = Connection::new(Join::<_, _, C>::new(Stuck, Stuck));
+        let mut connection = Connection::new(Join::<_, _, C>::with_clock(Stuck, Stuck));
         connection
             .write_with(|writer| writer.write(b"never sent"))
             .unwrap();

@@ -12,9 +12,9 @@ use common::read_halves::{Counts, Late, Steps};
 use common::runtimes::run_tokio;
 use common::toy_layer::{DATA, HELLO, PING, PONG, Toy, push_record};
 use plimsoll::{Connection as Core, Event, Next, Step};
-use plimsoll_io::memory::Memory;
 use plimsoll_io::{
-    Connection, ConnectionError, Duplex, Error, Options, Runtime, Server, ServerOptions, Transport,
+    Clock, Connection, ConnectionError, DuplexStream, Error, Join, Runtime, Server, ServerOptions,
+    StreamOptions, Transport, duplex,
 };
 
 const CAPACITIES: [usize; 6] = [1, 2, 3, 64, 1000, 1 << 20];
@@ -82,7 +82,7 @@ fn block_on<A>(future: impl Future<Output = A>) -> A {
 fn a_layer_is_put_in_place_over_a_pipe_of_any_capacity() {
     for capacity in CAPACITIES {
         for pings in [false, true] {
-            let (here, there) = Memory::pair(capacity);
+            let (here, there) = duplex(capacity);
             let mut toys = [Toy::client(), Toy::server()];
             if pings {
                 toys = toys.map(Toy::pinging);
@@ -100,7 +100,7 @@ fn a_layer_is_put_in_place_over_a_pipe_of_any_capacity() {
 #[test]
 fn a_read_sends_what_the_layer_has_to_reply() {
     for capacity in CAPACITIES {
-        let (here, there) = Memory::pair(capacity);
+        let (here, there) = duplex(capacity);
         let (mut asks, mut reads) = (Connection::new(here), Connection::new(there));
         block_on(async {
             asks.put_layer(Toy::client().pinging()).await.unwrap();
@@ -126,7 +126,7 @@ fn a_read_sends_what_the_layer_has_to_reply() {
 #[test]
 fn a_handshake_that_came_early_is_not_lost() {
     for capacity in CAPACITIES {
-        let (here, there) = Memory::pair(capacity);
+        let (here, there) = duplex(capacity);
         let (mut client, mut server) = (Connection::new(here), Connection::new(there));
         block_on(async {
             let early = async {
@@ -150,24 +150,27 @@ fn a_handshake_that_came_early_is_not_lost() {
 /// The kin of CVE-2011-0411.
 #[test]
 fn a_command_injected_before_the_layer_is_no_command_after_it() {
-    let (here, there) = Memory::pair(1000);
+    let (here, there) = duplex(1000);
     let (mut client, mut server) = (Connection::new(here), Connection::new(there));
     block_on(async {
         write(&mut client, b"STARTTLS\nRSET\n");
         client.flush().await.unwrap();
         assert_eq!(read_line(&mut server).await.unwrap(), b"STARTTLS\n");
         server.put_layer(Toy::server()).await.unwrap();
-        let Err(Error::Lost(lost)) = server.open().await else {
+        let Err(Error::ConnectionLost(lost)) = server.open().await else {
             panic!("an invalid record");
         };
         assert_eq!(lost.cause.unwrap().to_string(), "invalid toy record");
-        assert!(matches!(read_line(&mut server).await, Err(Error::Lost(_))));
+        assert!(matches!(
+            read_line(&mut server).await,
+            Err(Error::ConnectionLost(_))
+        ));
     });
 }
 
 #[test]
 fn an_end_without_a_trailer_is_a_loss_after_all_data() {
-    let (here, there) = Memory::pair(1000);
+    let (here, there) = duplex(1000);
     let (mut client, mut server) = (Connection::new(here), Connection::new(there));
     block_on(async {
         client.put_layer(Toy::client()).await.unwrap();
@@ -180,7 +183,10 @@ fn an_end_without_a_trailer_is_a_loss_after_all_data() {
         // Its transport ends the stream, and nothing ends the session.
         drop(client);
         assert_eq!(read_line(&mut server).await.unwrap(), b"whole\n");
-        assert!(matches!(read_line(&mut server).await, Err(Error::Lost(_))));
+        assert!(matches!(
+            read_line(&mut server).await,
+            Err(Error::ConnectionLost(_))
+        ));
         let lost = server.lost().unwrap();
         assert_eq!(lost.cause.unwrap().to_string(), "no toy trailer");
     });
@@ -189,7 +195,7 @@ fn an_end_without_a_trailer_is_a_loss_after_all_data() {
 #[test]
 fn a_handshake_that_is_given_up_goes_on_with_the_next_call() {
     for capacity in CAPACITIES {
-        let (here, there) = Memory::pair(capacity);
+        let (here, there) = duplex(capacity);
         let (mut client, mut server) = (Connection::new(here), Connection::new(there));
         block_on(async {
             client.put_layer(Toy::client()).await.unwrap();
@@ -215,13 +221,13 @@ fn a_handshake_that_is_given_up_goes_on_with_the_next_call() {
 
 #[test]
 fn an_abort_ends_a_handshake() {
-    let (here, there) = Memory::pair(1);
+    let (here, there) = duplex(1);
     let (mut client, mut server) = (Connection::new(here), Connection::new(there));
     block_on(async {
         server.put_layer(Toy::server()).await.unwrap();
         client.abort();
         drop(client);
-        assert!(matches!(server.open().await, Err(Error::Lost(_))));
+        assert!(matches!(server.open().await, Err(Error::ConnectionLost(_))));
     });
 }
 
@@ -230,7 +236,7 @@ fn an_abort_ends_a_handshake() {
 fn two_peers_that_drain_before_they_read_come_to_their_ends() {
     const SIZE: usize = 20_000;
 
-    async fn exchange(mut side: Connection<Memory>, toy: Toy) {
+    async fn exchange(mut side: Connection<DuplexStream>, toy: Toy) {
         side.put_layer(toy).await.unwrap();
         write(&mut side, &[b'x'; SIZE]);
         side.drain().await.unwrap();
@@ -240,7 +246,7 @@ fn two_peers_that_drain_before_they_read_come_to_their_ends() {
     }
 
     for capacity in CAPACITIES {
-        let (here, there) = Memory::pair(capacity);
+        let (here, there) = duplex(capacity);
         block_on(smol::future::zip(
             exchange(Connection::new(here), Toy::client()),
             exchange(Connection::new(there), Toy::server()),
@@ -252,13 +258,10 @@ fn two_peers_that_drain_before_they_read_come_to_their_ends() {
 #[test]
 fn a_close_ends_an_unfinished_handshake_first() {
     for capacity in CAPACITIES {
-        let (here, there) = Memory::pair(capacity);
+        let (here, there) = duplex(capacity);
         let closing = async {
             let (read, write_half) = here.split();
-            let mut client = Connection::new(Duplex {
-                read: Late(read, false),
-                write: write_half,
-            });
+            let mut client = Connection::new(Join::new(Late(read, false), write_half));
             client.put_layer(Toy::client()).await.unwrap();
             write(&mut client, b"last words\n");
             client.close().await.unwrap();
@@ -276,13 +279,10 @@ fn a_close_ends_an_unfinished_handshake_first() {
 /// Its peer has ended its stream, and takes nothing.
 #[test]
 fn a_close_that_waits_under_a_layer_does_not_spin() {
-    let (here, there) = Memory::pair(16);
+    let (here, there) = duplex(16);
     let (read, write_half) = here.split();
     let reads = Arc::new(AtomicUsize::new(0));
-    let mut closes = Connection::new(Duplex {
-        read: Counts(read, Arc::clone(&reads)),
-        write: write_half,
-    });
+    let mut closes = Connection::new(Join::new(Counts(read, Arc::clone(&reads)), write_half));
     let (_silent, end) = there.split();
     drop(end);
     block_on(async {
@@ -301,11 +301,11 @@ fn a_close_that_waits_under_a_layer_does_not_spin() {
 /// Polls a read once, after output was written that waits for the handshake. Returns the line that
 /// was read, if any, and how much is pending then.
 async fn read_once(steps: impl IntoIterator<Item = Option<Vec<u8>>>) -> (Option<Vec<u8>>, usize) {
-    let (here, _there) = Memory::pair(1000);
-    let mut client = Connection::new(Duplex {
-        read: Steps(steps.into_iter().collect()),
-        write: here.split().1,
-    });
+    let (here, _there) = duplex(1000);
+    let mut client = Connection::new(Join::new(
+        Steps(steps.into_iter().collect()),
+        here.split().1,
+    ));
     client.put_layer(Toy::client()).await.unwrap();
     write(&mut client, b"question\n");
     let read = smol::future::poll_once(read_line(&mut client)).await;
@@ -339,7 +339,7 @@ fn a_send_that_receives_lets_a_read_go_on() {
 #[test]
 fn parts_keep_the_layer() {
     for capacity in CAPACITIES {
-        let (here, there) = Memory::pair(capacity);
+        let (here, there) = duplex(capacity);
         let asking = async {
             let mut client = Connection::new(here);
             client.put_layer(Toy::client()).await.unwrap();
@@ -349,7 +349,7 @@ fn parts_keep_the_layer() {
                 // Some is sent, and some not, in the clear or as a record.
                 let _ = smol::future::poll_once(client.flush()).await;
                 let parts = client.into_parts().unwrap();
-                client = Connection::from_parts(parts, &Options::new());
+                client = Connection::from_parts(parts, &StreamOptions::new());
                 assert_eq!(read_line(&mut client).await.unwrap(), line.as_bytes());
             }
             let linger = Duration::from_secs(5);
@@ -366,7 +366,7 @@ fn parts_keep_the_layer() {
                 write(&mut server, &line);
                 let _ = smol::future::poll_once(server.flush()).await;
                 let parts = server.into_parts().unwrap();
-                server = Connection::from_parts(parts, &Options::new());
+                server = Connection::from_parts(parts, &StreamOptions::new());
             }
             server.close().await.unwrap();
         };
@@ -399,7 +399,7 @@ async fn a_handshake_that_hangs_ends_in_time() {
 /// The layer would find that it was cut off; so it is not put in place.
 #[test]
 fn no_layer_comes_after_the_end() {
-    let (here, there) = Memory::pair(64);
+    let (here, there) = duplex(64);
     block_on(async {
         let (mut client, mut server) = (Connection::new(here), Connection::new(there));
         write(&mut client, b"bye\n");
@@ -407,7 +407,7 @@ fn no_layer_comes_after_the_end() {
         assert_eq!(read_line(&mut server).await.unwrap(), b"bye\n");
         assert_eq!(read_line(&mut server).await.unwrap(), b"");
         let put = server.put_layer(Toy::server()).await;
-        assert!(matches!(put, Err(Error::Lost(_))), "{put:?}");
+        assert!(matches!(put, Err(Error::ConnectionLost(_))), "{put:?}");
     });
 }
 
@@ -530,7 +530,7 @@ macro_rules! on_each_runtime {
                     for byte in records {
                         write(&mut client, &[byte]);
                         client.flush().await.unwrap();
-                        <$runtime as Runtime>::sleep(Duration::from_millis(30)).await;
+                        <$runtime as Clock>::sleep(Duration::from_millis(30)).await;
                     }
                     let some = |reader: &mut plimsoll::Reader| {
                         Ok::<_, Error>(reader.read(100)?.map(|some| some.len()))
@@ -582,7 +582,10 @@ macro_rules! on_each_runtime {
                             .await
                             .unwrap();
                     let mut client = connect(server.local_addrs()[0]).await;
-                    assert!(matches!(read_line(&mut client).await, Err(Error::Lost(_))));
+                    assert!(matches!(
+                        read_line(&mut client).await,
+                        Err(Error::ConnectionLost(_))
+                    ));
                 });
             }
         }

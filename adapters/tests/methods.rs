@@ -1,17 +1,19 @@
 //! Each method of a stream that does no more than pass something on, and what streams show of themselves.
 
+mod common;
+
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream as _;
-use plimsoll_io::memory::{self, Memory};
 use plimsoll_io::{
-    Error, LineEnding, ReadError, Stream, StreamReader, StreamWriter, WaterMarks, WriteError,
+    DuplexStream, Error, LineEnding, ReadError, StreamPair, StreamReader, StreamWriter, WaterMarks,
+    WriteError,
 };
 
-fn pair() -> (Stream<Memory>, Stream<Memory>) {
-    memory::pair(100)
+fn pair() -> (StreamPair<DuplexStream>, StreamPair<DuplexStream>) {
+    common::pair(100)
 }
 
 /// What a future comes to that need not wait.
@@ -24,7 +26,7 @@ fn now<A>(future: impl Future<Output = A>) -> A {
 }
 
 /// What a peer gets of writes.
-fn received(write: impl FnOnce(&mut StreamWriter<Memory>) -> Result<(), Error>) -> Vec<u8> {
+fn received(write: impl FnOnce(&mut StreamWriter<DuplexStream>) -> Result<(), Error>) -> Vec<u8> {
     let (mut here, mut there) = pair();
     write(&mut here.writer).unwrap();
     now(here.writer.close()).unwrap();
@@ -32,7 +34,7 @@ fn received(write: impl FnOnce(&mut StreamWriter<Memory>) -> Result<(), Error>) 
 }
 
 /// A reader to which this was sent, and then the end of the stream.
-fn sent(text: &str) -> StreamReader<Memory> {
+fn sent(text: &str) -> StreamReader<DuplexStream> {
     let (here, mut there) = pair();
     there.writer.write(text.as_bytes()).unwrap();
     now(there.writer.close()).unwrap();
@@ -47,7 +49,7 @@ fn each_write_arrives() {
         b"bytes"
     );
     let parts: [&[u8]; 3] = [b"a", b"", b"bc"];
-    assert_eq!(received(|writer| writer.write_vectored(&parts)), b"abc");
+    assert_eq!(received(|writer| writer.write_all_vectored(&parts)), b"abc");
     assert_eq!(
         received(|writer| writer.write_line(b"line", LineEnding::CrLf)),
         b"line\r\n"
@@ -69,7 +71,7 @@ fn limits_can_be_changed() {
         too_long,
         Error::Read(ReadError::LineTooLong { limit: 3 })
     ));
-    reader.set_cap(2);
+    reader.set_max_read_exact(2);
     let too_much = now(reader.read_exact(3)).unwrap_err();
     assert!(matches!(
         too_much,
@@ -81,7 +83,7 @@ fn limits_can_be_changed() {
 
     let (mut here, _there) = pair();
     here.writer.set_water_marks(WaterMarks::new(1, 0).unwrap());
-    here.writer.set_cap(3);
+    here.writer.set_max_pending(3);
     here.writer.write(b"1").unwrap();
     assert!(here.writer.is_writable());
     here.writer.write(b"2").unwrap();
@@ -106,7 +108,7 @@ fn the_end_is_seen_behind_the_last_byte() {
 #[test]
 fn lines_come_one_by_one_until_the_end() {
     let mut reader = sent("one\ntwo\nlast");
-    let mut lines = reader.lines();
+    let mut lines = reader.read_lines();
     let mut next = || {
         let mut cx = Context::from_waker(Waker::noop());
         match Pin::new(&mut lines).poll_next(&mut cx) {
@@ -133,10 +135,10 @@ fn what_is_shown_says_how_much_there_is() {
     assert!(shown.contains(reader) && shown.contains(writer), "{shown}");
     assert!(format!("{:?}", here.reader).contains(reader));
     assert!(format!("{:?}", here.writer).contains(writer));
-    assert!(format!("{:?}", here.reader.lines()).contains(reader));
+    assert!(format!("{:?}", here.reader.read_lines()).contains(reader));
 
     let ((ours, _), (_, theirs)) = (here.split(), there.split());
-    let stranger = Stream::join(ours, theirs).map(|_| ()).unwrap_err();
+    let stranger = StreamPair::reunite(ours, theirs).map(|_| ()).unwrap_err();
     assert!(format!("{stranger:?}").contains(reader));
 
     let (mut here, mut there) = pair();

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use common::answer_lines;
 use plimsoll_io::blocking::{Blocking, block_on};
-use plimsoll_io::memory::Memory;
 use plimsoll_io::{
-    ConnectOptions, Error, Options, ReadError, Runtime, Server, ServerOptions, Stream,
-    StreamWriter, WaterMarks, WriteError, open_connection,
+    ConnectOptions, Error, ReadError, Runtime, Server, ServerOptions, StreamOptions, StreamPair,
+    StreamWriter, WaterMarks, WriteError, duplex,
 };
 use socket2::SockRef;
 
@@ -44,23 +43,23 @@ const REUSES: &str = match cfg!(unix) {
     false => "reuse_address: true",
 };
 
-fn streams() -> Options {
-    Options::new().limit(5)
+fn streams() -> StreamOptions {
+    StreamOptions::new().limit(5)
 }
 
 #[test]
 fn no_choice_undoes_another() {
     assert_keeps_all(
-        Options::new,
+        StreamOptions::new,
         &[
             (|options| options.limit(5), " limit: 5,"),
-            (|options| options.read_cap(6), "read_cap: 6,"),
+            (|options| options.max_read_exact(6), "max_read_exact: 6,"),
             (|options| options.read_size(7), "read_size: 7,"),
             (
                 |options| options.water_marks(WaterMarks::new(9, 8).unwrap()),
                 "WaterMarks { high: 9, low: 8 }",
             ),
-            (|options| options.write_cap(10), "write_cap: 10,"),
+            (|options| options.max_pending(10), "max_pending: 10,"),
             (
                 |options| options.pause_reading_when_full(true),
                 "pause_reading_when_full: Some(true)",
@@ -78,8 +77,8 @@ fn no_choice_undoes_another() {
             (|options| options.nodelay(false), "nodelay: false"),
             (|options| options.max_connections(7), "max_connections: 7,"),
             (
-                |options| options.close_within(Duration::from_secs(8)),
-                "close_within: 8s",
+                |options| options.close_timeout(Duration::from_secs(8)),
+                "close_timeout: 8s",
             ),
             (
                 |options| options.idle_timeout(Duration::from_secs(9)),
@@ -117,14 +116,14 @@ fn no_choice_undoes_another() {
 
 #[test]
 fn a_stream_has_the_limits_that_were_chosen() {
-    let options = Options::new()
+    let options = StreamOptions::new()
         .limit(5)
-        .read_cap(6)
-        .write_cap(7)
+        .max_read_exact(6)
+        .max_pending(7)
         .water_marks(WaterMarks::new(4, 3).unwrap());
-    let (here, there) = Memory::pair(100);
-    let mut here = Stream::with_options(here, &options);
-    let mut there = Stream::new(there);
+    let (here, there) = duplex(100);
+    let mut here = StreamPair::with_options(here, &options);
+    let mut there = StreamPair::new(there);
     there.writer.write(b"123456\n").unwrap();
     block_on(there.writer.flush()).unwrap();
     let too_long = block_on(here.reader.read_line()).map(|line| line.to_vec());
@@ -186,7 +185,7 @@ fn sockets_have_the_options_that_were_chosen() {
         let options = ConnectOptions::new()
             .nodelay(nodelay)
             .keep_alive(keep_alive);
-        let client = open_connection::<Blocking>("127.0.0.1", port, &options);
+        let client = options.open_connection::<Blocking>("127.0.0.1", port);
         let (_, writer) = block_on(client).unwrap();
         let expected = (nodelay, keep_alive);
         assert_eq!(

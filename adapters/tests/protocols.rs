@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use common::runtimes::on_each_runtime;
 use common::toy_layer::{HELLO, Toy, push_record};
 use plimsoll::{Event, Next};
-use plimsoll_io::blocking::{self, Sink, Source};
-use plimsoll_io::{Connection, Duplex, Error, Runtime, Server, ServerOptions};
+use plimsoll_io::blocking::{self, FromRead, FromWrite};
+use plimsoll_io::{Connection, Error, Join, Runtime, Server, ServerOptions};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -126,10 +126,8 @@ impl Read for Impatient {
 #[test]
 fn a_timeout_of_the_transports_own_is_not_the_protocols() {
     const LIMIT: Duration = Duration::from_millis(50);
-    let mut connection = blocking::Connection::new(Duplex {
-        read: Source(Impatient),
-        write: Sink(Vec::new()),
-    });
+    let mut connection =
+        blocking::Connection::new(Join::new(FromRead(Impatient), FromWrite(Vec::new())));
     let mut events = Vec::new();
     let mut protocol = |_: &mut plimsoll::Connection, event: Event| -> Result<Next> {
         events.push(event);
@@ -165,10 +163,10 @@ impl Write for Halting {
 fn a_layer_is_started_over_a_transport_with_a_timeout_of_its_own() {
     let mut greeting = Vec::new();
     push_record(&mut greeting, HELLO, b"toy");
-    let mut connection = blocking::Connection::new(Duplex {
-        read: Source(io::Cursor::new(greeting)),
-        write: Sink(Halting(false)),
-    });
+    let mut connection = blocking::Connection::new(Join::new(
+        FromRead(io::Cursor::new(greeting)),
+        FromWrite(Halting(false)),
+    ));
     connection.on_start_tls(Toy::server);
     let mut events = Vec::new();
     let mut protocol = |core: &mut plimsoll::Connection, event: Event| -> Result<Next> {

@@ -7,8 +7,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use plimsoll_io::blocking::Sink;
-use plimsoll_io::{Duplex, Options, ReadHalf, Stream};
+use plimsoll_io::blocking::FromWrite;
+use plimsoll_io::{Join, ReadHalf, StreamOptions, StreamPair};
 
 /// A peer that always has more: all that there is room for, or so many bytes.
 #[derive(Clone, Default)]
@@ -32,17 +32,15 @@ impl ReadHalf for Peer {
 /// A stream, and the rooms that its reads give while the peer sends so much at a time.
 struct Reads {
     peer: Peer,
-    stream: Stream<Duplex<Peer, Sink<io::Sink>>>,
+    stream: StreamPair<Join<Peer, FromWrite<io::Sink>>>,
 }
 
 impl Reads {
     fn up_to(read_size: usize) -> Self {
         let peer = Peer::default();
-        let transport = Duplex {
-            read: peer.clone(),
-            write: Sink(io::sink()),
-        };
-        let stream = Stream::with_options(transport, &Options::new().read_size(read_size));
+        let transport = Join::new(peer.clone(), FromWrite(io::sink()));
+        let stream =
+            StreamPair::with_options(transport, &StreamOptions::new().read_size(read_size));
         Self { peer, stream }
     }
 

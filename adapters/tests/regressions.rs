@@ -10,11 +10,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use common::executor::{Order, Tasks};
+use common::pair;
 use common::scripted::Scripted;
 use plimsoll::ConnectionError;
 use plimsoll::TransportError;
 use plimsoll::testing::{Call, ScriptedPeer};
-use plimsoll_io::{Duplex, Error, Options, ReadHalf, Stream, StreamWriter, WaterMarks, WriteHalf};
+use plimsoll_io::{
+    Error, Join, ReadHalf, StreamOptions, StreamPair, StreamWriter, WaterMarks, WriteHalf,
+};
 
 /// Runs a read and `finish` in two tasks, where the read makes the call that ends `finish`'s wait.
 fn finish_beside_a_read(peer: ScriptedPeer) -> Result<(), Error> {
@@ -25,7 +28,7 @@ fn finish_beside_a_read(peer: ScriptedPeer) -> Result<(), Error> {
         .fails(Call::Read, TransportError::WouldBlock)
         .sends(b"put\n");
     let transport = Scripted::new(peer);
-    let (mut reader, mut writer) = Stream::new(transport.clone()).split();
+    let (mut reader, mut writer) = StreamPair::new(transport.clone()).split();
     writer.write(b"output").unwrap();
     let mut finished = None;
     let mut tasks = Tasks::with_outside(|| transport.fire_reader() || transport.fire());
@@ -60,7 +63,7 @@ fn a_read_that_fails_to_flush_or_to_end_the_write_side_wakes_the_writer() {
             .fails(call, TransportError::Lost(ConnectionError::TimedOut));
         let error = finish_beside_a_read(peer).unwrap_err();
         assert!(
-            matches!(&error, Error::Lost(lost) if lost.loss == ConnectionError::TimedOut),
+            matches!(&error, Error::ConnectionLost(lost) if lost.kind == ConnectionError::TimedOut),
             "{error:?}"
         );
     }
@@ -72,16 +75,20 @@ fn nothing_is_asked_of_a_transport_that_is_lost() {
         .takes(3)
         .fails(Call::Write, TransportError::Lost(ConnectionError::Reset));
     let transport = Scripted::new(peer);
-    let mut stream = Stream::new(transport.clone());
+    let mut stream = StreamPair::new(transport.clone());
     stream.writer.write(b"output").unwrap();
     let mut tasks = Tasks::new();
     tasks.spawn("the only task", async {
         for _ in 0..3 {
             let error = stream.writer.flush().await.unwrap_err();
-            assert!(matches!(error, Error::Lost(lost) if lost.loss == ConnectionError::Reset));
+            assert!(
+                matches!(error, Error::ConnectionLost(lost) if lost.kind == ConnectionError::Reset)
+            );
         }
         let error = stream.reader.read_line().await.unwrap_err();
-        assert!(matches!(error, Error::Lost(lost) if lost.loss == ConnectionError::Reset));
+        assert!(
+            matches!(error, Error::ConnectionLost(lost) if lost.kind == ConnectionError::Reset)
+        );
     });
     tasks.run(Order::Strict, 0);
     assert_eq!(
@@ -141,7 +148,7 @@ impl WriteHalf for Cut {
 /// How a read or a write failed: the loss, and the kind of its cause.
 fn lost<A: std::fmt::Debug>(result: Result<A, Error>) -> (ConnectionError, io::ErrorKind) {
     match result {
-        Err(Error::Lost(lost)) => (lost.loss, lost.cause.expect("a cause").kind()),
+        Err(Error::ConnectionLost(lost)) => (lost.kind, lost.cause.expect("a cause").kind()),
         other => panic!("{other:?}"),
     }
 }
@@ -190,10 +197,7 @@ fn check_cut(
         receive,
         input: b"half",
     };
-    let mut stream = Stream::new(Duplex {
-        read: cut.clone(),
-        write: cut,
-    });
+    let mut stream = StreamPair::new(Join::new(cut.clone(), cut));
     smol::block_on(async {
         stream.writer.write(b"output").unwrap();
         let written = stream.writer.finish().await;
@@ -242,7 +246,7 @@ impl WriteHalf for Slow {
 fn an_end_beside_a_write_waits_for_its_error() {
     let barrier = Arc::new(std::sync::Barrier::new(2));
     let (read, write) = (Slow(Arc::clone(&barrier)), Slow(Arc::clone(&barrier)));
-    let (mut reader, mut writer) = Stream::new(Duplex { read, write }).split();
+    let (mut reader, mut writer) = StreamPair::new(Join::new(read, write)).split();
     writer.write(b"output").unwrap();
     let writing = std::thread::spawn(move || lost(smol::block_on(writer.drain())));
     barrier.wait();
@@ -255,12 +259,12 @@ fn an_end_beside_a_write_waits_for_its_error() {
 /// A read that waits, and beside it a writer that comes to its end and then aborts.
 fn abort_after(peer: ScriptedPeer, end: impl AsyncFnOnce(&mut StreamWriter<Scripted>)) {
     let transport = Scripted::new(peer.fails(Call::Read, TransportError::WouldBlock));
-    let (mut reader, mut writer) = Stream::new(transport).split();
+    let (mut reader, mut writer) = StreamPair::new(transport).split();
     let mut tasks = Tasks::new();
     tasks.spawn("read_line", async move {
         for _ in 0..2 {
             let error = reader.read_line().await.unwrap_err();
-            assert!(matches!(error, Error::Lost(lost) if lost.loss == ConnectionError::Aborted));
+            assert!(matches!(error, Error::ConnectionLost(lost) if lost.kind == ConnectionError::Aborted));
         }
     });
     tasks.spawn("abort", async move {
@@ -298,14 +302,16 @@ fn an_abort_is_no_clean_end_for_a_thread_that_blocks_in_a_read() {
         let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (_peer, _) = listener.accept().unwrap();
         let socket = blocking::Async::new(socket).unwrap();
-        let (mut reader, mut writer) = Stream::new(socket).split();
+        let (mut reader, mut writer) = StreamPair::new(socket).split();
         let aborting = std::thread::spawn(move || {
             std::thread::sleep(std::time::Duration::from_millis(5));
             writer.abort();
             writer
         });
         let error = blocking::block_on(reader.read_line()).unwrap_err();
-        assert!(matches!(error, Error::Lost(lost) if lost.loss == ConnectionError::Aborted));
+        assert!(
+            matches!(error, Error::ConnectionLost(lost) if lost.kind == ConnectionError::Aborted)
+        );
         aborting.join().unwrap();
     }
 }
@@ -320,7 +326,7 @@ fn an_abort_of_blocking_sockets_is_no_clean_end_for_the_peer() {
     let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut peer, _) = listener.accept().unwrap();
     let reading = std::thread::spawn(move || peer.read(&mut [0; 8]));
-    let mut stream = Stream::new(plimsoll_io::blocking::Async::new(socket).unwrap());
+    let mut stream = StreamPair::new(plimsoll_io::blocking::Async::new(socket).unwrap());
     stream.writer.abort();
     // Time for the peer to see an end that comes before the reset.
     std::thread::sleep(std::time::Duration::from_millis(50));
@@ -332,12 +338,10 @@ fn an_abort_of_blocking_sockets_is_no_clean_end_for_the_peer() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_close_that_ends_leaves_no_thread_behind() {
-    use plimsoll_io::memory;
-
     let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
     let before = threads();
     for _ in 0..200 {
-        let (mut here, mut there) = memory::pair(1);
+        let (mut here, mut there) = pair(1);
         here.writer.write(b"output").unwrap();
         let mut tasks = Tasks::new();
         tasks.spawn("close", async {
@@ -360,8 +364,6 @@ fn a_close_that_ends_leaves_no_thread_behind() {
 
 #[test]
 fn a_close_that_takes_too_long_gives_up_on_a_transport_without_a_clock() {
-    use plimsoll_io::memory;
-
     struct Unpark(std::thread::Thread, AtomicBool);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -370,11 +372,11 @@ fn a_close_that_takes_too_long_gives_up_on_a_transport_without_a_clock() {
         }
     }
 
-    let (mut here, _there) = memory::pair(1);
+    let (mut here, _there) = pair(1);
     here.writer.write(b"output").unwrap();
     let mut closed = pin!(
         here.writer
-            .close_within(std::time::Duration::from_millis(20))
+            .close_timeout(std::time::Duration::from_millis(20))
     );
     let woken = Arc::new(Unpark(std::thread::current(), AtomicBool::new(true)));
     let waker = woken.clone().into();
@@ -387,7 +389,7 @@ fn a_close_that_takes_too_long_gives_up_on_a_transport_without_a_clock() {
             break closed.unwrap_err();
         }
     };
-    assert!(matches!(error, Error::Lost(lost) if lost.loss == ConnectionError::TimedOut));
+    assert!(matches!(error, Error::ConnectionLost(lost) if lost.kind == ConnectionError::TimedOut));
 }
 
 /// Whether somebody was woken.
@@ -405,7 +407,7 @@ fn a_read_that_finds_the_output_in_use_is_woken_to_send_it() {
         .fails(Call::Read, TransportError::WouldBlock)
         .fails(Call::Read, TransportError::WouldBlock);
     let transport = Scripted::new(peer);
-    let (mut reader, mut writer) = Stream::new(transport.clone()).split();
+    let (mut reader, mut writer) = StreamPair::new(transport.clone()).split();
     let flag = Arc::new(Flag(AtomicBool::new(false)));
     let waker = Arc::clone(&flag).into();
     let mut cx = Context::from_waker(&waker);
@@ -422,12 +424,15 @@ fn a_read_that_finds_the_output_in_use_is_woken_to_send_it() {
 }
 
 /// Streams whose reads pause as soon as anything is pending.
-fn pausing(peer: ScriptedPeer) -> (Scripted, Stream<Scripted>) {
+fn pausing(peer: ScriptedPeer) -> (Scripted, StreamPair<Scripted>) {
     let transport = Scripted::new(peer);
-    let options = Options::new()
+    let options = StreamOptions::new()
         .water_marks(WaterMarks::new(0, 0).unwrap())
         .pause_reading_when_full(true);
-    (transport.clone(), Stream::with_options(transport, &options))
+    (
+        transport.clone(),
+        StreamPair::with_options(transport, &options),
+    )
 }
 
 #[test]
@@ -479,7 +484,7 @@ fn a_close_that_need_not_wait_needs_no_clock() {
     let mut stream = runtime.block_on(async {
         let near = tokio::net::UnixStream::from_std(near).unwrap();
         near.writable().await.unwrap();
-        Stream::new(near)
+        StreamPair::new(near)
     });
     // Outside of its runtime tokio has no clock, and says so by a panic.
     stream.writer.write(b"bye").unwrap();
@@ -538,11 +543,8 @@ fn a_stream_that_is_cut_off_is_not_ended_in_order() {
             flushes_wait,
             ..Failing::default()
         };
-        let duplex = Duplex {
-            read: transport.clone(),
-            write: transport.clone(),
-        };
-        let mut stream = Stream::new(duplex);
+        let duplex = Join::new(transport.clone(), transport.clone());
+        let mut stream = StreamPair::new(duplex);
         let mut cx = Context::from_waker(Waker::noop());
         stream.writer.write(b"output").unwrap();
         assert_eq!(
@@ -554,7 +556,10 @@ fn a_stream_that_is_cut_off_is_not_ended_in_order() {
         }
         if reads {
             let read = pin!(stream.reader.read_line()).poll(&mut cx);
-            assert!(matches!(read, Poll::Ready(Err(Error::Lost(_)))), "{read:?}");
+            assert!(
+                matches!(read, Poll::Ready(Err(Error::ConnectionLost(_)))),
+                "{read:?}"
+            );
         }
         drop(stream);
         let found = transport.aborts.load(Ordering::Relaxed);
@@ -594,14 +599,11 @@ impl WriteHalf for Prompt {
 #[test]
 fn a_read_that_pauses_sends_when_the_transport_has_woken_in_its_offer() {
     let transport = Prompt::default();
-    let duplex = Duplex {
-        read: transport.clone(),
-        write: transport,
-    };
-    let options = Options::new()
+    let duplex = Join::new(transport.clone(), transport);
+    let options = StreamOptions::new()
         .water_marks(WaterMarks::new(1, 0).unwrap())
         .pause_reading_when_full(true);
-    let (mut reader, mut writer) = Stream::with_options(duplex, &options).split();
+    let (mut reader, mut writer) = StreamPair::with_options(duplex, &options).split();
     writer.write(b"full").unwrap();
     let mut tasks = Tasks::new();
     tasks.spawn("read_line", async {

@@ -19,12 +19,11 @@ use std::time::Duration;
 
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;
-use plimsoll_io::memory::Memory;
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    ConnectionError, Error, Listener, Options, ReadError, Runtime, Separator, Stream, Transport,
-    WriteError,
+    ConnectionError, Error, Listener, ReadError, Runtime, Separator, StreamOptions, StreamPair,
+    Transport, WriteError, duplex,
 };
 
 /// How long a scenario may take.
@@ -60,13 +59,13 @@ impl<A: Send + 'static> Task<A> {
 }
 
 /// A line, copied.
-async fn line<T: Transport>(stream: &mut Stream<T>) -> Result<String, Error> {
+async fn line<T: Transport>(stream: &mut StreamPair<T>) -> Result<String, Error> {
     let line = stream.reader.read_line().await?;
     Ok(String::from_utf8(line.to_vec()).unwrap())
 }
 
 /// Answers each line until the end, without ever draining, as handlers do that trust their reads.
-async fn answer_lines<T: Transport>(mut stream: Stream<T>) {
+async fn answer_lines<T: Transport>(mut stream: StreamPair<T>) {
     loop {
         let line = stream.reader.read_line().await.unwrap();
         if line.is_empty() {
@@ -79,8 +78,8 @@ async fn answer_lines<T: Transport>(mut stream: Stream<T>) {
 
 /// A request is answered though the beginning of the next one is buffered behind it.
 async fn a_partial_request_behind_a_request<R: Runtime, T: Transport>(
-    mut here: Stream<T>,
-    there: Stream<T>,
+    mut here: StreamPair<T>,
+    there: StreamPair<T>,
 ) {
     let server = Task::spawn::<R>(answer_lines(there));
     here.writer.write(b"one\ntw").unwrap();
@@ -93,8 +92,8 @@ async fn a_partial_request_behind_a_request<R: Runtime, T: Transport>(
 }
 
 async fn pipelined_lines_without_a_drain<R: Runtime, T: Transport>(
-    here: Stream<T>,
-    mut there: Stream<T>,
+    here: StreamPair<T>,
+    mut there: StreamPair<T>,
 ) {
     const LINES: usize = 20_000;
     let server = Task::spawn::<R>(async move {
@@ -130,8 +129,8 @@ async fn pipelined_lines_without_a_drain<R: Runtime, T: Transport>(
 }
 
 async fn half_close_by_the_client<R: Runtime, T: Transport>(
-    mut here: Stream<T>,
-    mut there: Stream<T>,
+    mut here: StreamPair<T>,
+    mut there: StreamPair<T>,
 ) {
     let server = Task::spawn::<R>(async move {
         assert_eq!(there.reader.read_to_end(100).await.unwrap(), "question");
@@ -150,8 +149,8 @@ async fn half_close_by_the_client<R: Runtime, T: Transport>(
 }
 
 async fn half_close_by_the_server<R: Runtime, T: Transport>(
-    mut here: Stream<T>,
-    mut there: Stream<T>,
+    mut here: StreamPair<T>,
+    mut there: StreamPair<T>,
 ) {
     let server = Task::spawn::<R>(async move {
         there.writer.write(b"greeting").unwrap();
@@ -165,8 +164,8 @@ async fn half_close_by_the_server<R: Runtime, T: Transport>(
 }
 
 async fn reset_in_the_middle_of_a_line<R: Runtime, T: Transport>(
-    mut here: Stream<T>,
-    mut there: Stream<T>,
+    mut here: StreamPair<T>,
+    mut there: StreamPair<T>,
 ) {
     let server = Task::spawn::<R>(async move {
         assert_eq!(there.reader.peek(4).await.unwrap(), b"part");
@@ -174,31 +173,37 @@ async fn reset_in_the_middle_of_a_line<R: Runtime, T: Transport>(
         there.writer.flush().await.unwrap();
         for _ in 0..2 {
             match there.reader.read_line().await {
-                Err(Error::Lost(lost)) => {
-                    assert_eq!(lost.loss, ConnectionError::Reset);
+                Err(Error::ConnectionLost(lost)) => {
+                    assert_eq!(lost.kind, ConnectionError::Reset);
                     assert!(lost.cause.is_some());
                 }
                 other => panic!("{other:?}"),
             }
         }
         assert_eq!(there.reader.read(100).await.unwrap(), "part");
-        assert!(matches!(there.writer.write(b"late"), Err(Error::Lost(_))));
+        assert!(matches!(
+            there.writer.write(b"late"),
+            Err(Error::ConnectionLost(_))
+        ));
     });
     here.writer.write(b"part").unwrap();
     assert_eq!(line(&mut here).await.unwrap(), "seen\n");
     here.writer.abort();
-    assert!(matches!(here.reader.read_line().await, Err(Error::Lost(_))));
+    assert!(matches!(
+        here.reader.read_line().await,
+        Err(Error::ConnectionLost(_))
+    ));
     drop(here);
     server.join().await;
 }
 
 async fn a_peer_that_does_not_read_for_long<R: Runtime, T: Transport>(
-    mut here: Stream<T>,
-    mut there: Stream<T>,
+    mut here: StreamPair<T>,
+    mut there: StreamPair<T>,
 ) {
     const CAP: usize = 1 << 20;
     const PIECE: usize = 10_000;
-    here.writer.set_cap(CAP);
+    here.writer.set_max_pending(CAP);
     let piece = vec![b'a'; PIECE];
     let mut written = 0;
     let refused = loop {
@@ -226,10 +231,13 @@ async fn a_peer_that_does_not_read_for_long<R: Runtime, T: Transport>(
     assert_eq!(server.join().await, written + PIECE);
 }
 
-async fn both_sides_send_much_at_once<R: Runtime, T: Transport>(here: Stream<T>, there: Stream<T>) {
+async fn both_sides_send_much_at_once<R: Runtime, T: Transport>(
+    here: StreamPair<T>,
+    there: StreamPair<T>,
+) {
     const SIZE: usize = 100_000_000;
     const PIECE: usize = 64 * 1024;
-    async fn send_and_receive<R: Runtime, T: Transport>(stream: Stream<T>) {
+    async fn send_and_receive<R: Runtime, T: Transport>(stream: StreamPair<T>) {
         let (mut reader, mut writer) = stream.split();
         let sender = Task::spawn::<R>(async move {
             let piece: Vec<u8> = (0..=250).cycle().take(PIECE).collect();
@@ -263,8 +271,8 @@ async fn both_sides_send_much_at_once<R: Runtime, T: Transport>(here: Stream<T>,
 }
 
 async fn lines_that_are_too_long<R: Runtime, T: Transport>(
-    mut here: Stream<T>,
-    mut there: Stream<T>,
+    mut here: StreamPair<T>,
+    mut there: StreamPair<T>,
 ) {
     let server = Task::spawn::<R>(async move {
         let mut seen = Vec::new();
@@ -281,7 +289,7 @@ async fn lines_that_are_too_long<R: Runtime, T: Transport>(
         }
     });
     let long = vec![b'a'; 200_000];
-    here.writer.write_vectored(&[&long, b"\nok\n"]).unwrap();
+    here.writer.write_all_vectored(&[&long, b"\nok\n"]).unwrap();
     here.writer.drain().await.unwrap();
     for piece in long.chunks(1000) {
         here.writer.write(piece).unwrap();
@@ -289,7 +297,7 @@ async fn lines_that_are_too_long<R: Runtime, T: Transport>(
     }
     here.writer.write(b"\n").unwrap();
     here.writer
-        .write_vectored(&[
+        .write_all_vectored(&[
             &long[..64 * 1024],
             b"\n",
             &long[..64 * 1024 + 1],
@@ -306,8 +314,8 @@ async fn lines_that_are_too_long<R: Runtime, T: Transport>(
     reason = "all scenarios look alike"
 )]
 async fn the_end_in_the_middle_of_a_line<R: Runtime, T: Transport>(
-    mut here: Stream<T>,
-    mut there: Stream<T>,
+    mut here: StreamPair<T>,
+    mut there: StreamPair<T>,
 ) {
     here.writer.write(b"whole\nunfinished").unwrap();
     here.writer.close().await.unwrap();
@@ -329,7 +337,10 @@ async fn the_end_in_the_middle_of_a_line<R: Runtime, T: Transport>(
     }
 }
 
-async fn all_ways_to_read<R: Runtime, T: Transport>(mut here: Stream<T>, mut there: Stream<T>) {
+async fn all_ways_to_read<R: Runtime, T: Transport>(
+    mut here: StreamPair<T>,
+    mut there: StreamPair<T>,
+) {
     let server = Task::spawn::<R>(async move {
         let crlf = &Separator::CRLF;
         let reader = &mut there.reader;
@@ -358,11 +369,14 @@ async fn all_ways_to_read<R: Runtime, T: Transport>(mut here: Stream<T>, mut the
     server.join().await;
 }
 
-async fn lines_as_a_stream<R: Runtime, T: Transport>(mut here: Stream<T>, mut there: Stream<T>) {
+async fn lines_as_a_stream<R: Runtime, T: Transport>(
+    mut here: StreamPair<T>,
+    mut there: StreamPair<T>,
+) {
     use futures_core::Stream as _;
     there.reader.set_limit(5);
     let server = Task::spawn::<R>(async move {
-        let mut lines = there.reader.lines();
+        let mut lines = there.reader.read_lines();
         let mut seen = Vec::new();
         while let Some(line) = poll_fn(|cx| Pin::new(&mut lines).poll_next(cx)).await {
             seen.push(line.ok());
@@ -379,8 +393,8 @@ async fn lines_as_a_stream<R: Runtime, T: Transport>(mut here: Stream<T>, mut th
 }
 
 async fn taken_apart_and_put_together<R: Runtime, T: Transport>(
-    mut here: Stream<T>,
-    there: Stream<T>,
+    mut here: StreamPair<T>,
+    there: StreamPair<T>,
 ) {
     let server = Task::spawn::<R>(async move {
         let (mut reader, mut writer) = there.split();
@@ -388,9 +402,12 @@ async fn taken_apart_and_put_together<R: Runtime, T: Transport>(
         // What comes next may be buffered or not; `peek` makes sure that it is.
         assert_eq!(reader.peek(5).await.unwrap(), b"early");
         writer.write(b"never ").unwrap();
-        let parts = Stream::join(reader, writer).unwrap().into_parts().unwrap();
+        let parts = StreamPair::reunite(reader, writer)
+            .unwrap()
+            .into_parts()
+            .unwrap();
         assert_eq!(parts.unread, "early");
-        let mut again = Stream::with_options(parts.transport, &Options::new().limit(100));
+        let mut again = StreamPair::with_options(parts.transport, &StreamOptions::new().limit(100));
         for unsent in parts.unsent {
             again.writer.write_bytes(unsent).unwrap();
         }
@@ -408,24 +425,30 @@ async fn taken_apart_and_put_together<R: Runtime, T: Transport>(
     clippy::extra_unused_type_parameters,
     reason = "all scenarios look alike"
 )]
-async fn closing_gives_up_in_time<R: Runtime, T: Transport>(mut here: Stream<T>, there: Stream<T>) {
-    here.writer.set_cap(usize::MAX);
+async fn closing_gives_up_in_time<R: Runtime, T: Transport>(
+    mut here: StreamPair<T>,
+    there: StreamPair<T>,
+) {
+    here.writer.set_max_pending(usize::MAX);
     // More than any socket's buffers take.
     here.writer.write(&vec![b'a'; 32 << 20]).unwrap();
-    let closed = here.writer.close_within(Duration::from_millis(200)).await;
-    let Err(Error::Lost(lost)) = closed else {
+    let closed = here.writer.close_timeout(Duration::from_millis(200)).await;
+    let Err(Error::ConnectionLost(lost)) = closed else {
         panic!("{closed:?}");
     };
-    assert_eq!(lost.loss, ConnectionError::TimedOut);
+    assert_eq!(lost.kind, ConnectionError::TimedOut);
     assert_eq!(here.writer.pending(), 0);
-    assert!(matches!(here.writer.write(b"late"), Err(Error::Lost(_))));
+    assert!(matches!(
+        here.writer.write(b"late"),
+        Err(Error::ConnectionLost(_))
+    ));
     drop(there);
 }
 
 /// A write from one task is sent by a read that waits in another. Threads that block cannot do that.
 async fn a_waiting_read_sends_what_is_written<R: Runtime, T: Transport>(
-    here: Stream<T>,
-    there: Stream<T>,
+    here: StreamPair<T>,
+    there: StreamPair<T>,
 ) {
     let server = Task::spawn::<R>(answer_lines(there));
     let (mut reader, mut writer) = here.split();
@@ -436,7 +459,7 @@ async fn a_waiting_read_sends_what_is_written<R: Runtime, T: Transport>(
     R::sleep(Duration::from_millis(50)).await;
     writer.write(b"hello\n").unwrap();
     let reader = waiting.join().await;
-    let mut here = Stream::join(reader, writer).unwrap();
+    let mut here = StreamPair::reunite(reader, writer).unwrap();
     here.writer.finish().await.unwrap();
     assert_eq!(line(&mut here).await.unwrap(), "");
     server.join().await;
@@ -474,7 +497,7 @@ fn run_all<R: Runtime, T: Transport>(
     macro_rules! scenarios {
         ($($scenario:ident)*) => {$(
             let (here, there) = connect();
-            let scenario = $scenario::<R, T>(Stream::new(here), Stream::new(there));
+            let scenario = $scenario::<R, T>(StreamPair::new(here), StreamPair::new(there));
             run::<R>(&format!("{} on {on}", stringify!($scenario)), scenario);
             count += 1;
         )*};
@@ -554,7 +577,7 @@ fn tokio() {
     run_all::<Tokio, _>("tokio, Unix", NO_RESET, || {
         unix::<Tokio>(|pair| runtime.block_on(pair))
     });
-    run_all::<Tokio, _>("tokio, memory", ALL, || Memory::pair(5000));
+    run_all::<Tokio, _>("tokio, memory", ALL, || duplex(5000));
 }
 
 #[test]
@@ -562,7 +585,7 @@ fn async_std() {
     use async_std::task::block_on;
     run_all::<AsyncStd, _>("async-std, TCP", ALL, || tcp::<AsyncStd>(block_on));
     run_all::<AsyncStd, _>("async-std, Unix", NO_RESET, || unix::<AsyncStd>(block_on));
-    run_all::<AsyncStd, _>("async-std, memory", ALL, || Memory::pair(5000));
+    run_all::<AsyncStd, _>("async-std, memory", ALL, || duplex(5000));
 }
 
 #[test]
@@ -570,7 +593,7 @@ fn smol() {
     use smol::block_on;
     run_all::<Smol, _>("smol, TCP", ALL, || tcp::<Smol>(block_on));
     run_all::<Smol, _>("smol, Unix", NO_RESET, || unix::<Smol>(block_on));
-    run_all::<Smol, _>("smol, memory", ALL, || Memory::pair(5000));
+    run_all::<Smol, _>("smol, memory", ALL, || duplex(5000));
 }
 
 #[test]
@@ -578,5 +601,5 @@ fn blocking() {
     use plimsoll_io::blocking::block_on;
     run_all::<Blocking, _>("blocking, TCP", ALL, || tcp::<Blocking>(block_on));
     run_all::<Blocking, _>("blocking, Unix", NO_RESET, || unix::<Blocking>(block_on));
-    run_all::<Blocking, _>("blocking, memory", ALL, || Memory::pair(5000));
+    run_all::<Blocking, _>("blocking, memory", ALL, || duplex(5000));
 }

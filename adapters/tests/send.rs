@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::answer_lines;
-use plimsoll_io::memory::{self, Memory};
+use common::pair;
 use plimsoll_io::{
-    ConnectOptions, Lines, NotAPair, Parts, Runtime, Separator, Server, ServerOptions, Stream,
-    StreamReader, StreamWriter, Transport, open_connection,
+    ConnectOptions, DuplexStream, Lines, Parts, ReuniteError, Runtime, Separator, Server,
+    ServerOptions, StreamPair, StreamReader, StreamWriter, Transport,
 };
 
 fn is_send<A: Send>() {}
@@ -19,11 +19,11 @@ fn is_send<A: Send>() {}
 fn moves<A: Send>(_: A) {}
 
 fn types<T: Transport>() {
-    is_send::<Stream<T>>();
+    is_send::<StreamPair<T>>();
     is_send::<StreamReader<T>>();
     is_send::<StreamWriter<T>>();
     is_send::<Lines<'_, T>>();
-    is_send::<NotAPair<T>>();
+    is_send::<ReuniteError<T>>();
     is_send::<Parts<T>>();
 }
 
@@ -35,7 +35,7 @@ fn reads<T: Transport>(reader: &mut StreamReader<T>) {
     moves(reader.read_to_end(1));
     moves(reader.skip_until(&Separator::CRLF));
     moves(reader.peek(1));
-    moves(reader.lines());
+    moves(reader.read_lines());
 }
 
 fn writes<T: Transport>(writer: &mut StreamWriter<T>) {
@@ -43,7 +43,7 @@ fn writes<T: Transport>(writer: &mut StreamWriter<T>) {
     moves(writer.flush());
     moves(writer.finish());
     moves(writer.close());
-    moves(writer.close_within(Duration::ZERO));
+    moves(writer.close_timeout(Duration::ZERO));
 }
 
 #[expect(dead_code, reason = "it is enough that it compiles")]
@@ -62,15 +62,15 @@ fn servers<R: Runtime>(server: &Server<R>, socket: std::net::TcpStream, address:
     ));
     #[cfg(unix)]
     moves(Server::<R>::start_unix(answer_lines, "socket", &options));
-    moves(open_connection::<R>("localhost", 0, &ConnectOptions::new()));
+    moves(ConnectOptions::new().open_connection::<R>("localhost", 0));
     moves(R::connect(socket, address));
     moves(R::sleep(Duration::ZERO));
 }
 
 #[test]
 fn everything_is_send_where_the_transport_is() {
-    types::<Memory>();
-    let (here, _there) = memory::pair(1);
+    types::<DuplexStream>();
+    let (here, _there) = pair(1);
     let (mut reader, mut writer) = here.split();
     reads(&mut reader);
     writes(&mut writer);

@@ -19,12 +19,11 @@ use std::time::{Duration, Instant};
 use common::{allow_descriptors, answer_lines};
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;
-use plimsoll_io::memory::Memory;
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    ConnectError, ConnectOptions, Error, Listener, Options, Runtime, Server, ServerError,
-    ServerOptions, StreamReader, StreamWriter, Transport, open_connection,
+    ConnectError, ConnectOptions, DuplexStream, Error, Listener, Runtime, Server, ServerError,
+    ServerOptions, StreamOptions, StreamReader, StreamWriter, Transport, duplex,
 };
 
 const LOCALHOST: &[&str] = &["127.0.0.1"];
@@ -191,7 +190,7 @@ async fn failures_are_told_with_the_peers_address<R: Runtime>() {
         assert!(reader.read_line().await?.content() != b"panic");
         Ok(())
     }
-    let options = options.streams(Options::new().limit(5));
+    let options = options.streams(StreamOptions::new().limit(5));
     let server = Server::<R>::start(handler, LOCALHOST, 0, &options);
     let server = server.await.unwrap();
     let mut expected = Vec::new();
@@ -317,7 +316,7 @@ async fn a_client_that_takes_no_answers_is_not_listened_to<R: Runtime>() {
         }
     };
     // Limits that are chosen do not turn it off.
-    let options = ServerOptions::new().streams(Options::new().read_size(4096));
+    let options = ServerOptions::new().streams(StreamOptions::new().read_size(4096));
     let server = Server::<R>::start(handler, LOCALHOST, 0, &options);
     let server = server.await.unwrap();
     let mut client = connect(server.local_addrs()[0]);
@@ -476,14 +475,14 @@ async fn all_clients_can_be_closed_or_aborted<R: Runtime>() {
 /// A listener whose every second accept fails.
 struct Failing {
     listener: std::net::TcpListener,
-    clients: Mutex<Vec<Memory>>,
+    clients: Mutex<Vec<DuplexStream>>,
     calls: AtomicUsize,
 }
 
 impl Listener for Failing {
-    type Transport = Memory;
+    type Transport = DuplexStream;
 
-    async fn accept(&self) -> io::Result<Memory> {
+    async fn accept(&self) -> io::Result<DuplexStream> {
         let failure = match self.calls.fetch_add(1, Ordering::Relaxed) % 6 {
             0 => Some(io::ErrorKind::ConnectionAborted),
             2 => Some(io::ErrorKind::OutOfMemory),
@@ -508,7 +507,7 @@ impl Listener for Failing {
 async fn t46_accept_errors_do_not_end_the_listener<R: Runtime>() {
     let (mut here, mut there) = (Vec::new(), Vec::new());
     for _ in 0..6 {
-        let (client, server) = Memory::pair(100);
+        let (client, server) = duplex(100);
         here.push(client);
         there.push(server);
     }
@@ -519,7 +518,7 @@ async fn t46_accept_errors_do_not_end_the_listener<R: Runtime>() {
     };
     let server = Server::<R>::serve(vec![listener], answer_lines, &ServerOptions::new());
     for client in here {
-        let mut client = plimsoll_io::Stream::new(client);
+        let mut client = plimsoll_io::StreamPair::new(client);
         client.writer.write(b"hello\n").unwrap();
         client.writer.drain().await.unwrap();
         assert_eq!(client.reader.read_line().await.unwrap(), "hello\n");
@@ -544,7 +543,7 @@ async fn t53_a_unix_socket_removes_its_own_file_only<R: Runtime>() {
         .await
         .unwrap();
     let transport = R::connect_unix(&path).await.unwrap();
-    let mut client = plimsoll_io::Stream::with_options(transport, &Options::new());
+    let mut client = plimsoll_io::StreamPair::with_options(transport, &StreamOptions::new());
     client.writer.write(b"hello\n").unwrap();
     assert_eq!(client.reader.read_line().await.unwrap(), "hello\n");
     let taken = Server::<R>::start_unix(answer_lines, &path, &options)
@@ -594,7 +593,8 @@ async fn connecting_says_what_went_wrong<R: Runtime>() {
     let port = unused.local_addr().unwrap().port();
     drop(unused);
     let options = ConnectOptions::new().total_timeout(Duration::from_secs(10));
-    let refused = open_connection::<R>("127.0.0.1", port, &options)
+    let refused = options
+        .open_connection::<R>("127.0.0.1", port)
         .await
         .unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
@@ -603,7 +603,8 @@ async fn connecting_says_what_went_wrong<R: Runtime>() {
         "{refused}"
     );
 
-    let unknown = open_connection::<R>("no-such-host.invalid", 1, &options)
+    let unknown = options
+        .open_connection::<R>("no-such-host.invalid", 1)
         .await
         .unwrap_err();
     assert!(
@@ -626,7 +627,8 @@ async fn connecting_says_what_went_wrong<R: Runtime>() {
         waiting.push(client);
     }
     let options = options.attempt_timeout(Duration::from_millis(200));
-    let slow = open_connection::<R>("127.0.0.1", address.port(), &options)
+    let slow = options
+        .open_connection::<R>("127.0.0.1", address.port())
         .await
         .unwrap_err();
     assert_eq!(slow.kind(), io::ErrorKind::TimedOut);
@@ -640,8 +642,9 @@ async fn connecting_uses_what_it_was_told<R: Runtime>() {
     let local = Ipv4Addr::new(127, 0, 0, if cfg!(target_os = "linux") { 2 } else { 1 });
     let options = ConnectOptions::new()
         .local_address((local, 0).into())
-        .streams(Options::new().limit(3));
-    let (mut reader, mut writer) = open_connection::<R>("localhost", address.port(), &options)
+        .streams(StreamOptions::new().limit(3));
+    let (mut reader, mut writer) = options
+        .open_connection::<R>("localhost", address.port())
         .await
         .unwrap();
     assert_eq!(reader.peer_addr().unwrap(), address);

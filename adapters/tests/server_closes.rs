@@ -37,7 +37,7 @@ async fn a_cork_holds_when_the_peer_reads<R: Runtime>() {
     let handler = move |_: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| {
         let (corked, may_uncork) = (corked.clone(), may_uncork.clone());
         async move {
-            writer.set_cap(2 * MUCH);
+            writer.set_max_pending(2 * MUCH);
             writer.write(&vec![b'x'; MUCH]).unwrap();
             // The server sends what the system takes.
             R::sleep(SHORT).await;
@@ -107,16 +107,16 @@ async fn a_handlers_limit_for_a_close_takes_the_place_of_the_servers<R: Runtime>
     for waits in [true, false] {
         let handler = move |mut reader: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| async move {
             assert!(reader.read_line().await.unwrap().is_empty());
-            writer.set_cap(2 * MUCH);
+            writer.set_max_pending(2 * MUCH);
             writer.write(&vec![b'x'; MUCH]).unwrap();
-            let close = writer.close_within(if waits { LONG } else { HOUR });
+            let close = writer.close_timeout(if waits { LONG } else { HOUR });
             if waits {
-                assert!(matches!(close.await, Err(Error::Lost(_))));
+                assert!(matches!(close.await, Err(Error::ConnectionLost(_))));
             } else {
                 smol::future::or(async { drop(close.await) }, R::sleep(SHORT)).await;
             }
         };
-        let options = ServerOptions::new().close_within(SHORT);
+        let options = ServerOptions::new().close_timeout(SHORT);
         let (server, address) = start::<R, _, _>(handler, &options).await;
         let began = Instant::now();
         let client = connect(address);
@@ -166,7 +166,7 @@ impl Drop for Fragile {
 async fn output_that_panics_when_it_is_dropped_ends_its_connection_only<R: Runtime>() {
     for stays in [false, true] {
         let handler = move |_: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| async move {
-            writer.set_cap(2 * MUCH);
+            writer.set_max_pending(2 * MUCH);
             let fragile = Bytes::from_owner(Fragile(vec![b'x'; MUCH]));
             writer.write_bytes(fragile).unwrap();
             if stays { writer.flush().await } else { Ok(()) }

@@ -45,7 +45,7 @@ impl Elsewhere {
 async fn a_writer_in_a_task_of_its_own_ends_with_the_connection<R: Runtime>() {
     let short = Duration::from_millis(100);
     let by = [
-        ("close", ServerOptions::new().close_within(short)),
+        ("close", ServerOptions::new().close_timeout(short)),
         ("idle", ServerOptions::new().idle_timeout(short)),
         ("shutdown", ServerOptions::new()),
     ];
@@ -54,7 +54,7 @@ async fn a_writer_in_a_task_of_its_own_ends_with_the_connection<R: Runtime>() {
         let handler = move |_: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| {
             let ended = ended.clone();
             async move {
-                writer.set_cap(2 * MUCH);
+                writer.set_max_pending(2 * MUCH);
                 writer.write(&vec![b'x'; MUCH]).unwrap();
                 let sending = async move {
                     let drained = writer.drain().await;
@@ -73,7 +73,10 @@ async fn a_writer_in_a_task_of_its_own_ends_with_the_connection<R: Runtime>() {
             assert_eq!(server.shutdown(short).await.aborted, 1);
         }
         let drained = ends.recv().await.unwrap();
-        assert!(matches!(drained, Err(Error::Lost(_))), "{by}: {drained:?}");
+        assert!(
+            matches!(drained, Err(Error::ConnectionLost(_))),
+            "{by}: {drained:?}"
+        );
         eventually::<R>(|| server.connections() == 0).await;
         // Its descriptor is closed, with a reset.
         let mut client = client;
@@ -182,8 +185,8 @@ async fn an_idle_connection_is_given_up_while_its_handler_waits<R: Runtime>() {
     elsewhere.give_up();
     let (written, read) = hears.recv().await.unwrap();
     let is_late = |loss| loss == plimsoll_io::ConnectionError::TimedOut;
-    assert!(matches!(written, Err(Error::Lost(lost)) if is_late(lost.loss)));
-    assert!(matches!(read, Err(Error::Lost(lost)) if is_late(lost.loss)));
+    assert!(matches!(written, Err(Error::ConnectionLost(lost)) if is_late(lost.kind)));
+    assert!(matches!(read, Err(Error::ConnectionLost(lost)) if is_late(lost.kind)));
     assert_eq!(server.shutdown(LIMIT).await.aborted, 0);
 }
 

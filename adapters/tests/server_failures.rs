@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use common::answer_lines;
 use common::executor::yielded;
-use plimsoll_io::blocking::Sink;
-use plimsoll_io::memory::Memory;
+use plimsoll_io::blocking::FromWrite;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    Connection, ConnectionError, Duplex, Error, Listener, ReadHalf, Runtime, Server, ServerError,
-    ServerOptions, Sleep, Stream, StreamReader, StreamWriter, Transport, WriteHalf,
+    Clock, ConnectOptions, Connection, ConnectionError, DuplexStream, Error, Join, Listener,
+    ReadHalf, Runtime, Server, ServerError, ServerOptions, Sleep, StreamPair, StreamReader,
+    StreamWriter, Transport, WriteHalf, duplex,
 };
 
 /// tokio, but for a Unix listener that it cannot watch, for a task that it refuses if it is told
@@ -50,6 +50,16 @@ impl Drop for Refused {
     fn drop(&mut self) {
         BEFORE_REFUSED.set(None);
         SLEEPS_END.set(true);
+    }
+}
+
+impl Clock for Refusing {
+    fn sleep(_: Duration) -> Sleep {
+        SLEEPS.fetch_add(1, Ordering::SeqCst);
+        match SLEEPS_END.get() {
+            true => Box::pin(tokio::task::yield_now()),
+            false => Box::pin(std::future::pending()),
+        }
     }
 }
 
@@ -93,14 +103,6 @@ impl Runtime for Refusing {
             }
         }
         Tokio::spawn(task)
-    }
-
-    fn sleep(_: Duration) -> Sleep {
-        SLEEPS.fetch_add(1, Ordering::SeqCst);
-        match SLEEPS_END.get() {
-            true => Box::pin(tokio::task::yield_now()),
-            false => Box::pin(std::future::pending()),
-        }
     }
 }
 
@@ -170,22 +172,22 @@ impl<T: Transport + Send> Listener for Given<T> {
 }
 
 /// A connection in memory that sleeps by tokio's clock.
-struct Timed(Memory);
+struct Timed(DuplexStream);
 
 /// Its reads, every second of which is interrupted.
-struct Interrupted(<Memory as Transport>::Read, bool);
+struct Interrupted(<DuplexStream as Transport>::Read, bool);
 
 impl Transport for Timed {
     type Read = Interrupted;
-    type Write = <Memory as Transport>::Write;
+    type Write = <DuplexStream as Transport>::Write;
 
     fn split(self) -> (Self::Read, Self::Write) {
         let (read, write) = self.0.split();
         (Interrupted(read, false), write)
     }
 
-    fn join(read: Self::Read, write: Self::Write) -> Self {
-        Self(Memory::join(read.0, write))
+    fn reunite(read: Self::Read, write: Self::Write) -> Self {
+        Self(DuplexStream::reunite(read.0, write))
     }
 
     fn sleep(duration: Duration) -> Sleep {
@@ -206,7 +208,7 @@ impl ReadHalf for Interrupted {
 /// Lets a server accept what fails, and then a client, which is answered. Returns how often it
 /// slept.
 async fn sleeps_over(failures: impl IntoIterator<Item = io::Error>) -> usize {
-    let (client, accepted) = Memory::pair(100);
+    let (client, accepted) = duplex(100);
     let mut given: Vec<_> = failures.into_iter().map(Err).collect();
     let count = given.len();
     given.insert(0, Ok(accepted));
@@ -218,7 +220,7 @@ async fn sleeps_over(failures: impl IntoIterator<Item = io::Error>) -> usize {
         tell.fetch_add(1, Ordering::SeqCst);
     });
     let server = Server::<Refusing>::serve(vec![Given::new(given)], answer_lines, &options);
-    let mut client = Stream::new(client);
+    let mut client = StreamPair::new(client);
     client.writer.write(b"hello\n").unwrap();
     assert_eq!(client.reader.read_line().await.unwrap(), "hello\n");
     assert_eq!(server.statistics().accept_errors, count as u64);
@@ -286,7 +288,7 @@ impl Told {
         ServerOptions::new().on_error(move |error| {
             let text = match error {
                 ServerError::Accept { error, .. } => format!("accept: {:?}", error.kind()),
-                ServerError::Unsent { lost, .. } => format!("unsent: {:?}", lost.loss),
+                ServerError::Unsent { lost, .. } => format!("unsent: {:?}", lost.kind),
                 other => other.to_string(),
             };
             told.lock().unwrap().push(text);
@@ -302,11 +304,11 @@ impl Told {
 async fn what_is_told_says_whose_handler_it_was() {
     let told = Told::default();
     let options = told.options();
-    let (client, accepted) = Memory::pair(10);
+    let (client, accepted) = duplex(10);
     let given = Given::new(vec![Ok(accepted)]);
     let refuse = async |_, _| Err::<(), _>("not today");
     let server = Server::<Tokio>::serve(vec![given], refuse, &options);
-    let mut client = Stream::new(client);
+    let mut client = StreamPair::new(client);
     assert!(client.reader.read_line().await.unwrap().is_empty());
     drop(server);
 
@@ -314,7 +316,7 @@ async fn what_is_told_says_whose_handler_it_was() {
     let server = Server::<Tokio>::start(panics, &["127.0.0.1"], 0, &options);
     let server = server.await.unwrap();
     let client = tokio::net::TcpStream::connect(server.local_addrs()[0]).await;
-    let mut client = Stream::new(client.unwrap());
+    let mut client = StreamPair::new(client.unwrap());
     let peer = client.reader.local_addr().unwrap();
     assert!(client.reader.read_line().await.is_err(), "no clean end");
     let expected = [
@@ -352,7 +354,7 @@ async fn a_server_that_cannot_accept_is_closed_and_says_so() {
             true => told.options().idle_timeout(idle_timeout),
             false => told.options(),
         };
-        let listeners = vec![Given::<Memory>::new(Vec::new())];
+        let listeners = vec![Given::<DuplexStream>::new(Vec::new())];
         let server = Server::<Refusing>::serve(listeners, answer_lines, &options);
         assert!(!server.is_serving());
         server.wait_closed().await;
@@ -365,14 +367,14 @@ async fn a_server_that_cannot_accept_is_closed_and_says_so() {
 async fn a_connection_that_nobody_serves_ends_in_a_loss_and_holds_up_no_shutdown() {
     let _refused = Refused::behind(1);
     SLEEPS_END.set(false);
-    let (client, accepted) = Memory::pair(100);
+    let (client, accepted) = duplex(100);
     let given = Given::new(vec![Ok(accepted)]);
     let told = Told::default();
     let address = given.listener.local_addr().unwrap();
     let server = Server::<Refusing>::serve(vec![given], answer_lines, &told.options());
-    let mut client = Stream::new(client);
+    let mut client = StreamPair::new(client);
     let lost = client.reader.read_line().await.map(|line| line.to_vec());
-    assert!(matches!(lost, Err(Error::Lost(_))), "{lost:?}");
+    assert!(matches!(lost, Err(Error::ConnectionLost(_))), "{lost:?}");
     assert_eq!(told.take(), ["accept: WouldBlock"]);
     // It waits to accept again, for ever here, unless it is closed.
     let shutdown = server.shutdown(Duration::from_secs(1));
@@ -386,10 +388,10 @@ async fn a_connection_that_nobody_serves_ends_in_a_loss_and_holds_up_no_shutdown
 #[tokio::test]
 async fn a_connection_whose_task_cannot_be_started_ends_in_a_loss() {
     let _refused = Refused::behind(1);
-    let (client, accepted) = Memory::pair(100);
+    let (client, accepted) = duplex(100);
     let given = Given::new(vec![Ok(accepted)]);
     let told = Told::default();
-    let handler = async |_: Connection<Memory>| {};
+    let handler = async |_: Connection<DuplexStream>| {};
     let server = Server::<Refusing>::serve_connections(vec![given], handler, &told.options());
     let mut client = Connection::new(client);
     let ended = client
@@ -432,7 +434,8 @@ async fn an_answer_that_is_lost_after_its_handler_has_returned_is_told() {
         (Ending::GoneAfterwards, none),
         (Ending::ShutDown, &["unsent: Aborted"]),
     ] {
-        let handler = move |mut reader: StreamReader<Memory>, mut writer: StreamWriter<Memory>| async move {
+        let handler = move |mut reader: StreamReader<DuplexStream>,
+                            mut writer: StreamWriter<DuplexStream>| async move {
             writer.write(&[b'x'; 100]).unwrap();
             match ending {
                 Ending::GoneBeforeTheEnd => {
@@ -447,16 +450,16 @@ async fn an_answer_that_is_lost_after_its_handler_has_returned_is_told() {
                 _ => {}
             }
         };
-        let (client, accepted) = Memory::pair(10);
+        let (client, accepted) = duplex(10);
         let told = Told::default();
-        let close_within = match ending {
+        let close_timeout = match ending {
             Ending::Ignored => Duration::from_millis(20),
             _ => Duration::from_secs(20),
         };
-        let options = told.options().close_within(close_within);
+        let options = told.options().close_timeout(close_timeout);
         let given = Given::new(vec![Ok(accepted)]);
         let server = Server::<Tokio>::serve(vec![given], handler, &options);
-        let mut client = Stream::new(client);
+        let mut client = StreamPair::new(client);
         let sent = match ending {
             Ending::Taken => client.reader.read_to_end(100).await.unwrap().len(),
             Ending::GoneAfterwards => client.reader.read_exact(100).await.unwrap().len(),
@@ -499,11 +502,11 @@ async fn what_a_peer_still_sends_is_dropped_up_to_so_much_and_so_long() {
     const MOST: usize = 16 * 1024 * 1024;
     const PIECE: usize = 4096;
     for (sends, closes) in [(true, false), (false, false), (false, true)] {
-        let (client, accepted) = Memory::pair(PIECE);
+        let (client, accepted) = duplex(PIECE);
         let given = Given::new(vec![Ok(Timed(accepted))]);
         let handler = async |_, mut writer: StreamWriter<Timed>| writer.write(b"bye");
         let server = Server::<Tokio>::serve(vec![given], handler, &ServerOptions::new());
-        let mut client = Stream::new(client);
+        let mut client = StreamPair::new(client);
         assert_eq!(client.reader.read_to_end(3).await.unwrap(), "bye");
         let mut dropped = 0;
         while sends && dropped < 2 * MOST {
@@ -547,12 +550,7 @@ impl ReadHalf for Endless {
 
 #[tokio::test]
 async fn a_connection_that_is_interrupted_without_end_is_closed_all_the_same() {
-    let accepted = || {
-        Ok(Duplex {
-            read: Endless,
-            write: Sink(io::sink()),
-        })
-    };
+    let accepted = || Ok(Join::new(Endless, FromWrite(io::sink())));
     let given = Given::new(vec![accepted(), accepted()]);
     let options = ServerOptions::new().max_connections(1);
     let server = Server::<Tokio>::serve(vec![given], async |_, _| {}, &options);
@@ -586,12 +584,9 @@ impl WriteHalf for Stuck {
 #[tokio::test]
 async fn an_answer_is_unsent_until_all_of_it_was_taken_and_passed_on() {
     for takes in [false, true] {
-        let accepted = Duplex {
-            read: Endless,
-            write: Stuck { takes },
-        };
+        let accepted = Join::new(Endless, Stuck { takes });
         let told = Told::default();
-        let options = told.options().close_within(Duration::from_millis(5));
+        let options = told.options().close_timeout(Duration::from_millis(5));
         let answers = async |_, mut writer: StreamWriter<_>| writer.write(b"answer");
         let given = Given::new(vec![Ok(accepted)]);
         let server = Server::<Tokio>::serve(vec![given], answers, &options);
@@ -604,7 +599,7 @@ async fn an_answer_is_unsent_until_all_of_it_was_taken_and_passed_on() {
 
 #[tokio::test]
 async fn a_flood_of_connections_leaves_others_their_turn() {
-    let (_clients, accepted): (Vec<_>, Vec<_>) = (0..100).map(|_| Memory::pair(10)).unzip();
+    let (_clients, accepted): (Vec<_>, Vec<_>) = (0..100).map(|_| duplex(10)).unzip();
     let given = Given::new(accepted.into_iter().map(Ok).collect());
     let server = Server::<Tokio>::serve(vec![given], answer_lines, &ServerOptions::new());
     let server = Arc::new(server);
@@ -639,10 +634,10 @@ async fn t50_a_shutdown_is_back_at_its_deadline_to_the_millisecond() {
             }
         };
         // A client that does not end its side, for which a connection lingers.
-        let (client, accepted) = Memory::pair(10);
+        let (client, accepted) = duplex(10);
         let given = Given::new(vec![Ok(Timed(accepted))]);
         let server = Server::<Tokio>::serve(vec![given], handler, &ServerOptions::new());
-        let mut client = Stream::new(client);
+        let mut client = StreamPair::new(client);
         assert_eq!(client.reader.read_exact(1).await.unwrap(), "!");
         let began = tokio::time::Instant::now();
         let shutdown = server.shutdown(limit).await;
@@ -675,7 +670,7 @@ async fn a_server_shows_what_it_does() {
 
 #[tokio::test]
 async fn a_server_that_is_full_can_be_closed() {
-    let (client, accepted) = Memory::pair(10);
+    let (client, accepted) = duplex(10);
     let given = Given::new(vec![Ok(accepted)]);
     let address = given.listener.local_addr().unwrap();
     let options = ServerOptions::new().max_connections(1);
@@ -700,7 +695,8 @@ async fn t49_an_idle_connection_is_given_up_within_a_quarter_more_of_its_time() 
     let limit = Duration::from_secs(600);
     let since_last_move = Arc::new(Mutex::new(Vec::new()));
     let measured = Arc::clone(&since_last_move);
-    let handler = move |mut reader: StreamReader<Memory>, writer: StreamWriter<Memory>| {
+    let handler = move |mut reader: StreamReader<DuplexStream>,
+                        writer: StreamWriter<DuplexStream>| {
         let measured = Arc::clone(&measured);
         async move {
             let mut last_move = tokio::time::Instant::now();
@@ -711,12 +707,14 @@ async fn t49_an_idle_connection_is_given_up_within_a_quarter_more_of_its_time() 
                 }
                 last_move = tokio::time::Instant::now();
             };
-            assert!(matches!(lost, Error::Lost(lost) if lost.loss == ConnectionError::TimedOut));
+            assert!(
+                matches!(lost, Error::ConnectionLost(lost) if lost.kind == ConnectionError::TimedOut)
+            );
             measured.lock().unwrap().push(last_move.elapsed());
             drop(writer);
         }
     };
-    let (clients, accepted): (Vec<_>, Vec<_>) = (0..10).map(|_| Memory::pair(100)).unzip();
+    let (clients, accepted): (Vec<_>, Vec<_>) = (0..10).map(|_| duplex(100)).unzip();
     let given = Given::new(accepted.into_iter().rev().map(Ok).collect());
     let options = ServerOptions::new().idle_timeout(limit);
     let server = Server::<Tokio>::serve(vec![given], handler, &options);
@@ -724,7 +722,7 @@ async fn t49_an_idle_connection_is_given_up_within_a_quarter_more_of_its_time() 
         .into_iter()
         .enumerate()
         .map(|(number, client)| async move {
-            let mut client = Stream::new(client);
+            let mut client = StreamPair::new(client);
             for _ in 0..5 * number {
                 // Longer than from one look to the next, shorter than the limit.
                 tokio::time::sleep(limit * (number as u32 + 10) / 20).await;
@@ -756,7 +754,8 @@ async fn to_ask_a_peer_again_and_again_does_not_keep_it() {
     let limit = Duration::from_secs(600);
     let tries = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&tries);
-    let handler = move |mut reader: StreamReader<Memory>, mut writer: StreamWriter<Memory>| {
+    let handler = move |mut reader: StreamReader<DuplexStream>,
+                        mut writer: StreamWriter<DuplexStream>| {
         let counted = Arc::clone(&counted);
         async move {
             writer.write(&[b'x'; 100]).unwrap();
@@ -773,7 +772,7 @@ async fn to_ask_a_peer_again_and_again_does_not_keep_it() {
             }
         }
     };
-    let (client, accepted) = Memory::pair(10);
+    let (client, accepted) = duplex(10);
     let given = Given::new(vec![Ok(accepted)]);
     let options = ServerOptions::new().idle_timeout(limit);
     let server = Server::<Tokio>::serve(vec![given], handler, &options);
@@ -826,11 +825,11 @@ fn fill(path: &Path) -> Vec<socket2::Socket> {
 
 /// asyncio's functions for Unix sockets, with the defaults and with options.
 macro_rules! unix_face {
-    ($runtime:ident, $feature:literal, $block_on:expr) => {
+    ($runtime:ident, $feature:literal, $type:ident, $block_on:expr) => {
         #[cfg(feature = $feature)]
         #[test]
         fn $runtime() {
-            use plimsoll_io::{Options, $runtime as on};
+            use plimsoll_io::{StreamOptions, $runtime as on};
 
             let folder = Folder::new(stringify!($runtime));
             let path = folder.0.join("socket");
@@ -842,11 +841,12 @@ macro_rules! unix_face {
                 drop((reader, writer));
                 server.close();
 
-                let limits = Options::new().limit(3);
+                let limits = StreamOptions::new().limit(3);
                 let options = ServerOptions::new().streams(limits.clone());
-                let server = on::start_unix_server_with(answer_lines, &path, &options);
+                let server = on::Server::start_unix(answer_lines, &path, &options);
                 let server = server.await.unwrap();
-                let client = on::open_unix_connection_with(&path, &limits);
+                let client = ConnectOptions::new().streams(limits);
+                let client = client.open_unix_connection::<on::$type>(&path);
                 let (mut reader, mut writer) = client.await.unwrap();
                 writer.write(b"abc\nabcd\n").unwrap();
                 assert_eq!(reader.read_line().await.unwrap(), "abc\n");
@@ -869,9 +869,9 @@ macro_rules! unix_face {
     };
 }
 
-unix_face!(tokio, "tokio", |program| {
+unix_face!(tokio, "tokio", Tokio, |program| {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(program)
 });
-unix_face!(async_std, "async-std", async_std::task::block_on);
-unix_face!(smol, "smol", smol::block_on);
+unix_face!(async_std, "async-std", AsyncStd, async_std::task::block_on);
+unix_face!(smol, "smol", Smol, smol::block_on);

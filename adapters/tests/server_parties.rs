@@ -14,10 +14,9 @@ use std::time::Duration;
 
 use common::runtimes::on_each_runtime;
 use common::servers::{connect, eventually, start};
-use plimsoll_io::memory::Memory;
 use plimsoll_io::{
-    Connection, Error, Listener, Runtime, Server, ServerError, ServerOptions, Stream, StreamReader,
-    StreamWriter, Transport,
+    Connection, DuplexStream, Error, Listener, Runtime, Server, ServerError, ServerOptions,
+    StreamPair, StreamReader, StreamWriter, Transport, duplex,
 };
 use socket2::SockRef;
 
@@ -77,11 +76,12 @@ impl<T: Transport> Listener for Once<T> {
 /// F35: one that has no place yet is aborted, too.
 async fn an_abort_of_all_reaches_what_has_no_place_yet<R: Runtime>() {
     for aborts in [false, true] {
-        let (clients, accepted): (Vec<_>, Vec<_>) = (0..2).map(|_| Memory::pair(100)).unzip();
+        let (clients, accepted): (Vec<_>, Vec<_>) = (0..2).map(|_| duplex(100)).unzip();
         let (gate, may_accept) = smol::channel::bounded::<()>(1);
         let once = |one| Once(Mutex::new(Some(one)), may_accept.clone());
         let listeners = accepted.into_iter().map(once);
-        let waits = async |mut reader: StreamReader<Memory>, _: StreamWriter<Memory>| {
+        let waits = async |mut reader: StreamReader<DuplexStream>,
+                           _: StreamWriter<DuplexStream>| {
             reader.read_line().await.map(drop)
         };
         let options = ServerOptions::new().max_connections(1);
@@ -98,10 +98,10 @@ async fn an_abort_of_all_reaches_what_has_no_place_yet<R: Runtime>() {
         }
         server.wait_closed().await;
         for client in clients {
-            let mut client = Stream::new(client);
+            let mut client = StreamPair::new(client);
             let ended = client.reader.read_line().await.map(|line| line.is_empty());
             match aborts {
-                true => assert!(matches!(ended, Err(Error::Lost(_))), "{ended:?}"),
+                true => assert!(matches!(ended, Err(Error::ConnectionLost(_))), "{ended:?}"),
                 false => assert!(matches!(ended, Ok(true)), "{ended:?}"),
             }
         }
@@ -201,7 +201,7 @@ where
         socket.set_nonblocking(true).unwrap();
         let client = R::connect(socket.into(), address).await.unwrap();
         assert_eq!(seen.recv().await.unwrap(), nodelay);
-        let client = Stream::new(client);
+        let client = StreamPair::new(client);
         assert!(is_off(&client.writer));
         server.close();
     }
@@ -218,7 +218,7 @@ async fn a_pair_that_was_taken_over_frees_its_place<R: Runtime>() {
     let handler = move |reader: StreamReader<R::Tcp>, writer: StreamWriter<R::Tcp>| {
         let sender = sender.clone();
         async move {
-            let stream = Stream::join(reader, writer).unwrap();
+            let stream = StreamPair::reunite(reader, writer).unwrap();
             let parts = stream.into_parts().unwrap();
             sender.send(parts).await.unwrap();
             pending::<()>().await;
@@ -230,7 +230,7 @@ async fn a_pair_that_was_taken_over_frees_its_place<R: Runtime>() {
     assert_eq!(server.connections(), 0);
     let shutdown = server.shutdown(Duration::from_secs(20)).await;
     assert_eq!(shutdown.aborted, 0);
-    let mut stream = Stream::new(parts.transport);
+    let mut stream = StreamPair::new(parts.transport);
     stream.writer.write(b"still here\n").unwrap();
     stream.writer.close().await.unwrap();
     let mut all = String::new();

@@ -18,7 +18,7 @@ use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
-use plimsoll_io::{Endpoint, ReadHalf, Runtime, Transport, WriteHalf};
+use plimsoll_io::{Addresses, ReadHalf, Runtime, Transport, WriteHalf};
 
 /// More than the buffers of a socket hold.
 const MUCH: usize = 16 << 20;
@@ -107,7 +107,7 @@ async fn joined<R: Runtime>(_: bool) {
         let mut input = [0; 4];
         there.read_exact(&mut input).unwrap();
         assert_eq!(&input, b"pong");
-        here = R::Tcp::join(read_half, write_half);
+        here = R::Tcp::reunite(read_half, write_half);
     }
     let (mut read_half, mut write_half) = here.split();
     poll_fn(|cx| write_half.poll_shutdown(cx)).await.unwrap();

@@ -17,11 +17,11 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use plimsoll_io::async_std::AsyncStd;
-use plimsoll_io::blocking::{Blocking, Sink, Source};
+use plimsoll_io::blocking::{Blocking, FromRead, FromWrite};
 use plimsoll_io::smol::Smol;
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{
-    Duplex, Error, Runtime, Server, ServerOptions, Stream, StreamReader, StreamWriter, Transport,
+    Error, Join, Runtime, Server, ServerOptions, StreamPair, StreamReader, StreamWriter, Transport,
 };
 
 /// How long a test may take on one runtime.
@@ -83,13 +83,13 @@ async fn join<R: Runtime, A>(task: mpsc::Receiver<A>) -> A {
 }
 
 /// A stream over TCP, and the socket of its peer.
-async fn connected<R: Runtime>() -> (Stream<R::Tcp>, TcpStream) {
+async fn connected<R: Runtime>() -> (StreamPair<R::Tcp>, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
     let here = R::connect(socket.into(), address).await.unwrap();
-    (Stream::new(here), listener.accept().unwrap().0)
+    (StreamPair::new(here), listener.accept().unwrap().0)
 }
 
 /// Closes a socket with a reset.
@@ -101,7 +101,7 @@ fn reset(socket: TcpStream) {
 /// The kind of the system's error.
 fn cause<A: std::fmt::Debug>(result: Result<A, Error>) -> io::ErrorKind {
     match result {
-        Err(Error::Lost(lost)) => lost.cause.expect("the system's error").kind(),
+        Err(Error::ConnectionLost(lost)) => lost.cause.expect("the system's error").kind(),
         other => panic!("{other:?}"),
     }
 }
@@ -234,7 +234,7 @@ async fn close_beside_a_drain<R: Runtime>(ending: Ending, drain_is_first: bool) 
     let handler = move |_, mut writer: StreamWriter<R::Tcp>| {
         let ended = ended.clone();
         async move {
-            writer.set_cap(usize::MAX);
+            writer.set_max_pending(usize::MAX);
             // More than any socket's buffers take.
             writer.write(&vec![b'x'; 32 << 20]).unwrap();
             R::spawn(async move {
@@ -252,7 +252,7 @@ async fn close_beside_a_drain<R: Runtime>(ending: Ending, drain_is_first: bool) 
         }
     };
     let options = match ending {
-        Ending::CloseTimeout => ServerOptions::new().close_within(4 * DELIVERY),
+        Ending::CloseTimeout => ServerOptions::new().close_timeout(4 * DELIVERY),
         _ => ServerOptions::new(),
     };
     let server = Server::<R>::start(handler, &["127.0.0.1"], 0, &options).await;
@@ -282,7 +282,10 @@ async fn close_beside_a_drain<R: Runtime>(ending: Ending, drain_is_first: bool) 
             assert_eq!(read, Ok(32 << 20));
         }
         _ => {
-            assert!(matches!(drained, Err(Error::Lost(_))), "{drained:?}");
+            assert!(
+                matches!(drained, Err(Error::ConnectionLost(_))),
+                "{drained:?}"
+            );
             assert_eq!(read, Err(io::ErrorKind::ConnectionReset));
         }
     }
@@ -345,14 +348,14 @@ async fn write_to_gone_peers<R: Runtime>() {
 
         let file = std::env::temp_dir().join(format!("plimsoll-{}.sock", std::process::id()));
         let listener = UnixListener::bind(&file).unwrap();
-        let stream = Stream::new(R::connect_unix(&file).await.unwrap());
+        let stream = StreamPair::new(R::connect_unix(&file).await.unwrap());
         std::fs::remove_file(file).unwrap();
         drop(listener);
         write_to_gone_peer::<R, _>(stream, pieces).await;
     }
 }
 
-async fn write_to_gone_peer<R: Runtime, T: Transport>(mut stream: Stream<T>, pieces: usize) {
+async fn write_to_gone_peer<R: Runtime, T: Transport>(mut stream: StreamPair<T>, pieces: usize) {
     let gone = loop {
         for _ in 0..pieces {
             // Each is a slice of its own.
@@ -376,10 +379,10 @@ fn a_child_that_closes_its_input_ends_in_order() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut stream = Stream::new(Duplex {
-        read: Source(child.stdout.take().unwrap()),
-        write: Sink(child.stdin.take().unwrap()),
-    });
+    let mut stream = StreamPair::new(Join::new(
+        FromRead(child.stdout.take().unwrap()),
+        FromWrite(child.stdin.take().unwrap()),
+    ));
     smol::block_on(async {
         assert_eq!(stream.reader.read_line().await.unwrap(), "closed\n");
         stream.writer.write(b"input").unwrap();

@@ -2,28 +2,28 @@
 #![cfg(all(feature = "tokio", feature = "async-std", feature = "smol"))]
 
 use plimsoll_io::blocking::block_on;
-use plimsoll_io::{Duplex, Stream};
+use plimsoll_io::{Join, StreamPair};
 
 /// Reads two lines of a slice; writes through a buffer, which only a flush and a close empty.
 macro_rules! sources {
     ($runtime:ident, $buffer:ty) => {
         #[test]
         fn $runtime() {
-            use plimsoll_io::$runtime::{Sink, Source};
+            use plimsoll_io::$runtime::{FromAsyncRead, FromAsyncWrite};
 
-            let transport = Duplex {
-                read: Source(&b"one\ntwo"[..]),
-                write: Sink(<$buffer>::new(Vec::new())),
-            };
-            let mut stream = Stream::new(transport);
+            let transport = Join::new(
+                FromAsyncRead(&b"one\ntwo"[..]),
+                FromAsyncWrite(<$buffer>::new(Vec::new())),
+            );
+            let mut stream = StreamPair::new(transport);
             block_on(async {
                 assert_eq!(stream.reader.read_line().await.unwrap(), "one\n");
                 assert_eq!(stream.reader.read_line().await.unwrap(), "two");
                 assert!(stream.reader.read_line().await.unwrap().is_empty());
-                let arrived = |stream: &Stream<_>| {
+                let arrived = |stream: &StreamPair<_>| {
                     stream
                         .writer
-                        .with_transport(|sink: &Sink<$buffer>| sink.0.get_ref().clone())
+                        .with_transport(|sink: &FromAsyncWrite<$buffer>| sink.0.get_ref().clone())
                         .unwrap()
                 };
                 stream.writer.write(b"first").unwrap();

@@ -14,14 +14,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::executor::{Order, Tasks, yielded};
+use common::pair;
 use common::report;
 use common::scripted::{Lie, Scripted};
 use plimsoll::TransportError;
 use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll_io::tokio::{StreamReader, StreamWriter, Tokio};
 use plimsoll_io::{
-    ConnectionError, Error, LineEnding, Separator, Server, ServerOptions, Stream, WriteError,
-    memory,
+    ConnectionError, Error, LineEnding, Separator, Server, ServerOptions, StreamPair, WriteError,
 };
 use tokio::time::timeout;
 
@@ -42,7 +42,7 @@ async fn begin(mut waiting: Pin<&mut impl Future>) {
 fn t14_a_write_that_takes_nothing_is_an_error() {
     for (before, number) in [(ScriptedPeer::new(), 0), (ScriptedPeer::new().takes(3), 1)] {
         let transport = Scripted::lying(before, Some((number, Lie::Zero)));
-        let mut stream = Stream::new(transport.clone());
+        let mut stream = StreamPair::new(transport.clone());
         stream.writer.write(b"output").unwrap();
         let mut tasks = Tasks::new();
         tasks.spawn("the only task", async {
@@ -138,7 +138,7 @@ async fn t15_a_flooder_leaves_its_neighbours_their_turns() {
 #[tokio::test]
 async fn t44_a_half_that_is_not_polled_holds_up_no_other() {
     const SIZE: usize = 1000;
-    let (mut here, mut there) = memory::pair(16);
+    let (mut here, mut there) = pair(16);
     here.writer.write(&[b'a'; SIZE]).unwrap();
     let (mut reader, mut writer) = here.split();
     {
@@ -179,7 +179,7 @@ async fn t44_a_half_that_is_not_polled_holds_up_no_other() {
 async fn t48_a_deadline_is_the_items_and_not_the_bytes() {
     let limit = Duration::from_secs(10);
     let peers = (1..=1000).map(|number| async move {
-        let (mut slow, mut stream) = memory::pair(16);
+        let (mut slow, mut stream) = pair(16);
         let pause = Duration::from_millis(10 + 9 * number);
         let sends = async {
             loop {
@@ -293,11 +293,11 @@ async fn t57_streams_keep_their_bytes_to_themselves() {
             Some(fault) => peer.fails(Call::Read, fault),
             None => peer,
         };
-        let Stream {
+        let StreamPair {
             mut reader,
             mut writer,
             ..
-        } = Stream::new(Scripted::new(peer));
+        } = StreamPair::new(Scripted::new(peer));
         let strict = reader.read_until(&Separator::STRICT_CRLF);
         tell(strict.await.unwrap_err());
         canary(format!("{reader:?} {reader:#?}"));
@@ -326,7 +326,7 @@ async fn t57_streams_keep_their_bytes_to_themselves() {
             tell(lines);
             writer.write_line(b"hunter2", LineEnding::CrLf).unwrap();
             canary(format!("{writer:?} {writer:#?}"));
-            writer.set_cap(10);
+            writer.set_max_pending(10);
             tell(writer.write(b"hunter2 hunter2").unwrap_err());
         }
     }

@@ -15,14 +15,14 @@ use plimsoll::TransportError;
 use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll_io::smol::Smol;
 use plimsoll_io::{
-    Connection, Error, Listener, Server, ServerOptions, Stream, StreamReader, StreamWriter,
+    Connection, Error, Listener, Server, ServerOptions, StreamPair, StreamReader, StreamWriter,
 };
 
 /// Makes a thousand writes, each of them small unless `large` has bytes for it, and has them sent by a
 /// drain. Returns in how many calls they left, and checks that they did.
 fn calls_for_a_thousand_writes(large: impl Fn(usize) -> Option<Bytes>) -> usize {
     let transport = Scripted::new(ScriptedPeer::new());
-    let mut stream = Stream::new(transport.clone());
+    let mut stream = StreamPair::new(transport.clone());
     let mut written = Vec::new();
     for number in 0..1000 {
         match large(number) {
@@ -62,7 +62,7 @@ fn small_writes_with_large_ones_between_them_leave_in_one_call() {
 
 #[test]
 fn a_turn_ends_though_the_peer_always_takes_more() {
-    let mut stream = Stream::new(Scripted::new(ScriptedPeer::new()));
+    let mut stream = StreamPair::new(Scripted::new(ScriptedPeer::new()));
     let drains = Cell::new(0);
     let mut endless = pin!(async {
         loop {
@@ -85,7 +85,7 @@ fn a_turn_ends_though_the_transport_is_interrupted_again_and_again() {
         peer.fails(Call::Write, TransportError::Interrupted)
     });
     let transport = Scripted::new(peer);
-    let mut stream = Stream::new(transport.clone());
+    let mut stream = StreamPair::new(transport.clone());
     stream.writer.write(b"output").unwrap();
     let mut flushed = pin!(stream.writer.flush());
     let mut cx = Context::from_waker(Waker::noop());

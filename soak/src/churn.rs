@@ -140,7 +140,9 @@ async fn connection(
                         assert_eq!(answer, &sent[seen..seen + answer.len()]);
                         seen += answer.len();
                     }
-                    Err(Error::Lost(lost)) if lost.loss == ConnectionError::Reset => break Ok(()),
+                    Err(Error::ConnectionLost(lost)) if lost.kind == ConnectionError::Reset => {
+                        break Ok(());
+                    }
                     Err(error) => break Err(error),
                 }
             };

@@ -7,8 +7,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{self, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use plimsoll_io::tokio::{StreamReader, StreamWriter, start_server_with};
-use plimsoll_io::{Error, Options, ReadError, ServerOptions};
+use plimsoll_io::tokio::{StreamReader, StreamWriter};
+use plimsoll_io::{Error, ReadError, ServerOptions, StreamOptions};
 
 /// The longest line that the server takes, newline not counted.
 pub const LIMIT: usize = 1024;
@@ -42,9 +42,9 @@ async fn answer(mut reader: StreamReader, mut writer: StreamWriter) -> Result<()
 /// Serves until standard input ends.
 pub async fn serve() {
     let options = ServerOptions::new()
-        .streams(Options::new().limit(LIMIT))
+        .streams(StreamOptions::new().limit(LIMIT))
         .backlog(4096);
-    let server = start_server_with(answer, &["127.0.0.1"], 0, &options)
+    let server = plimsoll_io::tokio::Server::start(answer, &["127.0.0.1"], 0, &options)
         .await
         .expect("a server");
     println!("{}", server.local_addrs()[0].port());

@@ -11,29 +11,23 @@ use super::writer::StreamWriter;
 #[cfg(unix)]
 use super::writer::UnixWriter;
 use super::{Blocking, block_on};
-use crate::connect::{self, ConnectOptions};
+use crate::connect::ConnectOptions;
 use crate::happy_eyeballs::ConnectError;
-use crate::options::Options;
-use crate::stream::{self, Stream};
+use crate::options::StreamOptions;
+use crate::stream::{self, StreamPair};
 use crate::transport::Transport;
 
-/// Makes the two halves of a connected transport, with the default limits. (asyncio's
-/// `open_connection(sock=…)`.)
-pub fn streams<T: Transport>(transport: T) -> (StreamReader<T>, StreamWriter<T>) {
-    streams_with(transport, &Options::new())
-}
-
 /// Makes the two halves of a connected transport, with the limits in `options`. (asyncio's
-/// `open_connection(sock=…)`, which has `limit`.)
-pub fn streams_with<T: Transport>(
+/// `open_connection(sock=…)`.)
+pub fn streams<T: Transport>(
     transport: T,
-    options: &Options,
+    options: &StreamOptions,
 ) -> (StreamReader<T>, StreamWriter<T>) {
-    halves(Stream::with_options(transport, options).split())
+    halves(StreamPair::with_options(transport, options).split())
 }
 
-/// Opens a connection to the first address of `host` that accepts one, with the default
-/// [`ConnectOptions`]. See [`crate::open_connection`].
+/// Opens a connection to the first address of `host` that accepts one, with the default options.
+/// See [`ConnectOptions::open_blocking`].
 ///
 /// # Errors
 ///
@@ -42,63 +36,68 @@ pub fn open_connection(
     host: &str,
     port: u16,
 ) -> Result<(StreamReader, StreamWriter), ConnectError> {
-    open_connection_with(host, port, &ConnectOptions::new())
+    ConnectOptions::new().open_blocking(host, port)
 }
 
-/// Opens a connection to the first address of `host` that accepts one, as `options` say. See
-/// [`crate::open_connection`].
+/// Connects to the first address of `host` that accepts a connection, with the default options. See
+/// [`ConnectOptions::connect_blocking`].
 ///
 /// # Errors
 ///
-/// [`ConnectError`], which names every address that was tried. No socket is left.
-pub fn open_connection_with(
-    host: &str,
-    port: u16,
-    options: &ConnectOptions,
-) -> Result<(StreamReader, StreamWriter), ConnectError> {
-    let opening = connect::open_connection::<Blocking>(host, port, options);
-    block_on(opening).map(halves)
-}
-
-/// Connects to the first address of `host` that accepts a connection, with the default
-/// [`ConnectOptions`]. See [`crate::connect()`].
-///
-/// # Errors
-///
-/// [`ConnectError`], which names every address that was tried. No socket is left.
+/// As for [`open_connection`].
 pub fn connect(host: &str, port: u16) -> Result<Connection, ConnectError> {
-    let options = ConnectOptions::new();
-    let connecting = connect::connect::<Blocking>(host, port, &options);
-    block_on(connecting).map(Connection::from)
+    ConnectOptions::new().connect_blocking(host, port)
 }
 
-/// Opens a connection to a Unix socket, with the default [`Options`]. (As asyncio's
-/// `open_unix_connection`.)
+/// Opens a connection to a Unix socket, with the default options. See
+/// [`ConnectOptions::open_unix_blocking`].
 ///
 /// # Errors
 ///
-/// Those of the system, with the path; the system's own is the source. No socket is left. Where too
-/// many connections wait to be accepted it fails at once: on Linux with the kind `WouldBlock`, as
-/// asyncio's `BlockingIOError`, elsewhere with `ConnectionRefused`.
+/// Those of the system, with the path. No socket is left.
 #[cfg(unix)]
 pub fn open_unix_connection(
     path: impl AsRef<std::path::Path>,
 ) -> io::Result<(UnixReader, UnixWriter)> {
-    open_unix_connection_with(path, &Options::new())
+    ConnectOptions::new().open_unix_blocking(path)
 }
 
-/// Opens a connection to a Unix socket, with the limits in `options`. (asyncio's has `limit`.)
-///
-/// # Errors
-///
-/// As for [`open_unix_connection`].
-#[cfg(unix)]
-pub fn open_unix_connection_with(
-    path: impl AsRef<std::path::Path>,
-    options: &Options,
-) -> io::Result<(UnixReader, UnixWriter)> {
-    let opening = connect::open_unix_connection::<Blocking>(path.as_ref(), options);
-    block_on(opening).map(halves)
+/// For threads.
+impl ConnectOptions {
+    /// As [`open_connection`](Self::open_connection), for streams whose calls block.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`], which names every address that was tried. No socket is left.
+    pub fn open_blocking(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<(StreamReader, StreamWriter), ConnectError> {
+        block_on(self.open_connection::<Blocking>(host, port)).map(halves)
+    }
+
+    /// As [`connect`](Self::connect), for a connection whose calls block.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open_blocking`](Self::open_blocking).
+    pub fn connect_blocking(&self, host: &str, port: u16) -> Result<Connection, ConnectError> {
+        block_on(self.connect::<Blocking>(host, port)).map(Connection::from)
+    }
+
+    /// As [`open_unix_connection`](Self::open_unix_connection), for streams whose calls block.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, with the path. No socket is left.
+    #[cfg(unix)]
+    pub fn open_unix_blocking(
+        &self,
+        path: impl AsRef<std::path::Path>,
+    ) -> io::Result<(UnixReader, UnixWriter)> {
+        block_on(self.open_unix_connection::<Blocking>(path)).map(halves)
+    }
 }
 
 fn halves<T: Transport>(

@@ -9,13 +9,13 @@ use plimsoll::{Protocol, ReadError, Reader, Step, WriteError, Writer};
 use super::within::block_within;
 use super::{Blocking, block_on};
 use crate::connection::{self, Turn};
-use crate::error::{Error, Lost};
+use crate::error::{ConnectionLost, Error};
 use crate::layer::Layer;
-use crate::options::Options;
+use crate::options::StreamOptions;
 use crate::parts::Parts;
 use crate::run::RunError;
 use crate::runtime::Runtime;
-use crate::transport::{Endpoint, Transport};
+use crate::transport::{Addresses, Transport};
 
 /// A connection with one owner. Its methods are those of [`crate::Connection`], and block. Whatever
 /// ends a call, no byte is lost.
@@ -61,12 +61,12 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Creates a connection over a transport, with the limits in `options`.
-    pub fn with_options(transport: T, options: &Options) -> Self {
+    pub fn with_options(transport: T, options: &StreamOptions) -> Self {
         connection::Connection::with_options(transport, options).into()
     }
 
     /// Creates a connection that goes on where another one stopped.
-    pub fn from_parts(parts: Parts<T>, options: &Options) -> Self {
+    pub fn from_parts(parts: Parts<T>, options: &StreamOptions) -> Self {
         connection::Connection::from_parts(parts, options).into()
     }
 
@@ -222,7 +222,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// As [`crate::Connection::lost`].
-    pub fn lost(&mut self) -> Option<Lost> {
+    pub fn lost(&mut self) -> Option<ConnectionLost> {
         self.inner.lost()
     }
 
@@ -236,9 +236,9 @@ impl<T: Transport> Connection<T> {
     /// # Errors
     ///
     /// As there.
-    pub fn local_addr(&mut self) -> io::Result<<T::Read as Endpoint>::Address>
+    pub fn local_addr(&mut self) -> io::Result<<T::Read as Addresses>::Address>
     where
-        T::Read: Endpoint,
+        T::Read: Addresses,
     {
         self.inner.local_addr()
     }
@@ -248,9 +248,9 @@ impl<T: Transport> Connection<T> {
     /// # Errors
     ///
     /// As there.
-    pub fn peer_addr(&mut self) -> io::Result<<T::Read as Endpoint>::Address>
+    pub fn peer_addr(&mut self) -> io::Result<<T::Read as Addresses>::Address>
     where
-        T::Read: Endpoint,
+        T::Read: Addresses,
     {
         self.inner.peer_addr()
     }

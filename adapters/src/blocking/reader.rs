@@ -14,7 +14,7 @@ use super::within::block_within;
 use crate::error::Error;
 use crate::runtime::Runtime;
 use crate::stream;
-use crate::transport::{Endpoint, Transport};
+use crate::transport::{Addresses, Transport};
 
 /// The half of a connection to read from. Its methods are those of [`crate::StreamReader`], and
 /// block. Whatever ends a call, no byte is lost: what was received stays buffered. A read that
@@ -31,7 +31,7 @@ pub type UnixReader = StreamReader<<Blocking as Runtime>::Unix>;
 
 impl<T: Transport> StreamReader<T> {
     /// Gives up this reader for the one whose methods are awaited, and that
-    /// [`Stream::join`](crate::Stream::join) takes. What is buffered goes with it.
+    /// [`StreamPair::reunite`](crate::StreamPair::reunite) takes. What is buffered goes with it.
     pub fn into_inner(self) -> stream::StreamReader<T> {
         self.inner
     }
@@ -108,10 +108,11 @@ impl<T: Transport> StreamReader<T> {
         self.inner.is_shutting_down()
     }
 
-    /// Returns the lines, each copied, with its newline. See [`lines`](crate::StreamReader::lines).
-    pub fn lines(&mut self) -> Lines<'_, T> {
+    /// Returns the lines, each copied, with its newline. See
+    /// [`lines`](crate::StreamReader::read_lines).
+    pub fn read_lines(&mut self) -> Lines<'_, T> {
         Lines {
-            inner: self.inner.lines(),
+            inner: self.inner.read_lines(),
             timeout: self.timeout,
         }
     }
@@ -119,8 +120,8 @@ impl<T: Transport> StreamReader<T> {
     /// Sets how long each read may take, however slowly its bytes come; for ever by default.
     ///
     /// With zero, reads take what is there, and do so for a second at most. A
-    /// [`Source`](super::Source) whose reads block is not interrupted. (asyncio's `wait_for` around
-    /// each read.)
+    /// [`FromRead`](super::FromRead) whose reads block is not interrupted. (asyncio's `wait_for`
+    /// around each read.)
     #[doc(alias = "set_read_timeout")]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
@@ -135,9 +136,9 @@ impl<T: Transport> StreamReader<T> {
         self.inner.set_limit(limit);
     }
 
-    /// As [`crate::StreamReader::set_cap`].
-    pub fn set_cap(&mut self, cap: usize) {
-        self.inner.set_cap(cap);
+    /// As [`crate::StreamReader::set_max_read_exact`].
+    pub fn set_max_read_exact(&mut self, max_read_exact: usize) {
+        self.inner.set_max_read_exact(max_read_exact);
     }
 
     /// As [`crate::StreamReader::buffered`].
@@ -156,9 +157,9 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// As there.
     #[doc(alias = "get_extra_info")]
-    pub fn local_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
+    pub fn local_addr(&self) -> io::Result<<T::Read as Addresses>::Address>
     where
-        T::Read: Endpoint,
+        T::Read: Addresses,
     {
         self.inner.local_addr()
     }
@@ -169,9 +170,9 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// As there.
     #[doc(alias = "get_extra_info")]
-    pub fn peer_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
+    pub fn peer_addr(&self) -> io::Result<<T::Read as Addresses>::Address>
     where
-        T::Read: Endpoint,
+        T::Read: Addresses,
     {
         self.inner.peer_addr()
     }
@@ -201,7 +202,7 @@ impl<T: Transport> StreamReader<T> {
     }
 }
 
-/// The lines of a [`StreamReader`], one by one. See [`StreamReader::lines`].
+/// The lines of a [`StreamReader`], one by one. See [`StreamReader::read_lines`].
 #[derive(Debug)]
 #[must_use = "lines are read when they are asked for"]
 pub struct Lines<'a, T: Transport> {

@@ -16,7 +16,7 @@ use super::{Blocking, block_on};
 use crate::connection;
 use crate::options::ServerOptions;
 use crate::runtime::Listener;
-use crate::server::{self, Outcome, Shutdown, Statistics};
+use crate::server::{self, HandlerResult, Shutdown, Statistics};
 use crate::stream;
 use crate::transport::Transport;
 
@@ -25,101 +25,103 @@ use crate::transport::Transport;
 #[derive(Debug)]
 pub struct Server(server::Server<Blocking>);
 
-/// Starts a server on every address of `host`, with the default [`ServerOptions`]. See
-/// [`crate::Server::start`].
+/// Starts a server on every address of `host`, with the default options. See [`Server::start`].
 ///
 /// # Errors
 ///
-/// Where the host does not resolve, or an address cannot be listened on; the error names it. Where
-/// no thread can be started to accept. Nothing is listened on then.
+/// As for [`Server::start`].
 pub fn start_server<H, O>(handler: H, host: &str, port: u16) -> io::Result<Server>
 where
     H: Fn(StreamReader, StreamWriter) -> O + Send + Sync + 'static,
-    O: Outcome + 'static,
+    O: HandlerResult + 'static,
 {
-    start_server_with(handler, &[host], port, &ServerOptions::new())
+    Server::start(handler, &[host], port, &ServerOptions::new())
 }
 
-/// Starts a server on every address of several hosts, as `options` say. See
-/// [`crate::Server::start`].
+/// Starts a server on a Unix socket, with the default options. See [`Server::start_unix`].
 ///
 /// # Errors
 ///
-/// As for [`start_server`].
-pub fn start_server_with<H, O>(
-    handler: H,
-    hosts: &[&str],
-    port: u16,
-    options: &ServerOptions,
-) -> io::Result<Server>
-where
-    H: Fn(StreamReader, StreamWriter) -> O + Send + Sync + 'static,
-    O: Outcome + 'static,
-{
-    let starting = server::Server::start(awaited(handler), hosts, port, options);
-    block_on(starting).map(Server)
-}
-
-/// Starts a server on a Unix socket, with the default [`ServerOptions`]. See
-/// [`crate::Server::start_unix`].
-///
-/// # Errors
-///
-/// Where the path cannot be listened on; the error names it. No server is left.
+/// As for [`Server::start_unix`].
 #[cfg(unix)]
 pub fn start_unix_server<H, O>(handler: H, path: impl AsRef<std::path::Path>) -> io::Result<Server>
 where
     H: Fn(UnixReader, UnixWriter) -> O + Send + Sync + 'static,
-    O: Outcome + 'static,
+    O: HandlerResult + 'static,
 {
-    start_unix_server_with(handler, path, &ServerOptions::new())
-}
-
-/// Starts a server on a Unix socket. See [`crate::Server::start_unix`].
-///
-/// # Errors
-///
-/// As for [`start_unix_server`].
-#[cfg(unix)]
-pub fn start_unix_server_with<H, O>(
-    handler: H,
-    path: impl AsRef<std::path::Path>,
-    options: &ServerOptions,
-) -> io::Result<Server>
-where
-    H: Fn(UnixReader, UnixWriter) -> O + Send + Sync + 'static,
-    O: Outcome + 'static,
-{
-    let starting = server::Server::start_unix(awaited(handler), path, options);
-    block_on(starting).map(Server)
-}
-
-/// Starts a server whose handlers get a [`Connection`] each, in a thread each, with the default
-/// [`ServerOptions`]. See [`crate::Server::start_connections`].
-///
-/// Output is sent in a handler's own calls only, and when it has ended.
-///
-/// # Errors
-///
-/// As for [`start_server`].
-pub fn serve_connections<H, O>(handler: H, host: &str, port: u16) -> io::Result<Server>
-where
-    H: Fn(Connection) -> O + Send + Sync + 'static,
-    O: Outcome + 'static,
-{
-    let handler = move |connection: connection::Connection<_>| ready(handler(connection.into()));
-    let (hosts, options) = ([host], ServerOptions::new());
-    let starting = server::Server::start_connections(handler, &hosts, port, &options);
-    block_on(starting).map(Server)
+    Server::start_unix(handler, path, &ServerOptions::new())
 }
 
 impl Server {
+    /// Starts a server on every address of several hosts. See [`crate::Server::start`].
+    ///
+    /// # Errors
+    ///
+    /// If a host does not resolve, or an address cannot be listened on; the error names it. If no
+    /// thread can be started to accept. Nothing is listened on then.
+    pub fn start<H, O>(
+        handler: H,
+        hosts: &[&str],
+        port: u16,
+        options: &ServerOptions,
+    ) -> io::Result<Self>
+    where
+        H: Fn(StreamReader, StreamWriter) -> O + Send + Sync + 'static,
+        O: HandlerResult + 'static,
+    {
+        let starting = server::Server::start(awaited(handler), hosts, port, options);
+        block_on(starting).map(Self)
+    }
+
+    /// Starts a server on a Unix socket. See [`crate::Server::start_unix`].
+    ///
+    /// # Errors
+    ///
+    /// If the path cannot be listened on; the error names it. No server is left.
+    #[cfg(unix)]
+    pub fn start_unix<H, O>(
+        handler: H,
+        path: impl AsRef<std::path::Path>,
+        options: &ServerOptions,
+    ) -> io::Result<Self>
+    where
+        H: Fn(UnixReader, UnixWriter) -> O + Send + Sync + 'static,
+        O: HandlerResult + 'static,
+    {
+        let starting = server::Server::start_unix(awaited(handler), path, options);
+        block_on(starting).map(Self)
+    }
+
+    /// Starts a server whose handlers get a [`Connection`] each, in a thread each. See
+    /// [`crate::Server::start_connections`].
+    ///
+    /// Output is sent in a handler's own calls only, and when it has ended.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start`](Self::start).
+    pub fn start_connections<H, O>(
+        handler: H,
+        hosts: &[&str],
+        port: u16,
+        options: &ServerOptions,
+    ) -> io::Result<Self>
+    where
+        H: Fn(Connection) -> O + Send + Sync + 'static,
+        O: HandlerResult + 'static,
+    {
+        let handler =
+            move |connection: connection::Connection<_>| ready(handler(connection.into()));
+        let starting = server::Server::start_connections(handler, hosts, port, options);
+        block_on(starting).map(Self)
+    }
+
     /// Starts a server on sockets that listen already, of any kind. See [`crate::Server::serve`].
     pub fn serve<L, H, O>(listeners: Vec<L>, handler: H, options: &ServerOptions) -> Self
     where
         L: Listener,
         H: Fn(StreamReader<L::Transport>, StreamWriter<L::Transport>) -> O + Send + Sync + 'static,
-        O: Outcome + 'static,
+        O: HandlerResult + 'static,
     {
         Self(server::Server::serve(listeners, awaited(handler), options))
     }
@@ -184,7 +186,7 @@ impl From<server::Server<Blocking>> for Server {
 }
 
 /// Makes a handler that blocks one that is awaited, by a task that has a thread to itself.
-fn awaited<T: Transport, O: Outcome + 'static>(
+fn awaited<T: Transport, O: HandlerResult + 'static>(
     handler: impl Fn(StreamReader<T>, StreamWriter<T>) -> O + Send + Sync + 'static,
 ) -> impl Fn(stream::StreamReader<T>, stream::StreamWriter<T>) -> Ready<O> + Send + Sync + 'static {
     move |reader, writer| ready(handler(reader.into(), writer.into()))

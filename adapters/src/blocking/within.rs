@@ -8,9 +8,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use super::{Blocking, block_on};
-use crate::either::{Either, either};
+use crate::clock::Clock;
 use crate::error::Error;
-use crate::runtime::Runtime;
+use crate::select::{Either, select};
 
 /// Blocks in an operation, for no longer than `timeout`.
 pub(super) fn block_within<A>(
@@ -23,7 +23,7 @@ pub(super) fn block_within<A>(
     if timeout.is_zero() {
         return at_once(operation).unwrap_or(Err(Error::TimedOut));
     }
-    match block_on(either(pin!(operation), Blocking::sleep(timeout))) {
+    match block_on(select(pin!(operation), Blocking::sleep(timeout))) {
         Either::First(result) => result,
         Either::Second(()) => Err(Error::TimedOut),
     }

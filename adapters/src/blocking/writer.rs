@@ -12,7 +12,7 @@ use super::{Blocking, block_on};
 use crate::error::Error;
 use crate::runtime::Runtime;
 use crate::stream;
-use crate::transport::{Endpoint, Transport};
+use crate::transport::{Addresses, Transport};
 
 /// The half of a connection to write to. Its methods are those of [`crate::StreamWriter`], and
 /// those that send block. Dropping it does not send pending output.
@@ -28,7 +28,7 @@ pub type UnixWriter = StreamWriter<<Blocking as Runtime>::Unix>;
 
 impl<T: Transport> StreamWriter<T> {
     /// Gives up this writer for the one whose methods are awaited, and that
-    /// [`Stream::join`](crate::Stream::join) takes. Pending output goes with it.
+    /// [`StreamPair::reunite`](crate::StreamPair::reunite) takes. Pending output goes with it.
     pub fn into_inner(self) -> stream::StreamWriter<T> {
         self.inner
     }
@@ -55,10 +55,11 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`write_vectored`](crate::StreamWriter::write_vectored): nothing of it is queued.
+    /// Those of [`write_all_vectored`](crate::StreamWriter::write_all_vectored): nothing of it is
+    /// queued.
     #[doc(alias = "writelines")]
-    pub fn write_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
-        self.inner.write_vectored(parts)
+    pub fn write_all_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
+        self.inner.write_all_vectored(parts)
     }
 
     /// Queues a copy of `line` and what ends it.
@@ -121,13 +122,13 @@ impl<T: Transport> StreamWriter<T> {
         block_on(self.inner.close())
     }
 
-    /// As [`crate::StreamWriter::close_within`], whatever the [timeout](Self::set_timeout).
+    /// As [`crate::StreamWriter::close_timeout`], whatever the [timeout](Self::set_timeout).
     ///
     /// # Errors
     ///
     /// As there.
-    pub fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
-        block_on(self.inner.close_within(limit))
+    pub fn close_timeout(&mut self, limit: Duration) -> Result<(), Error> {
+        block_on(self.inner.close_timeout(limit))
     }
 
     /// As [`crate::StreamWriter::abort`].
@@ -154,7 +155,7 @@ impl<T: Transport> StreamWriter<T> {
     /// Sets how long each `drain`, `flush` and `finish` may take; for ever by default.
     ///
     /// One that takes longer fails with [`Error::TimedOut`], and loses no byte: what was not sent
-    /// stays pending. `close` has [`close_within`](Self::close_within). (asyncio's `wait_for`
+    /// stays pending. `close` has [`close_timeout`](Self::close_timeout). (asyncio's `wait_for`
     /// around each.)
     #[doc(alias = "set_write_timeout")]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
@@ -167,9 +168,9 @@ impl<T: Transport> StreamWriter<T> {
         self.inner.set_water_marks(marks);
     }
 
-    /// As [`crate::StreamWriter::set_cap`].
-    pub fn set_cap(&mut self, cap: usize) {
-        self.inner.set_cap(cap);
+    /// As [`crate::StreamWriter::set_max_pending`].
+    pub fn set_max_pending(&mut self, max_pending: usize) {
+        self.inner.set_max_pending(max_pending);
     }
 
     /// As [`crate::StreamWriter::local_addr`].
@@ -178,9 +179,9 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As there.
     #[doc(alias = "get_extra_info")]
-    pub fn local_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
+    pub fn local_addr(&self) -> io::Result<<T::Write as Addresses>::Address>
     where
-        T::Write: Endpoint,
+        T::Write: Addresses,
     {
         self.inner.local_addr()
     }
@@ -191,9 +192,9 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As there.
     #[doc(alias = "get_extra_info")]
-    pub fn peer_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
+    pub fn peer_addr(&self) -> io::Result<<T::Write as Addresses>::Address>
     where
-        T::Write: Endpoint,
+        T::Write: Addresses,
     {
         self.inner.peer_addr()
     }

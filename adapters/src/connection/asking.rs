@@ -4,13 +4,13 @@ use std::io;
 use std::task::Poll;
 
 use super::{Connection, GIVEN_UP};
-use crate::error::{Lost, unless_gone};
+use crate::error::{ConnectionLost, unless_gone};
 use crate::slot::Io;
-use crate::transport::{Endpoint, Transport};
+use crate::transport::{Addresses, Transport};
 
 impl<T: Transport> Connection<T> {
     /// Returns how the connection was lost, with the transport's error, if it was.
-    pub fn lost(&mut self) -> Option<Lost> {
+    pub fn lost(&mut self) -> Option<ConnectionLost> {
         match self.slot.take() {
             Some(mut guard) => guard.core().how_lost(),
             // Its core was leaked.
@@ -42,11 +42,11 @@ impl<T: Transport> Connection<T> {
     /// # Errors
     ///
     /// Those of the system; `NotConnected` if the transport is gone.
-    pub fn local_addr(&mut self) -> io::Result<<T::Read as Endpoint>::Address>
+    pub fn local_addr(&mut self) -> io::Result<<T::Read as Addresses>::Address>
     where
-        T::Read: Endpoint,
+        T::Read: Addresses,
     {
-        self.with_read_half(Endpoint::local_addr)
+        self.with_read_half(Addresses::local_addr)
     }
 
     /// Returns the address of the peer.
@@ -54,11 +54,11 @@ impl<T: Transport> Connection<T> {
     /// # Errors
     ///
     /// As for [`local_addr`](Self::local_addr).
-    pub fn peer_addr(&mut self) -> io::Result<<T::Read as Endpoint>::Address>
+    pub fn peer_addr(&mut self) -> io::Result<<T::Read as Addresses>::Address>
     where
-        T::Read: Endpoint,
+        T::Read: Addresses,
     {
-        self.with_read_half(Endpoint::peer_addr)
+        self.with_read_half(Addresses::peer_addr)
     }
 
     fn with_read_half<V>(&mut self, ask: impl FnOnce(&T::Read) -> io::Result<V>) -> io::Result<V> {

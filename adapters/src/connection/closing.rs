@@ -8,10 +8,10 @@ use plimsoll::ConnectionError;
 use super::Connection;
 use super::moving::{poll_discard, poll_send_and_discard};
 use crate::driver::{Driven, Sent};
-use crate::either::within;
 use crate::error::Error;
 use crate::layered::Layered;
 use crate::options::DEFAULT_CLOSE_TIMEOUT;
+use crate::select::within;
 use crate::slot::Slot;
 use crate::transport::Transport;
 
@@ -29,8 +29,8 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`] if not all was sent, also because the time was up; the connection is
-    ///   aborted then.
+    /// - [`Error::ConnectionLost`] if not all was sent, also because the time was up; the
+    ///   connection is aborted then.
     /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own. The
     ///   connection is closing, and another call goes on.
     pub async fn close(&mut self) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use super::{Connection, taken};
 use crate::driver::Driven;
 use crate::error::Error;
 use crate::layered::Layered;
-use crate::options::Options;
+use crate::options::StreamOptions;
 use crate::parts::Parts;
 use crate::places::Places;
 use crate::slot::Slot;
@@ -18,25 +18,25 @@ use crate::transport::Transport;
 impl<T: Transport> Connection<T> {
     /// Creates a connection over a transport, with default limits.
     pub fn new(transport: T) -> Self {
-        Self::with_options(transport, &Options::new())
+        Self::with_options(transport, &StreamOptions::new())
     }
 
     /// Creates a connection over a transport, with the limits in `options`.
     ///
     /// Of a TCP socket it [turns off](Transport::set_nodelay) Nagle's algorithm, as asyncio does.
-    pub fn with_options(transport: T, options: &Options) -> Self {
+    pub fn with_options(transport: T, options: &StreamOptions) -> Self {
         let _ = transport.set_nodelay(true);
         Self::connected(transport, options)
     }
 
     /// Creates a connection over a transport as it is.
-    pub(crate) fn connected(transport: T, options: &Options) -> Self {
+    pub(crate) fn connected(transport: T, options: &StreamOptions) -> Self {
         let driven = Driven::new(options.connection(), options);
         Self::over(Layered::new(transport), driven, false)
     }
 
     /// Creates the connection of a handler, which the server is a party of.
-    pub(crate) fn accepted(transport: T, options: &Options) -> Self {
+    pub(crate) fn accepted(transport: T, options: &StreamOptions) -> Self {
         let driven = Driven::new(options.connection(), options).opens_first();
         Self::over(Layered::new(transport), driven, true)
     }
@@ -52,7 +52,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Creates a connection that goes on where another one stopped.
-    pub fn from_parts(parts: Parts<T>, options: &Options) -> Self {
+    pub fn from_parts(parts: Parts<T>, options: &StreamOptions) -> Self {
         let mut core_parts = plimsoll::Parts::default();
         core_parts.unread = parts.unread;
         core_parts.unsent = parts.unsent;
@@ -84,15 +84,15 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`] if the transport is gone: the connection was aborted, lost, or closed.
-    /// Buffered input is gone with it; read it before.
+    /// [`Error::ConnectionLost`] if the transport is gone: the connection was aborted, lost, or
+    /// closed. Buffered input is gone with it; read it before.
     pub fn into_parts(mut self) -> Result<Parts<T>, Error> {
         let lost = self.lost();
         let allows = |driven: &Driven| !(driven.is_closing() && driven.has_ended());
         let over = self.slot.take_over(allows);
         let over = over.and_then(|(driven, io)| Some((driven, io.into_parts()?)));
         let Some((driven, (transport, layer))) = over else {
-            return Err(lost.map_or_else(taken, Error::Lost));
+            return Err(lost.map_or_else(taken, Error::ConnectionLost));
         };
         if let Some((places, key)) = self.counted.take() {
             places.free(key, Arc::as_ptr(&self.slot).addr());

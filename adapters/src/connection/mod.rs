@@ -12,7 +12,7 @@ pub(crate) use self::opening::{OPEN_TIMEOUT, again_and_again, poll_open, poll_pu
 pub(crate) use self::turn::Happened;
 pub use self::turn::Turn;
 use crate::driver::{Driven, Sides};
-use crate::error::{Error, Lost};
+use crate::error::{ConnectionLost, Error};
 use crate::layer::Layer;
 use crate::layered::Layered;
 pub(crate) use crate::places::Places;
@@ -60,10 +60,10 @@ mod moving;
 ///
 /// ```
 /// use plimsoll::Step;
-/// use plimsoll_io::{Connection, Error, memory::Memory};
+/// use plimsoll_io::{Connection, Error, DuplexStream, duplex};
 ///
 /// /// Replies to each line with itself.
-/// async fn echo(mut connection: Connection<Memory>) -> Result<(), Error> {
+/// async fn echo(mut connection: Connection<DuplexStream>) -> Result<(), Error> {
 ///     while let Some(mut turn) = connection.turn().await {
 ///         let core = &mut *turn; // reader and writer can be borrowed apart
 ///         while let Step::Ready(line) = core.reader.read_line()? {
@@ -80,7 +80,7 @@ mod moving;
 /// }
 ///
 /// # smol::block_on(async {
-/// let (here, there) = Memory::pair(1024);
+/// let (here, there) = duplex(1024);
 /// let mut client = Connection::new(here);
 /// client.write_with(|writer| writer.write(b"hello\n"))?;
 /// client.finish().await?;
@@ -129,19 +129,19 @@ impl<T: Transport> Connection<T> {
 pub(crate) type MakeLayer = Box<dyn Fn() -> Box<dyn Layer> + Send + Sync>;
 
 /// How a connection was lost that this side has given up.
-pub(crate) const GIVEN_UP: Lost = Lost {
-    loss: ConnectionError::Aborted,
+pub(crate) const GIVEN_UP: ConnectionLost = ConnectionLost {
+    kind: ConnectionError::Aborted,
     cause: None,
 };
 
 /// What calls of a connection fail with that is gone, or whose core was leaked with a turn.
 fn taken() -> Error {
-    Error::Lost(GIVEN_UP)
+    Error::ConnectionLost(GIVEN_UP)
 }
 
 /// How a connection was lost.
 fn lost<K: Sides>(driven: &Driven<K>) -> Error {
-    driven.how_lost().map_or_else(taken, Error::Lost)
+    driven.how_lost().map_or_else(taken, Error::ConnectionLost)
 }
 
 /// The owner leaves. While a panic unwinds, what it has written may be half of something.

@@ -9,10 +9,10 @@ use plimsoll::{ConnectionError, Reader, Step};
 
 use super::{Connection, lost, taken};
 use crate::driver::{Driven, Sent, Sides};
-use crate::either::{let_others_run, within};
 use crate::error::Error;
 use crate::layer::Layer;
 use crate::layered::Layered;
+use crate::select::{within, yield_now};
 use crate::transport::Transport;
 
 /// How long a transport may take to open, in a server and where a protocol starts a layer.
@@ -25,7 +25,7 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`] if that failed.
+    /// - [`Error::ConnectionLost`] if that failed.
     /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own:
     ///   another call goes on.
     pub async fn open(&mut self) -> Result<(), Error> {
@@ -45,7 +45,7 @@ impl<T: Transport> Connection<T> {
             return opened;
         }
         self.give_up(ConnectionError::TimedOut);
-        Err(self.lost().map_or_else(taken, Error::Lost))
+        Err(self.lost().map_or_else(taken, Error::ConnectionLost))
     }
 
     /// Puts a layer over the transport, after all pending output was sent. It gets the input that
@@ -55,8 +55,8 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; there is no layer then. The connection is lost, too, if there is a layer
-    ///   already.
+    /// - [`Error::ConnectionLost`]; there is no layer then. The connection is lost, too, if there
+    ///   is a layer already.
     /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own, before
     ///   all output was sent: there is no layer, and another call goes on, with another one.
     pub async fn put_layer(&mut self, layer: impl Into<Box<dyn Layer>>) -> Result<(), Error> {
@@ -72,7 +72,7 @@ pub(crate) async fn again_and_again(
 ) -> Result<(), Error> {
     loop {
         match poll_fn(&mut open).await {
-            Err(Error::TimedOut) => let_others_run().await,
+            Err(Error::TimedOut) => yield_now().await,
             opened => return opened,
         }
     }

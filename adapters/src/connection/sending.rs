@@ -20,7 +20,7 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; pending output is gone.
+    /// - [`Error::ConnectionLost`]; pending output is gone.
     /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own: what
     ///   is left stays pending, and another call goes on.
     pub async fn drain(&mut self) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use plimsoll::{ConnectionError, Writer, WriterState};
 
 use super::sides::Sides;
 use super::{Driven, Ends, Offer, shared};
-use crate::error::{Lost, loss_of};
+use crate::error::{ConnectionLost, loss_of};
 use crate::slot::{Core, Pressure, Says};
 
 impl<K: Sides> Driven<K> {
@@ -131,18 +131,18 @@ impl<K: Sides> Driven<K> {
     }
 
     /// How sending was lost, if it was, with the transport's error.
-    pub(crate) fn how_writer_was_lost(&self) -> Option<Lost> {
-        Some(Lost {
-            loss: self.core.writer().connection_error()?,
+    pub(crate) fn how_writer_was_lost(&self) -> Option<ConnectionLost> {
+        Some(ConnectionLost {
+            kind: self.core.writer().connection_error()?,
             cause: self.cause.clone(),
         })
     }
 
     /// How the connection was lost, if it was, with the transport's error.
-    pub(crate) fn how_lost(&self) -> Option<Lost> {
+    pub(crate) fn how_lost(&self) -> Option<ConnectionLost> {
         let reader = self.core.reading_error();
-        Some(Lost {
-            loss: reader.or(self.core.writer().connection_error())?,
+        Some(ConnectionLost {
+            kind: reader.or(self.core.writer().connection_error())?,
             cause: self.cause.clone(),
         })
     }
@@ -171,7 +171,7 @@ impl<K: Sides> Driven<K> {
 impl<K: Sides> Core for Driven<K> {
     type End = Result<(), Arc<io::Error>>;
     /// `None` if it has ended in order.
-    type Ended = Option<Lost>;
+    type Ended = Option<ConnectionLost>;
 
     fn close(&mut self) {
         if self.offer == Offer::Opening {
@@ -189,14 +189,16 @@ impl<K: Sides> Core for Driven<K> {
     }
 
     /// The first loss that ends both directions is told by both halves of a pair, with its cause.
-    fn end_input(&mut self, end: Result<(), Arc<io::Error>>) -> Option<Lost> {
+    fn end_input(&mut self, end: Result<(), Arc<io::Error>>) -> Option<ConnectionLost> {
         if !self.core.expects_input() {
             // It was closed meanwhile.
             self.ends.note(Ends::NO_INPUT, true);
-            return self.how_lost().or(end.err().map(Lost::of_transport));
+            return self
+                .how_lost()
+                .or(end.err().map(ConnectionLost::of_transport));
         }
         let first = self.how_writer_was_lost();
-        let first = first.filter(|lost| lost.loss.ends_both_directions());
+        let first = first.filter(|lost| lost.kind.ends_both_directions());
         let was_lost = self.core.writer().connection_error();
         let was_flushed = self.core.writer().is_flushed();
         let cause = end.err().filter(|_| first.is_none());
@@ -209,10 +211,10 @@ impl<K: Sides> Core for Driven<K> {
         }
         let loss = self.core.reading_error()?;
         let cause = first.map_or(cause, |first| first.cause);
-        Some(Lost { loss, cause })
+        Some(ConnectionLost { kind: loss, cause })
     }
 
-    fn how_ended(&self) -> Option<Lost> {
+    fn how_ended(&self) -> Option<ConnectionLost> {
         self.how_lost()
     }
 

@@ -14,7 +14,7 @@ use plimsoll::{Connection, Output, Progress, Reader, SendAction};
 pub(crate) use self::sides::{Outgoing, Sides};
 use crate::budget::Budget;
 use crate::layered::Layered;
-use crate::options::Options;
+use crate::options::StreamOptions;
 use crate::receiving::{Memory, Receiving};
 use crate::transport::Transport;
 
@@ -90,7 +90,7 @@ pub(crate) enum Sent {
 }
 
 impl<K: Sides> Driven<K> {
-    pub(crate) fn over(core: K, options: &Options) -> Self {
+    pub(crate) fn over(core: K, options: &StreamOptions) -> Self {
         Self {
             receiving: Receiving::new(options),
             cause: None,

@@ -105,7 +105,7 @@ enum Input {
     Ended,
     /// This side has closed.
     Closed,
-    Lost(ConnectionError),
+    ConnectionLost(ConnectionError),
 }
 
 impl Outgoing {
@@ -161,7 +161,7 @@ impl Sides for Outgoing {
         let lost = lost.or(first.filter(|first| first.ends_both_directions()));
         match lost.filter(|_| !self.has_ended()) {
             Some(lost) => {
-                self.input = Input::Lost(lost);
+                self.input = Input::ConnectionLost(lost);
                 self.writer.lost(lost);
             }
             None => self.input = Input::Ended,
@@ -171,7 +171,7 @@ impl Sides for Outgoing {
     #[inline]
     fn reading_error(&self) -> Option<ConnectionError> {
         match self.input {
-            Input::Lost(error) => Some(error),
+            Input::ConnectionLost(error) => Some(error),
             Input::Open | Input::Ended | Input::Closed => None,
         }
     }
@@ -198,7 +198,7 @@ impl Sides for Outgoing {
             (reading, writing) => reading.or(writing),
         };
         let error = first.unwrap_or(error);
-        self.input = Input::Lost(error);
+        self.input = Input::ConnectionLost(error);
         self.writer.lost(error);
     }
 

@@ -7,13 +7,13 @@ use plimsoll::{Connection, ConnectionState, Progress};
 use super::{Driven, Ends, kinds};
 use crate::budget::Budget;
 use crate::layered::Layered;
-use crate::options::Options;
+use crate::options::StreamOptions;
 use crate::receiving::Memory;
 use crate::spare_block;
 use crate::transport::Transport;
 
 impl Driven {
-    pub(crate) fn new(core: Connection, options: &Options) -> Self {
+    pub(crate) fn new(core: Connection, options: &StreamOptions) -> Self {
         // What came with the connection.
         let has_news = !core.reader.buffered().is_empty();
         Self {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 #[cfg(any(feature = "smol", feature = "blocking"))]
-use crate::transport::Sleep;
+use crate::clock::Sleep;
 
 /// Waits for a time.
 #[cfg(any(feature = "smol", feature = "blocking"))]

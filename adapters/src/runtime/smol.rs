@@ -15,15 +15,25 @@ use futures_io::{AsyncRead, AsyncWrite};
 use smol::net::unix::{UnixListener, UnixStream};
 use smol::net::{TcpListener, TcpStream};
 
-pub use super::futures::{FromAsyncRead, FromAsyncWrite, Sink, Source};
+pub use super::futures::{FromAsyncRead, FromAsyncWrite};
 use super::socket::{Socket, poll_call};
 use super::{Listener, Runtime, futures, reactor};
-use crate::join::Join;
-use crate::transport::Sleep;
+use crate::clock::{Clock, Sleep};
+use crate::connect::ConnectOptions;
+use crate::happy_eyeballs::ConnectError;
+use crate::join::{Join, WriteEnd};
+use crate::options::ServerOptions;
+use crate::server::HandlerResult;
 
 /// The smol runtime, for what is generic over runtimes.
 #[derive(Clone, Copy, Debug)]
 pub struct Smol;
+
+impl Clock for Smol {
+    fn sleep(duration: Duration) -> Sleep {
+        reactor::sleep(duration)
+    }
+}
 
 impl Runtime for Smol {
     type Tcp = TcpStream;
@@ -65,10 +75,6 @@ impl Runtime for Smol {
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         smol::spawn(task).detach();
         Ok(())
-    }
-
-    fn sleep(duration: Duration) -> Sleep {
-        reactor::sleep(duration)
     }
 }
 
@@ -163,11 +169,97 @@ where
     socket.clone().into()
 }
 
-crate::face::face!(Smol);
+/// The half of a TCP connection to read from. (asyncio's `StreamReader`.)
+pub type StreamReader = crate::StreamReader<TcpStream>;
+/// The half of a TCP connection to write to. (asyncio's `StreamWriter`.)
+pub type StreamWriter = crate::StreamWriter<TcpStream>;
+/// A TCP connection with one owner.
+pub type Connection = crate::Connection<TcpStream>;
+/// A server on this runtime. (asyncio's `Server`.)
+pub type Server = crate::Server<Smol>;
+/// The half of a Unix connection to read from. (asyncio's `StreamReader`.)
+#[cfg(unix)]
+pub type UnixReader = crate::StreamReader<UnixStream>;
+/// The half of a Unix connection to write to. (asyncio's `StreamWriter`.)
+#[cfg(unix)]
+pub type UnixWriter = crate::StreamWriter<UnixStream>;
+
+/// Opens a connection to the first address of `host` that accepts one, with the default options.
+/// See [`ConnectOptions::open_connection`].
+///
+/// # Errors
+///
+/// [`ConnectError`], which names every address that was tried. No socket is left.
+pub async fn open_connection(
+    host: &str,
+    port: u16,
+) -> Result<(StreamReader, StreamWriter), ConnectError> {
+    ConnectOptions::new()
+        .open_connection::<Smol>(host, port)
+        .await
+}
+
+/// Connects to the first address of `host` that accepts a connection, with the default options. See
+/// [`ConnectOptions::connect`].
+///
+/// # Errors
+///
+/// As for [`open_connection`].
+pub async fn connect(host: &str, port: u16) -> Result<Connection, ConnectError> {
+    ConnectOptions::new().connect::<Smol>(host, port).await
+}
+
+/// Opens a connection to a Unix socket, with the default options. See
+/// [`ConnectOptions::open_unix_connection`].
+///
+/// # Errors
+///
+/// Those of the system, with the path. No socket is left.
+#[cfg(unix)]
+pub async fn open_unix_connection(
+    path: impl AsRef<std::path::Path>,
+) -> io::Result<(UnixReader, UnixWriter)> {
+    ConnectOptions::new()
+        .open_unix_connection::<Smol>(path)
+        .await
+}
+
+/// Starts a server on every address of `host`, with the default options. An empty host stands for
+/// all interfaces, a `port` of zero for one that the system chooses. See
+/// [`Server::start`](crate::Server::start).
+///
+/// # Errors
+///
+/// If the host does not resolve, an address cannot be listened on, or no task can be started.
+pub async fn start_server<H, F>(handler: H, host: &str, port: u16) -> io::Result<Server>
+where
+    H: Fn(StreamReader, StreamWriter) -> F + Send + Sync + 'static,
+    F: Future<Output: HandlerResult> + Send + 'static,
+{
+    Server::start(handler, &[host], port, &ServerOptions::new()).await
+}
+
+/// Starts a server on a Unix socket, with the default options. See
+/// [`Server::start_unix`](crate::Server::start_unix).
+///
+/// # Errors
+///
+/// If the path cannot be listened on, or no task can be started.
+#[cfg(unix)]
+pub async fn start_unix_server<H, F>(
+    handler: H,
+    path: impl AsRef<std::path::Path>,
+) -> io::Result<Server>
+where
+    H: Fn(UnixReader, UnixWriter) -> F + Send + Sync + 'static,
+    F: Future<Output: HandlerResult> + Send + 'static,
+{
+    Server::start_unix(handler, path, &ServerOptions::new()).await
+}
 
 /// Joins two things to read from and to write to, as one transport: pipes, standard streams, the
 /// two of a child.
-pub fn join<R, W>(read: R, write: W) -> Join<FromAsyncRead<R>, FromAsyncWrite<W>, Smol>
+pub fn join<R, W>(read: R, write: W) -> Join<FromAsyncRead<R>, WriteEnd<FromAsyncWrite<W>>, Smol>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, SockRef};
 
-use crate::transport::{Endpoint, ReadHalf, Sleep, Transport, WriteHalf};
+use crate::clock::Sleep;
+use crate::transport::{Addresses, ReadHalf, Transport, WriteHalf};
 
 /// A connected stream socket of a runtime. Every such socket is a [`Transport`].
 ///
@@ -183,7 +184,7 @@ impl<S: Socket> Transport for S {
         (read, write)
     }
 
-    fn join(read: SocketRead<S>, mut write: SocketWrite<S>) -> Self {
+    fn reunite(read: SocketRead<S>, mut write: SocketWrite<S>) -> Self {
         write.ends = false;
         drop(write);
         read.socket.unshare()
@@ -267,7 +268,7 @@ impl<S: Socket> SocketWrite<S> {
     }
 }
 
-impl<S: Socket> Endpoint for SocketRead<S> {
+impl<S: Socket> Addresses for SocketRead<S> {
     type Address = S::Address;
 
     fn local_addr(&self) -> io::Result<S::Address> {
@@ -279,7 +280,7 @@ impl<S: Socket> Endpoint for SocketRead<S> {
     }
 }
 
-impl<S: Socket> Endpoint for SocketWrite<S> {
+impl<S: Socket> Addresses for SocketWrite<S> {
     type Address = S::Address;
 
     fn local_addr(&self) -> io::Result<S::Address> {
@@ -343,7 +344,7 @@ impl<S: Socket> AsSocket for SocketWrite<S> {
 
 /// A socket as both halves of a transport hold it.
 pub trait SharedSocket<S>: Borrow<S> + From<S> + Clone + fmt::Debug + Send + 'static {
-    /// Returns the socket. [`Transport::join`] calls it once no other half holds the socket.
+    /// Returns the socket. [`Transport::reunite`] calls it once no other half holds the socket.
     fn unshare(self) -> S;
 }
 

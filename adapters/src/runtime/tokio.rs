@@ -18,24 +18,29 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::socket::{Socket, poll_call};
 use super::{Listener, Runtime};
+use crate::clock::{Clock, Sleep};
+use crate::connect::ConnectOptions;
+use crate::happy_eyeballs::ConnectError;
 use crate::join::{Join, WriteEnd};
-use crate::transport::{ReadHalf, Sleep, WriteHalf};
+use crate::options::ServerOptions;
+use crate::server::HandlerResult;
+use crate::transport::{ReadHalf, WriteHalf};
 
-/// Anything that tokio can read from, as half of a [`Duplex`](crate::Duplex): standard input, a
+/// Anything that tokio can read from, as half of a [`Join`]: standard input, a
 /// pipe, half of a TLS session. (asyncio's `loop.connect_read_pipe`.)
 #[derive(Debug)]
-pub struct Source<R>(pub R);
+pub struct FromAsyncRead<R>(pub R);
 
-/// Anything that tokio can write to, as half of a [`Duplex`](crate::Duplex): standard output, a
+/// Anything that tokio can write to, as half of a [`Join`]: standard output, a
 /// pipe, half of a TLS session.
 ///
 /// Its write side ends by `poll_shutdown`. It cannot show an abort to its peer.
 /// Where SIGPIPE has its default action, a write to a pipe without a reader ends the process.
 /// (asyncio's `loop.connect_write_pipe`.)
 #[derive(Debug)]
-pub struct Sink<W>(pub W);
+pub struct FromAsyncWrite<W>(pub W);
 
-impl<R: AsyncRead + Send + Unpin + 'static> ReadHalf for Source<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> ReadHalf for FromAsyncRead<R> {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut room = ReadBuf::new(room);
         Pin::new(&mut self.0)
@@ -44,7 +49,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> ReadHalf for Source<R> {
     }
 }
 
-impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for Sink<W> {
+impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for FromAsyncWrite<W> {
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -62,34 +67,24 @@ impl<W: AsyncWrite + Send + Unpin + 'static> WriteHalf for Sink<W> {
     }
 }
 
-/// Half of a [`Join`]: something to read from. [`join`] makes it.
-pub type FromAsyncRead<R> = Source<R>;
-
-/// Half of a [`Join`]: something to write to, which is dropped when its side has ended. [`join`]
-/// makes it.
-///
-/// It cannot show an abort to its peer. Where SIGPIPE has its default action, a write to a pipe
-/// without a reader ends the process.
-pub type FromAsyncWrite<W> = WriteEnd<Sink<W>>;
-
 /// Joins two things to read from and to write to, as one transport: pipes, standard streams, the
 /// two of a child.
-pub fn join<R, W>(read: R, write: W) -> Join<FromAsyncRead<R>, FromAsyncWrite<W>, Tokio>
+pub fn join<R, W>(read: R, write: W) -> Join<FromAsyncRead<R>, WriteEnd<FromAsyncWrite<W>>, Tokio>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    Join::new(Source(read), WriteEnd::new(Sink(write)))
+    Join::with_clock(FromAsyncRead(read), WriteEnd::new(FromAsyncWrite(write)))
 }
 
-impl<R> Source<R> {
+impl<R> FromAsyncRead<R> {
     /// Returns what is read from.
     pub fn into_inner(self) -> R {
         self.0
     }
 }
 
-impl<W> WriteEnd<Sink<W>> {
+impl<W> WriteEnd<FromAsyncWrite<W>> {
     /// Returns what is written to, unless its side has ended.
     pub fn into_inner(self) -> Option<W> {
         self.into_half().map(|sink| sink.0)
@@ -214,6 +209,16 @@ fn poll_move(
 #[derive(Clone, Copy, Debug)]
 pub struct Tokio;
 
+impl Clock for Tokio {
+    fn sleep(duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn now() -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}
+
 impl Runtime for Tokio {
     type Tcp = TcpStream;
     type TcpListener = TcpListener;
@@ -254,14 +259,6 @@ impl Runtime for Tokio {
         tokio::spawn(task);
         Ok(())
     }
-
-    fn sleep(duration: Duration) -> Sleep {
-        Box::pin(tokio::time::sleep(duration))
-    }
-
-    fn now() -> Instant {
-        tokio::time::Instant::now().into_std()
-    }
 }
 
 impl Listener for TcpListener {
@@ -294,4 +291,90 @@ impl Listener for UnixListener {
     }
 }
 
-crate::face::face!(Tokio);
+/// The half of a TCP connection to read from. (asyncio's `StreamReader`.)
+pub type StreamReader = crate::StreamReader<TcpStream>;
+/// The half of a TCP connection to write to. (asyncio's `StreamWriter`.)
+pub type StreamWriter = crate::StreamWriter<TcpStream>;
+/// A TCP connection with one owner.
+pub type Connection = crate::Connection<TcpStream>;
+/// A server on this runtime. (asyncio's `Server`.)
+pub type Server = crate::Server<Tokio>;
+/// The half of a Unix connection to read from. (asyncio's `StreamReader`.)
+#[cfg(unix)]
+pub type UnixReader = crate::StreamReader<UnixStream>;
+/// The half of a Unix connection to write to. (asyncio's `StreamWriter`.)
+#[cfg(unix)]
+pub type UnixWriter = crate::StreamWriter<UnixStream>;
+
+/// Opens a connection to the first address of `host` that accepts one, with the default options.
+/// See [`ConnectOptions::open_connection`].
+///
+/// # Errors
+///
+/// [`ConnectError`], which names every address that was tried. No socket is left.
+pub async fn open_connection(
+    host: &str,
+    port: u16,
+) -> Result<(StreamReader, StreamWriter), ConnectError> {
+    ConnectOptions::new()
+        .open_connection::<Tokio>(host, port)
+        .await
+}
+
+/// Connects to the first address of `host` that accepts a connection, with the default options. See
+/// [`ConnectOptions::connect`].
+///
+/// # Errors
+///
+/// As for [`open_connection`].
+pub async fn connect(host: &str, port: u16) -> Result<Connection, ConnectError> {
+    ConnectOptions::new().connect::<Tokio>(host, port).await
+}
+
+/// Opens a connection to a Unix socket, with the default options. See
+/// [`ConnectOptions::open_unix_connection`].
+///
+/// # Errors
+///
+/// Those of the system, with the path. No socket is left.
+#[cfg(unix)]
+pub async fn open_unix_connection(
+    path: impl AsRef<std::path::Path>,
+) -> io::Result<(UnixReader, UnixWriter)> {
+    ConnectOptions::new()
+        .open_unix_connection::<Tokio>(path)
+        .await
+}
+
+/// Starts a server on every address of `host`, with the default options. An empty host stands for
+/// all interfaces, a `port` of zero for one that the system chooses. See
+/// [`Server::start`](crate::Server::start).
+///
+/// # Errors
+///
+/// If the host does not resolve, an address cannot be listened on, or no task can be started.
+pub async fn start_server<H, F>(handler: H, host: &str, port: u16) -> io::Result<Server>
+where
+    H: Fn(StreamReader, StreamWriter) -> F + Send + Sync + 'static,
+    F: Future<Output: HandlerResult> + Send + 'static,
+{
+    Server::start(handler, &[host], port, &ServerOptions::new()).await
+}
+
+/// Starts a server on a Unix socket, with the default options. See
+/// [`Server::start_unix`](crate::Server::start_unix).
+///
+/// # Errors
+///
+/// If the path cannot be listened on, or no task can be started.
+#[cfg(unix)]
+pub async fn start_unix_server<H, F>(
+    handler: H,
+    path: impl AsRef<std::path::Path>,
+) -> io::Result<Server>
+where
+    H: Fn(UnixReader, UnixWriter) -> F + Send + Sync + 'static,
+    F: Future<Output: HandlerResult> + Send + 'static,
+{
+    Server::start_unix(handler, path, &ServerOptions::new()).await
+}

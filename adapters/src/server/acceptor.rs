@@ -11,9 +11,9 @@ use plimsoll::ConnectionError;
 
 use super::registry::Client;
 use super::state::{Inner, Listening, Phase, Registered, State};
-use crate::either::{Either, either, let_others_run};
 use crate::options::ServerOptions;
 use crate::runtime::{Listener, Runtime};
+use crate::select::{Either, select, yield_now};
 use crate::transport::Transport;
 
 /// How long to wait before accepting again when the system has refused, for instance for want of
@@ -64,13 +64,13 @@ impl<H> Acceptor<H> {
         loop {
             turn = (turn + 1) % ACCEPTS;
             if turn == 0 {
-                let_others_run().await;
+                yield_now().await;
             }
             self.state.until(has_room).await;
             let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
             // Being closed comes first, so that nobody is accepted after it.
             let accepting = pin!(listener.accept_from());
-            let Either::Second(accepted) = either(closed, accepting).await else {
+            let Either::Second(accepted) = select(closed, accepting).await else {
                 break;
             };
             match accepted {
@@ -116,7 +116,7 @@ impl<H> Acceptor<H> {
     /// Waits until the system may have means again, or the server is closed.
     async fn wait_to_accept_again<R: Runtime>(&self) {
         let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
-        either(closed, R::sleep(ACCEPT_AGAIN)).await;
+        select(closed, R::sleep(ACCEPT_AGAIN)).await;
     }
 }
 

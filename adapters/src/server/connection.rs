@@ -10,8 +10,8 @@ use std::task::Poll;
 use plimsoll::Connection as Core;
 
 use super::acceptor::{Acceptor, Handle};
-use super::no_panic::{NoPanic, Panicked};
-use super::outcome::Outcome;
+use super::catch_unwind::{CatchUnwind, Panicked};
+use super::handler_result::HandlerResult;
 use super::registry::{Client, Stage};
 use super::served::{End, Served};
 use super::state::Registered;
@@ -20,9 +20,9 @@ use crate::driver::{Driven, Outgoing, Sides};
 use crate::error::{Error, ServerError};
 use crate::layered::Layered;
 use crate::options::ServerOptions;
-use crate::quiet::caught;
+use crate::caught::caught;
 use crate::slot::Beside;
-use crate::stream::{PairReading, Stream, StreamReader, StreamWriter};
+use crate::stream::{PairReading, StreamPair, StreamReader, StreamWriter};
 use crate::transport::Transport;
 
 /// A handler of connections.
@@ -35,7 +35,7 @@ impl<T, H, F> Handle<T> for ConnectionHandler<H>
 where
     T: Transport,
     H: Fn(Connection<T>) -> F + Send + Sync + 'static,
-    F: Future<Output: Outcome> + Send + 'static,
+    F: Future<Output: HandlerResult> + Send + 'static,
 {
     type Accepted = (Connection<T>, Served<Core, T, ()>);
 
@@ -65,12 +65,12 @@ impl<T, H, F> Handle<T> for PairHandler<H>
 where
     T: Transport,
     H: Fn(StreamReader<T>, StreamWriter<T>) -> F + Send + Sync + 'static,
-    F: Future<Output: Outcome> + Send + 'static,
+    F: Future<Output: HandlerResult> + Send + 'static,
 {
-    type Accepted = (Stream<T>, Served<Outgoing, T, PairReading<T>>);
+    type Accepted = (StreamPair<T>, Served<Outgoing, T, PairReading<T>>);
 
     fn accept(transport: T, options: &ServerOptions) -> (Self::Accepted, Arc<dyn Client>) {
-        let stream = Stream::accepted(transport, options.limits());
+        let stream = StreamPair::accepted(transport, options.limits());
         let served = Served::new(stream.shared(), options);
         let client = served.client();
         ((stream, served), client)
@@ -95,7 +95,7 @@ where
 /// Polls a handler, and the server's side of its connection, until both have come to their ends.
 async fn serve<H, K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>>(
     acceptor: &Acceptor<H>,
-    handled: impl Future<Output = Result<impl Outcome, Error>>,
+    handled: impl Future<Output = Result<impl HandlerResult, Error>>,
     mut served: Served<K, T, M>,
     registered: Registered,
     peer: Option<SocketAddr>,
@@ -109,7 +109,7 @@ async fn serve<H, K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>>(
     };
     let mut stage = Stage::Open;
     let mut handled = pin!(Some(async { handled.await?.failure().map_or(Ok(()), Err) }));
-    let mut handled = NoPanic::new(handled.as_mut());
+    let mut handled = CatchUnwind::new(handled.as_mut());
     // Whether the handler has ended, and what it wrote is to be sent.
     let mut owes_reply = None;
     let end = poll_fn(|cx| {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use plimsoll::Protocol;
 
-use super::outcome::BoxError;
+use super::handler_result::BoxError;
 use crate::connection::Connection;
 use crate::run::RunError;
 use crate::transport::Transport;

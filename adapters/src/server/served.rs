@@ -8,13 +8,14 @@ use std::time::Duration;
 use plimsoll::ConnectionError;
 
 use super::registry::Client;
+use crate::clock::Sleep;
 use crate::connection::{GIVEN_UP, poll_discard, poll_send_and_discard};
 use crate::driver::{Driven, Sent, Sides};
-use crate::error::Lost;
+use crate::error::ConnectionLost;
 use crate::layered::Layered;
 use crate::options::ServerOptions;
 use crate::slot::{Beside, Command, Core, Look, Party, Slot};
-use crate::transport::{Sleep, Transport};
+use crate::transport::Transport;
 
 /// How much a connection that has sent everything discards: more than what systems let be on its
 /// way when the peer stops, so that only one that goes on sending is reset.
@@ -154,7 +155,7 @@ impl<K: Sides, T: Transport, M: Beside<Driven<K>, Layered<T>>> Served<K, T, M> {
 
     /// How the connection was lost, if output was lost with it: once both its owner and the server
     /// have come to their ends, as far as the core is at hand.
-    pub(super) fn lost_output(&self) -> Option<Lost> {
+    pub(super) fn lost_output(&self) -> Option<ConnectionLost> {
         match self.slot.take_resting() {
             Some(mut guard) => {
                 let driven = guard.core();

@@ -13,13 +13,13 @@ use plimsoll::ConnectionError;
 
 use super::registry::{Client, LOOKS, Registry, Stage};
 use super::statistics::Statistics;
-use crate::either::{Either, either};
 use crate::error::ServerError;
 #[cfg(unix)]
 use crate::listen::SocketFile;
 use crate::options::ServerOptions;
 use crate::places::Places;
 use crate::runtime::Runtime;
+use crate::select::{Either, select};
 
 /// What the server's tasks share.
 #[derive(Default)]
@@ -120,7 +120,7 @@ impl State {
         let is_over = |inner: &Inner| inner.listeners == 0 && inner.clients.is_empty();
         loop {
             let look = R::sleep((limit / u32::from(LOOKS)).max(Duration::from_millis(1)));
-            if let Either::First(()) = either(pin!(self.until(is_over)), look).await {
+            if let Either::First(()) = select(pin!(self.until(is_over)), look).await {
                 return;
             }
             let mut inner = self.lock();

@@ -18,7 +18,8 @@
 //! | a party leaves, or takes the connection over | the others |
 //!
 //! A server that is in its poll is not woken: it looks after the poll, if there is something to
-//! see, or after the next one, if the handler only lets others run. Nor is a reader that receives: it hears of it at its put back.
+//! see, or after the next one, if the handler only lets others run. Nor is a reader that receives:
+//! it hears of it at its put back.
 //!
 //! The mutex guards moves of pointers and flags, and the queueing of a pair's output. Nothing else
 //! happens under it: no transport is polled, no waker is cloned, dropped or woken, no user's value

@@ -8,7 +8,7 @@ use plimsoll::ConnectionError;
 use super::beside::Beside;
 use super::flags::Flags;
 use super::parties::{Core, Io, Party, Pressure, Says};
-use crate::quiet::caught;
+use crate::caught::caught;
 use crate::sync::MutexGuard;
 
 /// It is small, since idle connections have one each: see [`Flags`].

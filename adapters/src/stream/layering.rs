@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use plimsoll::ConnectionError;
 
-use super::Stream;
+use super::StreamPair;
 use super::pair::{PairGuard, PairSlot};
 use crate::connection::{GIVEN_UP, again_and_again, poll_open, poll_put_layer};
-use crate::either::within;
-use crate::error::{Error, Lost};
+use crate::error::{ConnectionLost, Error};
 use crate::layer::Layer;
+use crate::select::within;
 use crate::slot::Command;
 use crate::transport::Transport;
 
-impl<T: Transport> Stream<T> {
+impl<T: Transport> StreamPair<T> {
     /// Waits until the transport can carry bytes, if it has to do something before: a handshake.
     ///
     /// Reads and writes wait for it, too.
@@ -24,7 +24,7 @@ impl<T: Transport> Stream<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`] if that failed.
+    /// - [`Error::ConnectionLost`] if that failed.
     /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own:
     ///   another call goes on.
     ///
@@ -42,14 +42,17 @@ impl<T: Transport> Stream<T> {
         let (slot, waker) = (&*self.writer.slot, &self.writer.waker);
         let open = |cx: &mut Context<'_>| {
             let opened = slot.poll_whole(cx, |guard| poll_open(guard.both(), waker));
-            opened.map(|opened| opened.unwrap_or(Err(Error::Lost(GIVEN_UP))))
+            opened.map(|opened| opened.unwrap_or(Err(Error::ConnectionLost(GIVEN_UP))))
         };
         if let Some(opened) = within(T::sleep, limit, again_and_again(open)).await {
             return opened;
         }
         let loss = ConnectionError::TimedOut;
         self.writer.slot.command(Command::Abort(loss));
-        Err(Error::Lost(Lost { loss, cause: None }))
+        Err(Error::ConnectionLost(ConnectionLost {
+            kind: loss,
+            cause: None,
+        }))
     }
 
     /// Puts a layer over the transport, after all pending output was sent. It gets the input that
@@ -60,8 +63,8 @@ impl<T: Transport> Stream<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; there is no layer then. The connection is lost, too, if there is a layer
-    ///   already.
+    /// - [`Error::ConnectionLost`]; there is no layer then. The connection is lost, too, if there
+    ///   is a layer already.
     /// - [`Error::TimedOut`] if the transport has given up waiting, by a timeout of its own, before
     ///   all output was sent: there is no layer, and another call goes on, with another one.
     ///
@@ -86,5 +89,5 @@ async fn with_both<T: Transport>(
     mut poll: impl FnMut(&mut PairGuard<'_, T>, &Context<'_>) -> Poll<Result<(), Error>>,
 ) -> Result<(), Error> {
     let done = poll_fn(|cx| slot.poll_whole(cx, |guard| poll(guard, cx)));
-    done.await.unwrap_or(Err(Error::Lost(GIVEN_UP)))
+    done.await.unwrap_or(Err(Error::ConnectionLost(GIVEN_UP)))
 }

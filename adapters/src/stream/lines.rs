@@ -24,15 +24,15 @@ impl<T: Transport> StreamReader<T> {
     /// # Examples
     ///
     /// ```
-    /// # use plimsoll_io::{Error, memory};
+    /// # use plimsoll_io::{Error};
     /// # smol::block_on(async {
     /// use smol::stream::StreamExt;
     ///
-    /// let (mut client, mut server) = memory::pair(1024);
+    /// let (mut client, mut server) = pair(1024);
     /// client.writer.write(b"one\n\nlast")?;
     /// client.writer.close().await?;
     ///
-    /// let mut lines = server.reader.lines();
+    /// let mut lines = server.reader.read_lines();
     /// let mut seen = Vec::new();
     /// while let Some(line) = lines.next().await {
     ///     seen.push(line?);
@@ -42,7 +42,7 @@ impl<T: Transport> StreamReader<T> {
     /// # }).unwrap();
     /// ```
     #[doc(alias = "__aiter__")]
-    pub fn lines(&mut self) -> Lines<'_, T> {
+    pub fn read_lines(&mut self) -> Lines<'_, T> {
         Lines {
             reader: self,
             lost: false,
@@ -51,7 +51,7 @@ impl<T: Transport> StreamReader<T> {
 }
 
 /// The lines of a [`StreamReader`], one by one. Dropping it loses none. See
-/// [`StreamReader::lines`].
+/// [`StreamReader::read_lines`].
 #[must_use = "lines are read when they are asked for"]
 pub struct Lines<'a, T: Transport> {
     reader: &'a mut StreamReader<T>,
@@ -71,9 +71,9 @@ impl<T: Transport> FuturesStream for Lines<'_, T> {
         });
         line.map(|line| match line {
             Ok(line) if line.is_empty() => None,
-            Err(Error::Lost(lost)) => {
+            Err(Error::ConnectionLost(lost)) => {
                 this.lost = true;
-                Some(Err(Error::Lost(lost)))
+                Some(Err(Error::ConnectionLost(lost)))
             }
             line => Some(line),
         })

@@ -22,12 +22,12 @@ pub(crate) use self::pair::PairReading;
 use self::pair::PairSlot;
 pub use self::reader::StreamReader;
 use self::receiver::Receiver;
-pub use self::writer::{CLOSE_WITHIN, StreamWriter};
+pub use self::writer::StreamWriter;
 use crate::connection::GIVEN_UP;
 use crate::driver::{Driven, Outgoing};
 use crate::error::Error;
 use crate::layered::Layered;
-use crate::options::Options;
+use crate::options::StreamOptions;
 use crate::parts::Parts;
 use crate::places::Places;
 use crate::slot::Slot;
@@ -38,16 +38,16 @@ use crate::transport::Transport;
 /// # Examples
 ///
 /// ```
-/// # use plimsoll_io::{Stream, memory};
+/// # use plimsoll_io::{StreamPair};
 /// # smol::block_on(async {
-/// let (mut here, mut there) = memory::pair(1024);
+/// let (mut here, mut there) = pair(1024);
 /// here.writer.write(b"UPGRADE\nearly")?;
 /// here.writer.drain().await?;
 /// assert_eq!(there.reader.read_line().await?, "UPGRADE\n");
 ///
 /// // The halves may go to two tasks, and come back.
 /// let (reader, writer) = there.split();
-/// let there = Stream::join(reader, writer).expect("halves of the same connection");
+/// let there = StreamPair::reunite(reader, writer).expect("halves of the same connection");
 ///
 /// // Another protocol takes over, with every byte that this one has not read.
 /// let parts = there.into_parts()?;
@@ -55,7 +55,7 @@ use crate::transport::Transport;
 /// # Ok::<(), plimsoll_io::Error>(())
 /// # }).unwrap();
 /// ```
-pub struct Stream<T: Transport> {
+pub struct StreamPair<T: Transport> {
     /// The half to read from.
     pub reader: StreamReader<T>,
     /// The half to write to.
@@ -66,37 +66,37 @@ pub struct Stream<T: Transport> {
 /// (asyncio does not join halves.)
 #[derive(thiserror::Error)]
 #[error("the two halves belong to different connections")]
-pub struct NotAPair<T: Transport>(pub StreamReader<T>, pub StreamWriter<T>);
+pub struct ReuniteError<T: Transport>(pub StreamReader<T>, pub StreamWriter<T>);
 
-impl<T: Transport> Stream<T> {
+impl<T: Transport> StreamPair<T> {
     /// Makes a stream of a connected transport, with the default limits. (asyncio's
     /// `open_connection(sock=…)`.)
     pub fn new(transport: T) -> Self {
-        Self::with_options(transport, &Options::new())
+        Self::with_options(transport, &StreamOptions::new())
     }
 
     /// Makes a stream of a connected transport, with the limits in `options`. (As
     /// [`new`](Self::new), with `limit=…` and more.)
     ///
     /// Of a TCP socket it [turns off](Transport::set_nodelay) Nagle's algorithm, as asyncio does.
-    pub fn with_options(transport: T, options: &Options) -> Self {
+    pub fn with_options(transport: T, options: &StreamOptions) -> Self {
         let _ = transport.set_nodelay(true);
         Self::connected(transport, options)
     }
 
     /// Makes a stream of a transport as it is.
-    pub(crate) fn connected(transport: T, options: &Options) -> Self {
+    pub(crate) fn connected(transport: T, options: &StreamOptions) -> Self {
         Self::over(transport, options, |driven| driven, false)
     }
 
     /// Makes the stream of a handler, which the server is a party of.
-    pub(crate) fn accepted(transport: T, options: &Options) -> Self {
+    pub(crate) fn accepted(transport: T, options: &StreamOptions) -> Self {
         Self::over(transport, options, Driven::opens_first, true)
     }
 
     fn over(
         transport: T,
-        options: &Options,
+        options: &StreamOptions,
         prepare: impl FnOnce(Driven<Outgoing>) -> Driven<Outgoing>,
         has_server: bool,
     ) -> Self {
@@ -138,14 +138,14 @@ impl<T: Transport> Stream<T> {
     ///
     /// # Errors
     ///
-    /// [`NotAPair`], with both halves in it, if they belong to different connections.
-    pub fn join(
+    /// [`ReuniteError`], with both halves in it, if they belong to different connections.
+    pub fn reunite(
         reader: StreamReader<T>,
         writer: StreamWriter<T>,
-    ) -> Result<Self, Box<NotAPair<T>>> {
+    ) -> Result<Self, Box<ReuniteError<T>>> {
         match Arc::ptr_eq(&reader.slot, &writer.slot) {
             true => Ok(Self { reader, writer }),
-            false => Err(Box::new(NotAPair(reader, writer))),
+            false => Err(Box::new(ReuniteError(reader, writer))),
         }
     }
 
@@ -158,8 +158,8 @@ impl<T: Transport> Stream<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`] if the transport is gone: the connection was lost or aborted, or a server
-    /// has closed it. Buffered input is gone with it; read it before.
+    /// [`Error::ConnectionLost`] if the transport is gone: the connection was lost or aborted, or a
+    /// server has closed it. Buffered input is gone with it; read it before.
     ///
     /// # Panics
     ///
@@ -171,7 +171,7 @@ impl<T: Transport> Stream<T> {
         let taken = slot.take_over(|_| true);
         let taken = taken.and_then(|(driven, io)| Some((driven, io.into_parts()?)));
         let Some((driven, (transport, layer))) = taken else {
-            return Err(Error::Lost(lost.unwrap_or(GIVEN_UP)));
+            return Err(Error::ConnectionLost(lost.unwrap_or(GIVEN_UP)));
         };
         if let Some((places, key)) = self.writer.counted.take() {
             places.free(key, Arc::as_ptr(&self.writer.slot).addr());
@@ -190,18 +190,18 @@ impl<T: Transport> Stream<T> {
     }
 }
 
-impl<T: Transport> fmt::Debug for Stream<T> {
+impl<T: Transport> fmt::Debug for StreamPair<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream")
+        f.debug_struct("StreamPair")
             .field("reader", &self.reader)
             .field("writer", &self.writer)
             .finish()
     }
 }
 
-impl<T: Transport> fmt::Debug for NotAPair<T> {
+impl<T: Transport> fmt::Debug for ReuniteError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("NotAPair")
+        f.debug_tuple("ReuniteError")
             .field(&self.0)
             .field(&self.1)
             .finish()

@@ -12,7 +12,7 @@ use super::pair::PairSlot;
 use super::receiver::Receiver;
 use crate::error::{Error, unless_gone};
 use crate::slot::{Command, Party};
-use crate::transport::{Endpoint, Transport};
+use crate::transport::{Addresses, Transport};
 
 /// The half of a connection to read from. (asyncio's `StreamReader`.)
 ///
@@ -36,9 +36,9 @@ use crate::transport::{Endpoint, Transport};
 /// # Examples
 ///
 /// ```
-/// # use plimsoll_io::{Error, ReadError, memory};
+/// # use plimsoll_io::{Error, ReadError};
 /// # smol::block_on(async {
-/// let (mut client, mut server) = memory::pair(1024);
+/// let (mut client, mut server) = pair(1024);
 /// client.writer.write(b"PUT 5\nhelloa line that is too long\nQUIT\n")?;
 /// client.writer.close().await?;
 ///
@@ -69,7 +69,7 @@ use crate::transport::{Endpoint, Transport};
 ///
 /// async fn greet(mut reader: StreamReader, mut writer: StreamWriter) -> Result<(), Error> {
 ///     match timeout(Duration::from_secs(5), reader.read_line()).await {
-///         Ok(name) => writer.write_vectored(&[b"hello, ", &name?]),
+///         Ok(name) => writer.write_all_vectored(&[b"hello, ", &name?]),
 ///         Err(_elapsed) => writer.write(b"too slow\n"), // half a line is still in the buffer
 ///     }
 /// }
@@ -93,7 +93,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`], only when nothing is buffered.
+    /// - [`Error::ConnectionLost`], only when nothing is buffered.
     ///
     /// # Cancel safety
     ///
@@ -112,7 +112,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// - [`ReadError::LineTooLong`], once for each such line, which is dropped through its newline;
     ///   the next call gives the line after it.
-    /// - [`Error::Lost`]; an unfinished line stays buffered.
+    /// - [`Error::ConnectionLost`]; an unfinished line stays buffered.
     ///
     /// # Cancel safety
     ///
@@ -132,7 +132,7 @@ impl<T: Transport> StreamReader<T> {
     /// - [`ReadError::BareLineBreak`], with [`Separator::STRICT_CRLF`] only; nothing is consumed.
     /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered.
     ///   (asyncio takes it out, into the exception.)
-    /// - [`Error::Lost`]; what there is stays buffered.
+    /// - [`Error::ConnectionLost`]; what there is stays buffered.
     ///
     /// # Cancel safety
     ///
@@ -142,14 +142,14 @@ impl<T: Transport> StreamReader<T> {
         self.frame(|reader| reader.read_until(separator)).await
     }
 
-    /// Takes exactly `count` bytes, at most the [cap](Self::set_cap). See [`Reader::read_exact`].
-    /// (asyncio's `readexactly`, which waits for any number.)
+    /// Takes exactly `count` bytes, at most the [cap](Self::set_max_read_exact). See
+    /// [`Reader::read_exact`]. (asyncio's `readexactly`, which waits for any number.)
     ///
     /// # Errors
     ///
     /// - [`ReadError::CountTooLarge`], without waiting; nothing is consumed.
     /// - [`ReadError::Incomplete`], if the stream ends first; what there is stays buffered.
-    /// - [`Error::Lost`]; what there is stays buffered.
+    /// - [`Error::ConnectionLost`]; what there is stays buffered.
     ///
     /// # Cancel safety
     ///
@@ -166,7 +166,7 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// - [`ReadError::StreamTooLong`], as soon as more than `max` bytes are there; nothing is
     ///   consumed.
-    /// - [`Error::Lost`]; what there is stays buffered.
+    /// - [`Error::ConnectionLost`]; what there is stays buffered.
     ///
     /// # Cancel safety
     ///
@@ -181,7 +181,7 @@ impl<T: Transport> StreamReader<T> {
     /// # Errors
     ///
     /// - [`ReadError::SkipIncomplete`] if the stream ends first; everything is consumed.
-    /// - [`Error::Lost`]; everything is consumed.
+    /// - [`Error::ConnectionLost`]; everything is consumed.
     ///
     /// # Cancel safety
     ///
@@ -191,8 +191,8 @@ impl<T: Transport> StreamReader<T> {
         self.answer(|reader| reader.skip_until(separator)).await
     }
 
-    /// Returns the next `count` bytes without taking them, at most the [cap](Self::set_cap). See
-    /// [`Reader::peek`]. (No counterpart in asyncio.)
+    /// Returns the next `count` bytes without taking them, at most the
+    /// [cap](Self::set_max_read_exact). See [`Reader::peek`]. (No counterpart in asyncio.)
     ///
     /// # Errors
     ///
@@ -208,8 +208,8 @@ impl<T: Transport> StreamReader<T> {
     }
 
     /// Changes the limit: the most bytes before a separator, 64 KiB unless the
-    /// [options](crate::Options::limit) say otherwise. See [`Reader::set_limit`]. (asyncio's is
-    /// fixed.)
+    /// [options](crate::StreamOptions::limit) say otherwise. See [`Reader::set_limit`]. (asyncio's
+    /// is fixed.)
     ///
     /// # Panics
     ///
@@ -218,11 +218,11 @@ impl<T: Transport> StreamReader<T> {
         self.receiver.reader.set_limit(limit);
     }
 
-    /// Changes the cap: the most bytes that may be asked for by count, 16 MiB unless
-    /// the [options](crate::Options::read_cap) say otherwise. See [`Reader::set_max_read_exact`].
-    /// (asyncio has no counterpart.)
-    pub fn set_cap(&mut self, cap: usize) {
-        self.receiver.reader.set_max_read_exact(cap);
+    /// Changes the cap: the most bytes that may be asked for by count, 16 MiB unless the
+    /// [options](crate::StreamOptions::max_read_exact) say otherwise. See
+    /// [`Reader::set_max_read_exact`]. (asyncio has no counterpart.)
+    pub fn set_max_read_exact(&mut self, max_read_exact: usize) {
+        self.receiver.reader.set_max_read_exact(max_read_exact);
     }
 
     /// Returns the bytes that were received and not taken. It receives none. (No counterpart in
@@ -265,11 +265,11 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// Those of the system. They change nothing.
     #[doc(alias = "get_extra_info")]
-    pub fn local_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
+    pub fn local_addr(&self) -> io::Result<<T::Read as Addresses>::Address>
     where
-        T::Read: Endpoint,
+        T::Read: Addresses,
     {
-        unless_gone(self.with_transport(Endpoint::local_addr))
+        unless_gone(self.with_transport(Addresses::local_addr))
     }
 
     /// Returns the peer's address. (asyncio's `get_extra_info('peername')`, which is remembered;
@@ -279,11 +279,11 @@ impl<T: Transport> StreamReader<T> {
     ///
     /// Those of the system, for instance once the connection is gone. They change nothing.
     #[doc(alias = "get_extra_info")]
-    pub fn peer_addr(&self) -> io::Result<<T::Read as Endpoint>::Address>
+    pub fn peer_addr(&self) -> io::Result<<T::Read as Addresses>::Address>
     where
-        T::Read: Endpoint,
+        T::Read: Addresses,
     {
-        unless_gone(self.with_transport(Endpoint::peer_addr))
+        unless_gone(self.with_transport(Addresses::peer_addr))
     }
 
     /// Asks the core's reader until it has an answer. All reads are this.

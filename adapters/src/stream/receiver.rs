@@ -9,8 +9,8 @@ use plimsoll::{ReadError, Reader, Step, TransportError};
 use super::pair::{PairGuard, PairReadGuard, PairSlot};
 use crate::budget::Budget;
 use crate::driver::Sent;
-use crate::error::{Error, Lost};
-use crate::options::Options;
+use crate::error::{ConnectionLost, Error};
+use crate::options::StreamOptions;
 use crate::receiving::{Memory, Receiving};
 use crate::slot::{ToRead, Wish};
 use crate::transport::{ReadHalf, Transport};
@@ -22,7 +22,7 @@ pub(super) struct Receiver {
     /// Whether nothing is received while the output is full.
     pauses_when_full: bool,
     /// How the connection was lost, if reads were told.
-    lost: Option<Lost>,
+    lost: Option<ConnectionLost>,
     budget: Budget,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Receiver {
 type Received = io::Result<usize>;
 
 impl Receiver {
-    pub(super) fn new(reader: Reader, options: &Options) -> Self {
+    pub(super) fn new(reader: Reader, options: &StreamOptions) -> Self {
         Self {
             reader,
             receiving: Receiving::new(options),
@@ -100,12 +100,17 @@ impl Receiver {
             let (received, mut out) = match slot.look_to_read(cx, wish) {
                 ToRead::Ended(lost) => return self.end(lost),
                 ToRead::Closed => return self.end(None),
-                ToRead::Aborted(loss) => return self.end(Some(Lost { loss, cause: None })),
+                ToRead::Aborted(loss) => {
+                    return self.end(Some(ConnectionLost {
+                        kind: loss,
+                        cause: None,
+                    }));
+                }
                 ToRead::Wait => {
                     if let Some(end) = blocking_end.take() {
                         // It is no socket's, whose only report of a reset a send in progress may
                         // take.
-                        return self.end(Result::err(end).map(Lost::of_transport));
+                        return self.end(Result::err(end).map(ConnectionLost::of_transport));
                     }
                     self.budget.renew();
                     return Poll::Pending;
@@ -202,11 +207,11 @@ impl Receiver {
     }
 
     /// Records the end of the input. After a loss reads take what is buffered, and then fail.
-    fn end(&mut self, lost: Option<Lost>) -> Poll<Result<(), Error>> {
+    fn end(&mut self, lost: Option<ConnectionLost>) -> Poll<Result<(), Error>> {
         match lost {
             None => self.reader.feed_eof(),
             Some(lost) => {
-                self.reader.feed_lost(lost.loss);
+                self.reader.feed_lost(lost.kind);
                 self.lost = Some(lost);
             }
         }
@@ -217,8 +222,11 @@ impl Receiver {
     #[cold]
     fn explain(&self, error: ReadError) -> Error {
         match (error, &self.lost) {
-            (ReadError::ConnectionLost(_), Some(lost)) => Error::Lost(lost.clone()),
-            (ReadError::ConnectionLost(loss), None) => Error::Lost(Lost { loss, cause: None }),
+            (ReadError::ConnectionLost(_), Some(lost)) => Error::ConnectionLost(lost.clone()),
+            (ReadError::ConnectionLost(loss), None) => Error::ConnectionLost(ConnectionLost {
+                kind: loss,
+                cause: None,
+            }),
             (error, _) => Error::Read(error),
         }
     }

@@ -13,16 +13,12 @@ use plimsoll::{ConnectionError, LineEnding, WaterMarks, WriteError, Writer, Writ
 use super::pair::PairSlot;
 use crate::connection::GIVEN_UP;
 use crate::driver::{Driven, Sent};
-use crate::either::within;
-use crate::error::{Error, Lost, unless_gone};
+use crate::error::{ConnectionLost, Error, unless_gone};
 use crate::options::DEFAULT_CLOSE_TIMEOUT;
 use crate::places::Places;
+use crate::select::within;
 use crate::slot::{Command, Party};
-use crate::transport::{Endpoint, Transport};
-
-/// How long [`StreamWriter::close`] tries to send pending output: 30 seconds. (asyncio's
-/// `wait_closed` waits as long as the peer likes.)
-pub const CLOSE_WITHIN: Duration = DEFAULT_CLOSE_TIMEOUT;
+use crate::transport::{Addresses, Transport};
 
 /// The half of a connection to write to. (asyncio's `StreamWriter`.)
 ///
@@ -39,9 +35,9 @@ pub const CLOSE_WITHIN: Duration = DEFAULT_CLOSE_TIMEOUT;
 /// # Examples
 ///
 /// ```
-/// # use plimsoll_io::{Error, WriteError, memory};
+/// # use plimsoll_io::{Error, WriteError};
 /// # smol::block_on(async {
-/// let (mut client, mut server) = memory::pair(1024);
+/// let (mut client, mut server) = pair(1024);
 /// client.writer.write(b"HELO ")?;
 /// write!(client.writer, "{}\r\n", "example.org")?;
 /// assert_eq!(client.writer.pending(), 18);
@@ -70,9 +66,9 @@ impl<T: Transport> StreamWriter<T> {
     /// # Errors
     ///
     /// - [`WriteError::Finished`] after [`finish`](Self::finish), [`WriteError::Closed`] after
-    ///   [`close`](Self::close), [`WriteError::Full`] if more than the [cap](Self::set_cap) would
-    ///   be pending; what was pending before stays pending.
-    /// - [`Error::Lost`]; what was pending is gone. (asyncio drops the write.)
+    ///   [`close`](Self::close), [`WriteError::Full`] if more than the [cap](Self::set_max_pending)
+    ///   would be pending; what was pending before stays pending.
+    /// - [`Error::ConnectionLost`]; what was pending is gone. (asyncio drops the write.)
     pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         self.queue(|writer| writer.write(data))
     }
@@ -99,7 +95,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// As for [`write`](Self::write).
     #[doc(alias = "writelines")]
-    pub fn write_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
+    pub fn write_all_vectored(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
         self.queue(|writer| writer.write_all_vectored(parts))
     }
 
@@ -134,7 +130,7 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Offers everything that is pending to the transport, and waits until no more than the low
-    /// water mark is. That is zero unless the [options](crate::Options::water_marks) or
+    /// water mark is. That is zero unless the [options](crate::StreamOptions::water_marks) or
     /// [`set_water_marks`](Self::set_water_marks) has changed it.
     ///
     /// (asyncio's waits only if more than the high mark is pending. Here
@@ -142,8 +138,8 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; what was pending is gone. (asyncio's succeeds if the abort comes while it
-    ///   waits.)
+    /// - [`Error::ConnectionLost`]; what was pending is gone. (asyncio's succeeds if the abort
+    ///   comes while it waits.)
     ///
     /// # Cancel safety
     ///
@@ -163,7 +159,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; what was pending is gone.
+    /// - [`Error::ConnectionLost`]; what was pending is gone.
     ///
     /// # Cancel safety
     ///
@@ -182,7 +178,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; what was pending is gone.
+    /// - [`Error::ConnectionLost`]; what was pending is gone.
     ///
     /// # Cancel safety
     ///
@@ -197,14 +193,14 @@ impl<T: Transport> StreamWriter<T> {
         self.flush().await
     }
 
-    /// Sends pending output, then the end of the stream, within [`CLOSE_WITHIN`]. See
-    /// [`close_within`](Self::close_within).
+    /// Sends pending output, then the end of the stream, within [`DEFAULT_CLOSE_TIMEOUT`]. See
+    /// [`close_timeout`](Self::close_timeout).
     ///
     /// (asyncio's `close` and `wait_closed`, which stop reading too, and wait without bound.)
     ///
     /// # Errors
     ///
-    /// As for [`close_within`](Self::close_within).
+    /// As for [`close_timeout`](Self::close_timeout).
     ///
     /// # Cancel safety
     ///
@@ -213,10 +209,10 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Panics
     ///
-    /// As for [`close_within`](Self::close_within).
+    /// As for [`close_timeout`](Self::close_timeout).
     #[doc(alias = "wait_closed")]
     pub async fn close(&mut self) -> Result<(), Error> {
-        self.close_within(CLOSE_WITHIN).await
+        self.close_timeout(DEFAULT_CLOSE_TIMEOUT).await
     }
 
     /// Sends pending output, then the end of the stream; if that takes longer than `limit`, gives
@@ -228,8 +224,8 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Lost`]; what was pending is gone. With [`ConnectionError::TimedOut`] it was given
-    ///   up, as by [`abort`](Self::abort).
+    /// - [`Error::ConnectionLost`]; what was pending is gone. With [`ConnectionError::TimedOut`] it
+    ///   was given up, as by [`abort`](Self::abort).
     ///
     /// # Cancel safety
     ///
@@ -240,7 +236,7 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// Where [`Transport::sleep`] does, if it has to wait: over tokio's sockets, outside of its
     /// runtime.
-    pub async fn close_within(&mut self, limit: Duration) -> Result<(), Error> {
+    pub async fn close_timeout(&mut self, limit: Duration) -> Result<(), Error> {
         self.slot.change(|driven| driven.write(Writer::close));
         let _closes = Closes::begin(&self.slot);
         match within(T::sleep, limit, self.send_until(|_| false)).await {
@@ -248,7 +244,10 @@ impl<T: Transport> StreamWriter<T> {
             None => {
                 let loss = ConnectionError::TimedOut;
                 self.slot.command(Command::Abort(loss));
-                Err(Error::Lost(Lost { loss, cause: None }))
+                Err(Error::ConnectionLost(ConnectionLost {
+                    kind: loss,
+                    cause: None,
+                }))
             }
         }
     }
@@ -319,12 +318,12 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Changes the water marks, in bytes, which were those of the
-    /// [options](crate::Options::water_marks). See [`plimsoll::Writer::set_water_marks`].
+    /// [options](crate::StreamOptions::water_marks). See [`plimsoll::Writer::set_water_marks`].
     /// (asyncio's `transport.set_write_buffer_limits`.)
     ///
     /// With a low mark above zero, [`drain`](Self::drain) leaves up to that much for later to send.
-    /// A read that [pauses](crate::Options::pause_reading_when_full) is not woken: marks that are
-    /// raised help it with the next write, or when something is sent.
+    /// A read that [pauses](crate::StreamOptions::pause_reading_when_full) is not woken: marks that
+    /// are raised help it with the next write, or when something is sent.
     #[doc(alias = "set_write_buffer_limits")]
     pub fn set_water_marks(&mut self, marks: WaterMarks) {
         self.slot
@@ -332,11 +331,11 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Changes the cap: the most bytes that may be pending, 16 MiB unless the
-    /// [options](crate::Options::write_cap) say otherwise. Pending output stays. See
+    /// [options](crate::StreamOptions::max_pending) say otherwise. Pending output stays. See
     /// [`plimsoll::Writer::set_max_pending`].
-    pub fn set_cap(&mut self, cap: usize) {
+    pub fn set_max_pending(&mut self, max_pending: usize) {
         self.slot
-            .change(|driven| driven.core.writer.set_max_pending(cap));
+            .change(|driven| driven.core.writer.set_max_pending(max_pending));
     }
 
     /// Lets `look` see the transport's write side, and returns its answer. Writing to it mixes up
@@ -360,11 +359,11 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// Those of the system. They change nothing.
     #[doc(alias = "get_extra_info")]
-    pub fn local_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
+    pub fn local_addr(&self) -> io::Result<<T::Write as Addresses>::Address>
     where
-        T::Write: Endpoint,
+        T::Write: Addresses,
     {
-        unless_gone(self.with_transport(Endpoint::local_addr))
+        unless_gone(self.with_transport(Addresses::local_addr))
     }
 
     /// Returns the peer's address. (asyncio's `get_extra_info('peername')`, which is remembered;
@@ -374,11 +373,11 @@ impl<T: Transport> StreamWriter<T> {
     ///
     /// Those of the system, for instance once the connection is gone. They change nothing.
     #[doc(alias = "get_extra_info")]
-    pub fn peer_addr(&self) -> io::Result<<T::Write as Endpoint>::Address>
+    pub fn peer_addr(&self) -> io::Result<<T::Write as Addresses>::Address>
     where
-        T::Write: Endpoint,
+        T::Write: Addresses,
     {
-        unless_gone(self.with_transport(Endpoint::peer_addr))
+        unless_gone(self.with_transport(Addresses::peer_addr))
     }
 
     /// Sends until `enough` says so, or nothing is left to do.
@@ -392,7 +391,7 @@ impl<T: Transport> StreamWriter<T> {
                     None => Poll::Ready(Sent::All),
                 };
                 match (driven.how_writer_was_lost(), sent) {
-                    (Some(lost), _) => Poll::Ready(Err(Error::Lost(lost))),
+                    (Some(lost), _) => Poll::Ready(Err(Error::ConnectionLost(lost))),
                     (None, Poll::Ready(Sent::All)) => Poll::Ready(Ok(())),
                     (None, Poll::Ready(Sent::TimedOut)) => Poll::Ready(Err(Error::TimedOut)),
                     (None, Poll::Pending) => {
@@ -404,7 +403,7 @@ impl<T: Transport> StreamWriter<T> {
                 }
             })
         });
-        sent.await.unwrap_or(Err(Error::Lost(GIVEN_UP)))
+        sent.await.unwrap_or(Err(Error::ConnectionLost(GIVEN_UP)))
     }
 
     fn queue(
@@ -415,7 +414,7 @@ impl<T: Transport> StreamWriter<T> {
         match written {
             Some(Ok(())) => Ok(()),
             Some(Err(error)) => Err(self.explain(error)),
-            None => Err(Error::Lost(GIVEN_UP)),
+            None => Err(Error::ConnectionLost(GIVEN_UP)),
         }
     }
 
@@ -425,7 +424,10 @@ impl<T: Transport> StreamWriter<T> {
         match error {
             WriteError::ConnectionLost(loss) => {
                 let lost = self.slot.peek(Driven::how_writer_was_lost).flatten();
-                Error::Lost(lost.unwrap_or(Lost { loss, cause: None }))
+                Error::ConnectionLost(lost.unwrap_or(ConnectionLost {
+                    kind: loss,
+                    cause: None,
+                }))
             }
             error => Error::Write(error),
         }

@@ -17,13 +17,19 @@ pub mod toy_layer;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use plimsoll_io::{Error, StreamReader, StreamWriter, Transport};
+use plimsoll_io::{DuplexStream, Error, StreamPair, StreamReader, StreamWriter, Transport, duplex};
 
 pub use random::Random;
 
 /// Prints a line that the harness does not capture.
 pub fn report(line: &str) {
     writeln!(std::io::stdout(), "{line}").expect("standard output");
+}
+
+/// Makes two pairs that are connected to each other in memory.
+pub fn pair(capacity: usize) -> (StreamPair<DuplexStream>, StreamPair<DuplexStream>) {
+    let (here, there) = duplex(capacity);
+    (StreamPair::new(here), StreamPair::new(there))
 }
 
 /// Answers each line, and ends with the peer's stream.

@@ -129,7 +129,7 @@ impl Transport for Scripted {
         (ScriptedRead(self.clone()), ScriptedWrite(Some(self)))
     }
 
-    fn join(read: ScriptedRead, mut write: ScriptedWrite) -> Self {
+    fn reunite(read: ScriptedRead, mut write: ScriptedWrite) -> Self {
         write.0 = None;
         read.0
     }

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use plimsoll_io::{Outcome, Runtime, Server, ServerOptions, StreamReader, StreamWriter};
+use plimsoll_io::{HandlerResult, Runtime, Server, ServerOptions, StreamReader, StreamWriter};
 
 /// Much longer than anything takes that does not wait for ever.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -29,7 +29,7 @@ pub async fn start<R, H, F>(handler: H, options: &ServerOptions) -> (Server<R>, 
 where
     R: Runtime,
     H: Fn(StreamReader<R::Tcp>, StreamWriter<R::Tcp>) -> F + Send + Sync + 'static,
-    F: Future<Output: Outcome> + Send + 'static,
+    F: Future<Output: HandlerResult> + Send + 'static,
 {
     let server = Server::<R>::start(handler, &["127.0.0.1"], 0, options);
     let server = server.await.unwrap();

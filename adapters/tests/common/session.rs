@@ -7,7 +7,7 @@ use std::io;
 use plimsoll::TransportError;
 use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll::{ConnectionError, Separator};
-use plimsoll_io::{Error, Options, Stream, StreamReader, StreamWriter, WaterMarks};
+use plimsoll_io::{Error, StreamOptions, StreamPair, StreamReader, StreamWriter, WaterMarks};
 
 use super::Random;
 use super::executor::{Order, Ran, Tasks, polled, yielded};
@@ -339,13 +339,13 @@ impl Session {
         order: Order,
         cancel: &Cancel,
         seed: u64,
-    ) -> (Outcome, Stream<Scripted>, Ran) {
-        let mut options = Options::new().limit(self.limit).read_size(32);
+    ) -> (Outcome, StreamPair<Scripted>, Ran) {
+        let mut options = StreamOptions::new().limit(self.limit).read_size(32);
         if full == Full::Pauses {
             let marks = WaterMarks::new(2, 0).expect("marks in order");
             options = options.water_marks(marks).pause_reading_when_full(true);
         }
-        let mut stream = Stream::with_options(transport.clone(), &options);
+        let mut stream = StreamPair::with_options(transport.clone(), &options);
         let mut outcome = Outcome::default();
         let mut tasks = Tasks::with_outside(|| transport.fire());
         let (reader, writer) = (&mut stream.reader, &mut stream.writer);
@@ -569,7 +569,9 @@ impl Operation {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let lost = match &error {
-            Error::Lost(lost) => Some((lost.loss, lost.cause.as_ref().map(|cause| cause.kind()))),
+            Error::ConnectionLost(lost) => {
+                Some((lost.kind, lost.cause.as_ref().map(|cause| cause.kind())))
+            }
             _ => None,
         };
         Self {

@@ -7,10 +7,10 @@ use std::sync::mpsc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use plimsoll_io::memory;
+use crate::common::pair;
 use plimsoll_io::{
-    Connection, ConnectionError, Duplex, Error, Layer, Options, ReadHalf, Stream, Transport,
-    WriteHalf,
+    Connection, ConnectionError, Error, Join, Layer, ReadHalf, StreamOptions, StreamPair,
+    Transport, WriteHalf,
 };
 
 use super::common::Case;
@@ -35,7 +35,7 @@ fn a_command_injected_before_the_layer_is_no_command_after_it() {
     for first in [First::Open, First::Read, First::Drain] {
         let _case = Case(format!("{first:?}"));
         block_on(async {
-            let (mut client, mut server) = memory::pair(1000);
+            let (mut client, mut server) = pair(1000);
             client.writer.write(b"STARTTLS\nRSET\n").unwrap();
             client.writer.flush().await.unwrap();
             assert_eq!(server.reader.read_line().await.unwrap(), "STARTTLS\n");
@@ -83,7 +83,7 @@ fn an_end_without_a_trailer_is_a_loss_after_all_data() {
 #[test]
 fn a_reply_of_the_layer_that_cannot_be_sent_is_a_loss_of_both_halves() {
     block_on(async {
-        let (mut peer, mut server) = memory::pair(1000);
+        let (mut peer, mut server) = pair(1000);
         server.put_layer(Toy::server()).await.unwrap();
         peer.writer.write(&record(HELLO, b"toy")).unwrap();
         peer.writer.flush().await.unwrap();
@@ -110,10 +110,10 @@ fn a_second_layer_is_a_loss() {
         assert_eq!(cause(client.writer.write(b"late")), CAUSE);
         assert_eq!(cause(client.put_layer(Toy::client()).await), CAUSE);
         let mut server = server;
-        let Err(Error::Lost(lost)) = server.reader.read_line().await else {
+        let Err(Error::ConnectionLost(lost)) = server.reader.read_line().await else {
             panic!("its peer is gone");
         };
-        assert_eq!(lost.loss, ConnectionError::Reset);
+        assert_eq!(lost.kind, ConnectionError::Reset);
     });
 }
 
@@ -121,13 +121,13 @@ fn a_second_layer_is_a_loss() {
 #[test]
 fn no_layer_comes_after_the_end() {
     block_on(async {
-        let (mut client, mut server) = memory::pair(64);
+        let (mut client, mut server) = pair(64);
         client.writer.write(b"bye\n").unwrap();
         client.writer.finish().await.unwrap();
         assert_eq!(server.reader.read_line().await.unwrap(), "bye\n");
         assert_eq!(server.reader.read_line().await.unwrap(), "");
         let put = server.put_layer(Toy::server()).await;
-        assert!(matches!(put, Err(Error::Lost(_))), "{put:?}");
+        assert!(matches!(put, Err(Error::ConnectionLost(_))), "{put:?}");
         assert!(server.writer.write(b"late").is_err());
     });
 }
@@ -154,11 +154,11 @@ impl<W: WriteHalf> WriteHalf for Gated<W> {
 /// The read that has met it could not tell, since the core was out, and was given up.
 #[test]
 fn no_layer_comes_after_an_end_that_a_given_up_read_has_met() {
-    let (here, there) = Memory::pair(64);
+    let (here, there) = duplex(64);
     let (read, write) = here.split();
     let [(began, has_begun), (go_on, goes_on)] = [mpsc::channel(), mpsc::channel()];
     let write = Gated(write, began, goes_on);
-    let (mut reader, mut writer) = Stream::new(Duplex { read, write }).split();
+    let (mut reader, mut writer) = StreamPair::new(Join::new(read, write)).split();
     let (_open, end) = there.split();
     drop(end);
     writer.write(b"last words\n").unwrap();
@@ -172,16 +172,16 @@ fn no_layer_comes_after_an_end_that_a_given_up_read_has_met() {
     assert!(block_on(polled(reader.read_line(), 1)).is_none());
     go_on.send(()).unwrap();
     let writer = drains.join().unwrap();
-    let mut stream = Stream::join(reader, writer).unwrap();
+    let mut stream = StreamPair::reunite(reader, writer).unwrap();
     let put = block_on(stream.put_layer(Toy::server()));
-    assert!(matches!(put, Err(Error::Lost(_))), "{put:?}");
+    assert!(matches!(put, Err(Error::ConnectionLost(_))), "{put:?}");
 }
 
 #[test]
 fn an_abort_of_the_peer_ends_a_handshake() {
     for opens in [false, true] {
         block_on(async {
-            let (mut client, mut server) = memory::pair(1);
+            let (mut client, mut server) = pair(1);
             server.put_layer(Toy::server()).await.unwrap();
             let waiting = async {
                 match opens {
@@ -194,10 +194,10 @@ fn an_abort_of_the_peer_ends_a_handshake() {
                 client.writer.abort();
             };
             let (ended, ()) = smol::future::zip(waiting, aborting).await;
-            let Err(Error::Lost(lost)) = ended else {
+            let Err(Error::ConnectionLost(lost)) = ended else {
                 panic!("{ended:?}");
             };
-            assert_eq!(lost.loss, ConnectionError::Reset);
+            assert_eq!(lost.kind, ConnectionError::Reset);
             assert_eq!(
                 cause(server.writer.write(b"late")),
                 cause(Err::<(), _>(lost.into()))
@@ -210,7 +210,7 @@ fn an_abort_of_the_peer_ends_a_handshake() {
 fn an_abort_by_the_writer_ends_a_handshake_that_the_reader_waits_for() {
     for capacity in CAPACITIES {
         in_each_order(|tasks| {
-            let (here, mut there) = memory::pair(capacity);
+            let (here, mut there) = pair(capacity);
             let (give, taken) = smol::channel::bounded(1);
             tasks.spawn("the reader", async move {
                 let mut here = here;
@@ -218,10 +218,10 @@ fn an_abort_by_the_writer_ends_a_handshake_that_the_reader_waits_for() {
                 let (mut reader, writer) = here.split();
                 give.send(writer).await.unwrap();
                 for _ in 0..2 {
-                    let Err(Error::Lost(lost)) = reader.read_line().await else {
+                    let Err(Error::ConnectionLost(lost)) = reader.read_line().await else {
                         panic!("it is aborted");
                     };
-                    assert_eq!(lost.loss, ConnectionError::Aborted);
+                    assert_eq!(lost.kind, ConnectionError::Aborted);
                 }
             });
             tasks.spawn("the writer", async move {
@@ -230,14 +230,17 @@ fn an_abort_by_the_writer_ends_a_handshake_that_the_reader_waits_for() {
                     yielded().await;
                 }
                 writer.abort();
-                assert!(matches!(writer.flush().await, Err(Error::Lost(_))));
+                assert!(matches!(
+                    writer.flush().await,
+                    Err(Error::ConnectionLost(_))
+                ));
             });
             tasks.spawn("the peer", async move {
                 let ended = there.reader.read_to_end(1000).await;
-                let Err(Error::Lost(lost)) = ended else {
+                let Err(Error::ConnectionLost(lost)) = ended else {
                     panic!("{ended:?}");
                 };
-                assert_eq!(lost.loss, ConnectionError::Reset);
+                assert_eq!(lost.kind, ConnectionError::Reset);
             });
         });
     }
@@ -250,15 +253,12 @@ fn a_close_ends_an_unfinished_handshake_first() {
         let _case = Case(format!("capacity {capacity}, {reads:?}"));
         in_each_order(|tasks| {
             let (here, mut server) = {
-                let (here, there) = Memory::pair(capacity);
-                (here.split(), Stream::new(there))
+                let (here, there) = duplex(capacity);
+                (here.split(), StreamPair::new(there))
             };
             let (give, taken) = smol::channel::bounded(1);
             tasks.spawn("it closes", async move {
-                let mut client = Stream::new(Duplex {
-                    read: Late(here.0, false),
-                    write: here.1,
-                });
+                let mut client = StreamPair::new(Join::new(Late(here.0, false), here.1));
                 client.put_layer(Toy::client()).await.unwrap();
                 let (reader, mut writer) = client.split();
                 give.send(reader).await.unwrap();
@@ -315,13 +315,13 @@ impl<W: WriteHalf> WriteHalf for Counts<W> {
 fn a_close_that_waits_under_a_layer_does_not_spin() {
     let layers: [fn() -> Box<dyn Layer>; 2] = [|| Plain.into(), || Toy::client().into()];
     for (layer, has_ended) in layers.into_iter().flat_map(|l| [(l, false), (l, true)]) {
-        let (here, there) = Memory::pair(2);
+        let (here, there) = duplex(2);
         let (read, write) = here.split();
         let calls = Arc::new(AtomicUsize::new(0));
-        let mut stream = Stream::new(Duplex {
-            read: Counts(read, Arc::clone(&calls)),
-            write: Counts(write, Arc::clone(&calls)),
-        });
+        let mut stream = StreamPair::new(Join::new(
+            Counts(read, Arc::clone(&calls)),
+            Counts(write, Arc::clone(&calls)),
+        ));
         let (_silent, end) = there.split();
         let _end = Some(end).filter(|_| !has_ended);
         block_on(async {
@@ -353,7 +353,7 @@ fn parts_keep_the_layer() {
     {
         let _case = Case(format!("capacity {capacity}, {polls:?}"));
         in_each_order(|tasks| {
-            let (client, server) = memory::pair(capacity);
+            let (client, server) = pair(capacity);
             tasks.spawn("it asks", async move {
                 let mut client = upgraded_client(client, Toy::client()).await;
                 for round in 0..3 {
@@ -365,7 +365,7 @@ fn parts_keep_the_layer() {
                 let _ = pressed(client.reader.peek(1000), polls).await;
                 let parts = client.into_parts().unwrap();
                 assert!(parts.layer.is_some());
-                let mut client = Connection::from_parts(parts, &Options::new());
+                let mut client = Connection::from_parts(parts, &StreamOptions::new());
                 client.write_with(|writer| writer.write(b"last\n")).unwrap();
                 client.finish().await.unwrap();
                 let expected = [line(1), line(2), "last\n".to_owned()].concat();
@@ -386,7 +386,7 @@ fn parts_keep_the_layer() {
 fn a_half_goes_on_under_a_layer_when_the_other_is_dropped() {
     for capacity in CAPACITIES {
         in_each_order(|tasks| {
-            let (client, server) = memory::pair(capacity);
+            let (client, server) = pair(capacity);
             tasks.spawn("it writes", async move {
                 let mut client = client;
                 client.put_layer(Toy::client()).await.unwrap();

@@ -1,7 +1,7 @@
 //! Calls that are given up under a layer, and two peers that both write more than the wire holds.
 
-use plimsoll_io::memory::{self, Memory};
-use plimsoll_io::{Options, Stream, WaterMarks};
+use crate::common::pair;
+use plimsoll_io::{DuplexStream, StreamOptions, StreamPair, WaterMarks, duplex};
 
 use super::common::executor::{Tasks, polled, yielded};
 use super::common::toy_layer::Toy;
@@ -13,7 +13,7 @@ fn a_handshake_that_is_given_up_goes_on_with_the_next_call() {
     for (capacity, by_read) in CAPACITIES.into_iter().flat_map(|c| [(c, false), (c, true)]) {
         let _case = Case(format!("capacity {capacity}, {by_read:?}"));
         in_each_order(|tasks| {
-            let (mut client, mut server) = memory::pair(capacity);
+            let (mut client, mut server) = pair(capacity);
             tasks.spawn("it gives up", async move {
                 client.put_layer(Toy::client()).await.unwrap();
                 let given_up = match by_read {
@@ -43,7 +43,7 @@ fn a_handshake_that_is_given_up_goes_on_with_the_next_call() {
 fn a_layer_whose_call_was_given_up_is_not_in_place() {
     for capacity in [1, 2, 3] {
         in_each_order(|tasks| {
-            let (mut client, server) = memory::pair(capacity);
+            let (mut client, server) = pair(capacity);
             tasks.spawn("it gives up", async move {
                 client.writer.write(b"STARTTLS\n").unwrap();
                 for polls in 1..4 {
@@ -73,7 +73,7 @@ fn many_bytes(seed: u64) -> Vec<u8> {
 }
 
 /// Sends much in one task while another one reads as much.
-fn exchange<'a>(tasks: &mut Tasks<'a>, stream: Stream<Memory>, seeds: [u64; 2]) {
+fn exchange<'a>(tasks: &mut Tasks<'a>, stream: StreamPair<DuplexStream>, seeds: [u64; 2]) {
     let (mut reader, mut writer) = stream.split();
     tasks.spawn("it writes", async move {
         writer.write(&many_bytes(seeds[0])).unwrap();
@@ -93,13 +93,16 @@ fn two_peers_that_write_more_than_the_wire_holds_and_read_beside_it_come_to_thei
         in_each_order(|tasks| {
             // A read that waits for room in the output goes on with it.
             let options = match pauses {
-                true => Options::new()
+                true => StreamOptions::new()
                     .pause_reading_when_full(true)
                     .water_marks(WaterMarks::new(MUCH - 1, 100).unwrap()),
-                false => Options::new(),
+                false => StreamOptions::new(),
             };
-            let (here, there) = Memory::pair(capacity);
-            let pair = (Stream::with_options(here, &options), Stream::new(there));
+            let (here, there) = duplex(capacity);
+            let pair = (
+                StreamPair::with_options(here, &options),
+                StreamPair::new(there),
+            );
             let (client, server) = block_on(layered_with(pair, toys(true)));
             exchange(tasks, client, [1, 2]);
             exchange(tasks, server, [2, 1]);
@@ -114,7 +117,7 @@ const SEEDS: u64 = 100;
 const SIZE: usize = 1500;
 
 /// One side in one task, which gives up what it does after a few polls, and does something else.
-async fn gives_up(mut stream: Stream<Memory>, mut random: Random, name: &str) {
+async fn gives_up(mut stream: StreamPair<DuplexStream>, mut random: Random, name: &str) {
     let toy = match name {
         "the client" => Toy::client(),
         _ => Toy::server(),
@@ -160,7 +163,7 @@ async fn gives_up(mut stream: Stream<Memory>, mut random: Random, name: &str) {
 }
 
 /// The same in two tasks, one for each half.
-fn give_up_apart<'a>(tasks: &mut Tasks<'a>, stream: Stream<Memory>, seed: u64) {
+fn give_up_apart<'a>(tasks: &mut Tasks<'a>, stream: StreamPair<DuplexStream>, seed: u64) {
     let (mut reader, mut writer) = stream.split();
     let mut random = Random(seed);
     tasks.spawn("it writes", async move {
@@ -197,13 +200,15 @@ fn give_up_apart<'a>(tasks: &mut Tasks<'a>, stream: Stream<Memory>, seed: u64) {
 }
 
 /// Runs what gives calls up over every wire.
-fn for_each_seed(spawn: impl Fn(&mut Tasks<'_>, (Stream<Memory>, Stream<Memory>), u64)) {
+fn for_each_seed(
+    spawn: impl Fn(&mut Tasks<'_>, (StreamPair<DuplexStream>, StreamPair<DuplexStream>), u64),
+) {
     for seed in 0..SEEDS {
         for capacity in CAPACITIES {
             let _limit = Limit::start();
             let _case = Case(format!("seed {seed}, capacity {capacity}"));
             let mut tasks = Tasks::new();
-            spawn(&mut tasks, memory::pair(capacity), seed);
+            spawn(&mut tasks, pair(capacity), seed);
             let order = match seed % 2 {
                 0 => Order::Strict,
                 _ => Order::Random,

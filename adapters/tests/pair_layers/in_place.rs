@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
+use crate::common::pair;
 use plimsoll::TransportError;
 use plimsoll::testing::{Call, ScriptedPeer};
-use plimsoll_io::memory::{self, Memory};
 use plimsoll_io::{
-    Duplex, Layer, Options, Stream, StreamReader, StreamWriter, Transport, WaterMarks,
+    DuplexStream, Join, Layer, StreamOptions, StreamPair, StreamReader, StreamWriter, Transport,
+    WaterMarks, duplex,
 };
 use smol::channel::{bounded, unbounded};
 
@@ -26,7 +27,7 @@ use super::*;
 fn a_layer_is_put_in_place_over_a_pipe_of_any_capacity() {
     for (capacity, pings) in CAPACITIES.into_iter().flat_map(|c| [(c, false), (c, true)]) {
         in_each_order(|tasks| {
-            let (client, server) = memory::pair(capacity);
+            let (client, server) = pair(capacity);
             let [ask_by, echo_by] = toys(pings);
             tasks.spawn("the client", async {
                 ask(upgraded_client(client, ask_by).await).await;
@@ -42,8 +43,11 @@ fn a_layer_is_put_in_place_over_a_pipe_of_any_capacity() {
 type Given<H> = (smol::channel::Sender<H>, smol::channel::Receiver<H>);
 
 /// Asks in two tasks, of which neither waits for the other, once a layer is in place.
-fn ask_apart<'a>(tasks: &mut Tasks<'a>, upgraded: impl Future<Output = Stream<Memory>> + 'a) {
-    let (give, taken): Given<StreamWriter<Memory>> = bounded(1);
+fn ask_apart<'a>(
+    tasks: &mut Tasks<'a>,
+    upgraded: impl Future<Output = StreamPair<DuplexStream>> + 'a,
+) {
+    let (give, taken): Given<StreamWriter<DuplexStream>> = bounded(1);
     tasks.spawn("the client reads", async move {
         let (mut reader, writer) = upgraded.await.split();
         give.send(writer).await.unwrap();
@@ -65,8 +69,11 @@ fn ask_apart<'a>(tasks: &mut Tasks<'a>, upgraded: impl Future<Output = Stream<Me
 }
 
 /// Answers in two tasks, once a layer is in place.
-fn echo_apart<'a>(tasks: &mut Tasks<'a>, upgraded: impl Future<Output = Stream<Memory>> + 'a) {
-    let (give, taken): Given<StreamWriter<Memory>> = bounded(1);
+fn echo_apart<'a>(
+    tasks: &mut Tasks<'a>,
+    upgraded: impl Future<Output = StreamPair<DuplexStream>> + 'a,
+) {
+    let (give, taken): Given<StreamWriter<DuplexStream>> = bounded(1);
     let (pass_on, lines) = unbounded::<Vec<u8>>();
     tasks.spawn("the server reads", async move {
         let (mut reader, writer) = upgraded.await.split();
@@ -93,7 +100,7 @@ fn echo_apart<'a>(tasks: &mut Tasks<'a>, upgraded: impl Future<Output = Stream<M
 fn halves_that_are_split_under_a_layer_go_on_in_two_tasks() {
     for (capacity, pings) in CAPACITIES.into_iter().flat_map(|c| [(c, false), (c, true)]) {
         in_each_order(|tasks| {
-            let (client, server) = memory::pair(capacity);
+            let (client, server) = pair(capacity);
             let [ask_by, echo_by] = toys(pings);
             ask_apart(tasks, upgraded_client(client, ask_by));
             echo_apart(tasks, upgraded_server(server, echo_by));
@@ -104,11 +111,11 @@ fn halves_that_are_split_under_a_layer_go_on_in_two_tasks() {
 /// Both halves move bytes in the clear in tasks of their own before. Returns them joined.
 fn rejoined<'a>(
     tasks: &mut Tasks<'a>,
-    stream: Stream<Memory>,
-) -> impl Future<Output = Stream<Memory>> + 'a {
+    stream: StreamPair<DuplexStream>,
+) -> impl Future<Output = StreamPair<DuplexStream>> + 'a {
     let (mut reader, mut writer) = stream.split();
-    let (give_reader, readers): Given<StreamReader<Memory>> = bounded(1);
-    let (give_writer, writers): Given<StreamWriter<Memory>> = bounded(1);
+    let (give_reader, readers): Given<StreamReader<DuplexStream>> = bounded(1);
+    let (give_writer, writers): Given<StreamWriter<DuplexStream>> = bounded(1);
     tasks.spawn("a reader in the clear", async move {
         assert_eq!(reader.read_line().await.unwrap(), "hello\n");
         give_reader.send(reader).await.unwrap();
@@ -121,7 +128,7 @@ fn rejoined<'a>(
     async move {
         let writer = writers.recv().await.unwrap();
         let reader = readers.recv().await.unwrap();
-        Stream::join(reader, writer).unwrap()
+        StreamPair::reunite(reader, writer).unwrap()
     }
 }
 
@@ -129,7 +136,7 @@ fn rejoined<'a>(
 fn halves_that_were_joined_get_a_layer_and_are_split_again() {
     for capacity in CAPACITIES {
         in_each_order(|tasks| {
-            let (client, server) = memory::pair(capacity);
+            let (client, server) = pair(capacity);
             let client = rejoined(tasks, client);
             let server = rejoined(tasks, server);
             ask_apart(tasks, async {
@@ -147,7 +154,7 @@ fn halves_that_were_joined_get_a_layer_and_are_split_again() {
 fn a_read_sends_what_the_layer_has_to_reply() {
     for capacity in CAPACITIES {
         in_each_order(|tasks| {
-            let (mut peer, mut reads) = memory::pair(capacity);
+            let (mut peer, mut reads) = pair(capacity);
             tasks.spawn("it reads", async move {
                 reads.put_layer(Toy::server()).await.unwrap();
                 assert_eq!(reads.reader.read_line().await.unwrap(), "data\n");
@@ -172,7 +179,7 @@ fn a_read_sends_what_the_layer_has_to_reply() {
 #[test]
 fn a_reply_of_the_layer_leaves_in_the_poll_that_receives_the_question() {
     block_on(async {
-        let (mut peer, mut reads) = memory::pair(1000);
+        let (mut peer, mut reads) = pair(1000);
         reads.put_layer(Toy::server()).await.unwrap();
         for (asked, reply) in [
             (record(HELLO, b"toy"), record(HELLO, b"toy")),
@@ -200,7 +207,7 @@ impl Wake for Woken {
 /// A read is polled once while a flush waits, over a transport that takes more by then, without a
 /// word.
 fn wakes_a_flush_by_a_read(peer: ScriptedPeer, layer: impl Into<Box<dyn Layer>>) {
-    let mut stream = Stream::new(Scripted::new(peer));
+    let mut stream = StreamPair::new(Scripted::new(peer));
     block_on(stream.put_layer(layer)).unwrap();
     block_on(stream.open()).unwrap();
     stream.writer.write(b"output").unwrap();
@@ -241,11 +248,14 @@ fn a_read_that_sends_a_reply_of_the_layer_wakes_a_writer_that_waits() {
 #[test]
 fn a_read_that_pauses_when_the_output_is_full_pauses_under_a_layer() {
     block_on(async {
-        let (here, there) = Memory::pair(64);
-        let options = Options::new()
+        let (here, there) = duplex(64);
+        let options = StreamOptions::new()
             .pause_reading_when_full(true)
             .water_marks(WaterMarks::new(100, 0).unwrap());
-        let (mut pauses, mut peer) = (Stream::with_options(here, &options), Stream::new(there));
+        let (mut pauses, mut peer) = (
+            StreamPair::with_options(here, &options),
+            StreamPair::new(there),
+        );
         pauses.put_layer(Plain).await.unwrap();
         pauses.writer.write(&[b'x'; 1000]).unwrap();
         peer.writer.write(b"question\n").unwrap();
@@ -268,7 +278,7 @@ fn a_read_that_pauses_when_the_output_is_full_pauses_under_a_layer() {
 fn a_handshake_that_came_early_is_not_lost() {
     for capacity in CAPACITIES {
         block_on(async {
-            let (mut client, mut server) = memory::pair(capacity);
+            let (mut client, mut server) = pair(capacity);
             client.writer.write(b"PROXY\n").unwrap();
             let early = async {
                 client.put_layer(Toy::client()).await.unwrap();
@@ -295,11 +305,11 @@ fn a_handshake_that_came_early_is_not_lost() {
 /// Polls a read once, after output was written that waits for the handshake. Returns the line that
 /// was read, if any, and how much is pending then.
 async fn read_once(steps: impl IntoIterator<Item = Option<Vec<u8>>>) -> (Option<Vec<u8>>, usize) {
-    let (here, _there) = Memory::pair(1000);
-    let mut client = Stream::new(Duplex {
-        read: Steps(steps.into_iter().collect()),
-        write: here.split().1,
-    });
+    let (here, _there) = duplex(1000);
+    let mut client = StreamPair::new(Join::new(
+        Steps(steps.into_iter().collect()),
+        here.split().1,
+    ));
     client.put_layer(Toy::client()).await.unwrap();
     client.writer.write(b"question\n").unwrap();
     let read = smol::future::poll_once(client.reader.read_line()).await;

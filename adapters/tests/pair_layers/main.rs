@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use common::Case;
 use common::executor::{Order, Tasks, polled, yielded};
+use common::pair;
 use common::toy_layer::{Toy, push_record};
 use limit::Limit;
-use plimsoll_io::memory::{self, Memory};
-use plimsoll_io::{Error, Stream, Transport};
+use plimsoll_io::{DuplexStream, Error, StreamPair, Transport, duplex};
 
 const CAPACITIES: [usize; 6] = [1, 2, 3, 64, 1000, 1 << 20];
 const ROUNDS: usize = 10;
@@ -58,14 +58,14 @@ fn toys(pings: bool) -> [Toy; 2] {
 }
 
 /// A pair whose sides have put their layers in place, and have not greeted each other yet.
-async fn layered(capacity: usize) -> (Stream<Memory>, Stream<Memory>) {
-    layered_with(memory::pair(capacity), toys(false)).await
+async fn layered(capacity: usize) -> (StreamPair<DuplexStream>, StreamPair<DuplexStream>) {
+    layered_with(pair(capacity), toys(false)).await
 }
 
 async fn layered_with(
-    (mut client, mut server): (Stream<Memory>, Stream<Memory>),
+    (mut client, mut server): (StreamPair<DuplexStream>, StreamPair<DuplexStream>),
     [asking, replying]: [Toy; 2],
-) -> (Stream<Memory>, Stream<Memory>) {
+) -> (StreamPair<DuplexStream>, StreamPair<DuplexStream>) {
     client.put_layer(asking).await.unwrap();
     server.put_layer(replying).await.unwrap();
     (client, server)
@@ -84,7 +84,7 @@ fn record(kind: u8, body: &[u8]) -> Vec<u8> {
 
 /// The text of what a loss came from.
 fn cause<A>(result: Result<A, Error>) -> String {
-    let Err(Error::Lost(lost)) = result else {
+    let Err(Error::ConnectionLost(lost)) = result else {
         panic!("no loss");
     };
     lost.cause
@@ -104,7 +104,7 @@ async fn pressed<A>(future: impl Future<Output = A>, polls: usize) -> Option<A> 
 }
 
 /// Upgrades after a reply in the clear.
-async fn upgraded_client<T: Transport>(mut stream: Stream<T>, toy: Toy) -> Stream<T> {
+async fn upgraded_client<T: Transport>(mut stream: StreamPair<T>, toy: Toy) -> StreamPair<T> {
     stream.writer.write(b"STARTTLS\n").unwrap();
     assert_eq!(stream.reader.read_line().await.unwrap(), "go\n");
     stream.put_layer(toy).await.unwrap();
@@ -112,7 +112,7 @@ async fn upgraded_client<T: Transport>(mut stream: Stream<T>, toy: Toy) -> Strea
     stream
 }
 
-async fn upgraded_server<T: Transport>(mut stream: Stream<T>, toy: Toy) -> Stream<T> {
+async fn upgraded_server<T: Transport>(mut stream: StreamPair<T>, toy: Toy) -> StreamPair<T> {
     assert_eq!(stream.reader.read_line().await.unwrap(), "STARTTLS\n");
     stream.writer.write(b"go\n").unwrap();
     stream.put_layer(toy).await.unwrap();
@@ -120,7 +120,7 @@ async fn upgraded_server<T: Transport>(mut stream: Stream<T>, toy: Toy) -> Strea
     stream
 }
 
-async fn ask<T: Transport>(mut stream: Stream<T>) {
+async fn ask<T: Transport>(mut stream: StreamPair<T>) {
     for round in 0..ROUNDS {
         stream.writer.write(line(round).as_bytes()).unwrap();
         assert_eq!(
@@ -135,7 +135,7 @@ async fn ask<T: Transport>(mut stream: Stream<T>) {
     assert_eq!(stream.reader.read_line().await.unwrap(), "");
 }
 
-async fn echo<T: Transport>(mut stream: Stream<T>) {
+async fn echo<T: Transport>(mut stream: StreamPair<T>) {
     loop {
         let line = stream.reader.read_line().await.unwrap();
         if line.is_empty() {

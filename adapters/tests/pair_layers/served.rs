@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use plimsoll_io::{
-    Connection, Error, Runtime, Server, ServerOptions, Stream, StreamReader, StreamWriter,
+    Connection, Error, Runtime, Server, ServerOptions, StreamPair, StreamReader, StreamWriter,
 };
 use smol::channel::{Receiver, Sender, bounded, unbounded};
 
@@ -27,15 +27,15 @@ async fn in_time<R: Runtime>(test: impl Future<Output = ()>) {
     .await;
 }
 
-async fn start<R, H, F>(handler: H, options: &ServerOptions) -> (Server<R>, Stream<R::Tcp>)
+async fn start<R, H, F>(handler: H, options: &ServerOptions) -> (Server<R>, StreamPair<R::Tcp>)
 where
     R: Runtime,
     H: Fn(Reader<R>, Writer<R>) -> F + Send + Sync + 'static,
-    F: Future<Output: plimsoll_io::Outcome> + Send + 'static,
+    F: Future<Output: plimsoll_io::HandlerResult> + Send + 'static,
 {
     let server = Server::<R>::start(handler, &["127.0.0.1"], 0, options);
     let server = server.await.unwrap();
-    let client = Stream::new(connect::<R>(server.local_addrs()[0]).await);
+    let client = StreamPair::new(connect::<R>(server.local_addrs()[0]).await);
     (server, client)
 }
 
@@ -47,8 +47,8 @@ async fn connect<R: Runtime>(address: SocketAddr) -> R::Tcp {
 }
 
 /// A handler's pair, under a layer that has not greeted yet.
-async fn secured<R: Runtime>(reader: Reader<R>, writer: Writer<R>) -> Result<Stream<R::Tcp>> {
-    let mut stream = Stream::join(reader, writer).expect("halves of one connection");
+async fn secured<R: Runtime>(reader: Reader<R>, writer: Writer<R>) -> Result<StreamPair<R::Tcp>> {
+    let mut stream = StreamPair::reunite(reader, writer).expect("halves of one connection");
     stream.put_layer(Toy::server()).await?;
     Ok(stream)
 }
@@ -64,7 +64,7 @@ async fn shut_down_in_order<R: Runtime>(server: Server<R>) {
 async fn a_layer_is_put_in_place_in_a_handler_of_pairs<R: Runtime>() {
     in_time::<R>(async {
         let handler = async |reader: Reader<R>, writer: Writer<R>| {
-            let stream = Stream::join(reader, writer).expect("halves of one connection");
+            let stream = StreamPair::reunite(reader, writer).expect("halves of one connection");
             echo(upgraded_server(stream, Toy::server().pinging()).await).await;
         };
         let (server, client) = start::<R, _, _>(handler, &ServerOptions::new()).await;
@@ -182,7 +182,8 @@ async fn a_peer_that_never_greets_is_ended_by_the_idle_timeout<R: Runtime>() {
                     if !waits_for_it {
                         let _ = opens.recv().await;
                     }
-                    let is_lost = |result: Result<()>| matches!(result, Err(Error::Lost(_)));
+                    let is_lost =
+                        |result: Result<()>| matches!(result, Err(Error::ConnectionLost(_)));
                     for lost in [
                         is_lost(stream.open().await),
                         is_lost(stream.reader.read_line().await.map(drop)),
@@ -197,7 +198,7 @@ async fn a_peer_that_never_greets_is_ended_by_the_idle_timeout<R: Runtime>() {
             let options = ServerOptions::new().idle_timeout(Duration::from_millis(50));
             let (server, mut client) = start::<R, _, _>(handler, &options).await;
             let ended = client.reader.read_line().await.map(drop);
-            assert!(matches!(ended, Err(Error::Lost(_))), "{ended:?}");
+            assert!(matches!(ended, Err(Error::ConnectionLost(_))), "{ended:?}");
             eventually::<R>(|| server.connections() == 0).await;
             drop(gate);
             for _ in 0..4 {
@@ -288,7 +289,8 @@ async fn a_pair_under_a_layer_is_taken_over_from_its_server<R: Runtime>() {
             async {
                 let parts = taken.recv().await.unwrap();
                 shut_down_in_order(server).await;
-                let mut connection = Connection::from_parts(parts, &plimsoll_io::Options::new());
+                let mut connection =
+                    Connection::from_parts(parts, &plimsoll_io::StreamOptions::new());
                 connection
                     .write_with(|writer| writer.write(b"three\n"))
                     .unwrap();

@@ -433,7 +433,9 @@ impl Owner {
             None => return,
             Some(Ok(outcome)) => outcome,
             Some(Err(Error::Read(error))) => Outcome::Failed(error),
-            Some(Err(Error::Lost(lost))) => Outcome::Failed(ReadError::ConnectionLost(lost.loss)),
+            Some(Err(Error::ConnectionLost(lost))) => {
+                Outcome::Failed(ReadError::ConnectionLost(lost.kind))
+            }
             Some(Err(other)) => panic!("side {}: {other:?}", self.side),
         };
         let expected = match first {
@@ -514,7 +516,7 @@ impl Owner {
             Ok(()) => drop(accepted.fetch_add(len as u64, Ordering::Relaxed)),
             Err(WriteError::Full { .. }) => {
                 assert!(
-                    len > 0 && pending + len > self.setup.limits.write_cap,
+                    len > 0 && pending + len > self.setup.limits.max_pending,
                     "side {}",
                     self.side
                 );
@@ -554,7 +556,7 @@ impl Owner {
     fn check_sent(&self, sent: Option<Result<(), Error>>) {
         match sent {
             None | Some(Ok(())) => {}
-            Some(Err(Error::Lost(lost))) => {
+            Some(Err(Error::ConnectionLost(lost))) => {
                 assert!(self.is_lost(), "side {}: {lost:?}", self.side);
             }
             Some(Err(other)) => panic!("side {}: {other:?}", self.side),
@@ -656,7 +658,7 @@ impl Owner {
             self.side
         );
         assert!(
-            halves.pending <= self.setup.limits.write_cap,
+            halves.pending <= self.setup.limits.max_pending,
             "side {}",
             self.side
         );

@@ -1,7 +1,7 @@
 //! The limits of a side, drawn.
 
 use plimsoll::WaterMarks;
-use plimsoll_io::Options;
+use plimsoll_io::StreamOptions;
 
 use super::choices::Choices;
 
@@ -12,7 +12,7 @@ pub struct Limits {
     pub read_size: usize,
     pub high: usize,
     pub low: usize,
-    pub write_cap: usize,
+    pub max_pending: usize,
     /// Whether nothing is received while too much is pending.
     pub pauses: bool,
 }
@@ -25,18 +25,18 @@ impl Limits {
             read_size: choices.of(&[32, 1, 5, 500]),
             high,
             low: choices.below(high / 2 + 1),
-            write_cap: choices.of(&[2000, 400, 30]),
+            max_pending: choices.of(&[2000, 400, 30]),
             pauses: false,
         }
     }
 
-    pub fn options(&self) -> Options {
+    pub fn options(&self) -> StreamOptions {
         let marks = WaterMarks::new(self.high, self.low).expect("marks in order");
-        Options::new()
+        StreamOptions::new()
             .limit(self.limit)
             .read_size(self.read_size)
             .water_marks(marks)
-            .write_cap(self.write_cap)
+            .max_pending(self.max_pending)
             .pause_reading_when_full(self.pauses)
     }
 }

@@ -346,7 +346,7 @@ impl Transport for End {
         (self.read, self.write)
     }
 
-    fn join(read: EndRead, write: EndWrite) -> Self {
+    fn reunite(read: EndRead, write: EndWrite) -> Self {
         Self { read, write }
     }
 

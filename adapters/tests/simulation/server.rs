@@ -10,8 +10,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
-use plimsoll_io::{Endpoint, Listener, ReadHalf, Runtime, Transport, WriteHalf};
+use plimsoll_io::{Addresses, Clock, Listener, ReadHalf, Runtime, Sleep, Transport, WriteHalf};
 
 use super::network::{End, EndRead, EndWrite};
 
@@ -103,6 +104,16 @@ pub async fn tasks() {
     .await;
 }
 
+impl Clock for Simulated {
+    fn sleep(duration: Duration) -> Sleep {
+        End::sleep(duration)
+    }
+
+    fn now() -> Instant {
+        End::now()
+    }
+}
+
 impl Runtime for Simulated {
     type Tcp = End;
     type TcpListener = Once;
@@ -147,7 +158,7 @@ impl Runtime for Simulated {
 /// A half of a network's end has no address.
 macro_rules! without_address {
     ($half:ty, $address:ty) => {
-        impl Endpoint for $half {
+        impl Addresses for $half {
             type Address = $address;
 
             fn local_addr(&self) -> io::Result<$address> {
@@ -177,7 +188,7 @@ impl Transport for Nothing {
         match self.0 {}
     }
 
-    fn join(read: Self, _: Self) -> Self {
+    fn reunite(read: Self, _: Self) -> Self {
         read
     }
 }

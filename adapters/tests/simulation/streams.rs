@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::future::Future;
 
 use plimsoll::{ConnectionError, ReadError};
-use plimsoll_io::{Error, Stream, StreamReader, StreamWriter, WriteError};
+use plimsoll_io::{Error, StreamPair, StreamReader, StreamWriter, WriteError};
 
 use super::choices::Choices;
 use super::executor::{Order, Tasks, both, polled, yielded};
@@ -35,7 +35,7 @@ pub fn run(mut choices: Choices) -> Ran {
     let accepted = [Cell::new(0), Cell::new(0)];
     let mut tasks = Tasks::with_outside(|| network.pass_time());
     for (side, limits) in limits.into_iter().enumerate() {
-        let stream = Stream::with_options(network.end(side), &limits.options());
+        let stream = StreamPair::with_options(network.end(side), &limits.options());
         let (reader, writer) = stream.split();
         let model = ReaderModel::new(limits.limit);
         let reading = Reading {
@@ -48,7 +48,7 @@ pub fn run(mut choices: Choices) -> Ran {
         let writes = Writing {
             network: &network,
             side,
-            write_cap: limits.write_cap,
+            max_pending: limits.max_pending,
             accepted: &accepted[side],
         }
         .run(writer);
@@ -250,7 +250,7 @@ async fn outcome_of(reader: &mut StreamReader<End>, read: &Read) -> Outcome {
 fn failed(error: Error) -> Outcome {
     match error {
         Error::Read(error) => Outcome::Failed(error),
-        Error::Lost(lost) => Outcome::Failed(ReadError::ConnectionLost(lost.loss)),
+        Error::ConnectionLost(lost) => Outcome::Failed(ReadError::ConnectionLost(lost.kind)),
         other => panic!("a read failed with {other:?}"),
     }
 }
@@ -259,7 +259,7 @@ fn failed(error: Error) -> Outcome {
 struct Writing<'a> {
     network: &'a Network,
     side: usize,
-    write_cap: usize,
+    max_pending: usize,
     accepted: &'a Cell<u64>,
 }
 
@@ -327,14 +327,14 @@ impl Writing<'_> {
             1 => writer.write_bytes(data.into()),
             _ => {
                 let (first, rest) = data.split_at(len / 3);
-                writer.write_vectored(&[first, &[], rest])
+                writer.write_all_vectored(&[first, &[], rest])
             }
         };
         match written {
             Ok(()) => self.accepted.set(self.accepted.get() + len as u64),
             Err(Error::Write(WriteError::Full { .. })) => {
                 assert!(
-                    len > 0 && pending + len > self.write_cap,
+                    len > 0 && pending + len > self.max_pending,
                     "side {}",
                     self.side
                 );
@@ -365,7 +365,7 @@ impl Writing<'_> {
         drop(state);
         match done {
             Ok(()) => {
-                assert!(writer.pending() <= self.write_cap, "side {}", self.side);
+                assert!(writer.pending() <= self.max_pending, "side {}", self.side);
                 let is_whole = self.accepted.get() == written + writer.pending() as u64;
                 assert!(
                     is_lost || is_whole,
@@ -374,7 +374,7 @@ impl Writing<'_> {
                 );
                 true
             }
-            Err(Error::Lost(lost)) => {
+            Err(Error::ConnectionLost(lost)) => {
                 assert!(is_lost, "side {}: {lost:?}", self.side);
                 false
             }

@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use plimsoll_io::{
-    ConnectOptions, Connection, Options, Runtime, Stream, StreamReader, StreamWriter, Transport,
-    WaterMarks,
+    ConnectOptions, Connection, Runtime, StreamOptions, StreamPair, StreamReader, StreamWriter,
+    Transport, WaterMarks,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -42,11 +42,11 @@ pub fn narrow_socket() -> Socket {
     socket
 }
 
-pub fn some_options(random: &mut Random) -> Options {
-    let mut options = Options::new();
+pub fn some_options(random: &mut Random) -> StreamOptions {
+    let mut options = StreamOptions::new();
     if random.below(3) == 0 {
         // Above the marks by more than the largest write.
-        options = options.write_cap(256 << 10);
+        options = options.max_pending(256 << 10);
     }
     if random.below(3) == 0 {
         let high = random.below(64 << 10);
@@ -77,13 +77,13 @@ pub async fn be_client<R: Runtime>(run: Run, record: Arc<Record>, at: At) {
     match (at, is_pair) {
         (At::Tcp(address), true) => {
             let (host, port) = ("127.0.0.1", address.port());
-            let connected = plimsoll_io::open_connection::<R>(host, port, &options).await;
+            let connected = options.open_connection::<R>(host, port).await;
             if let Some((reader, writer)) = unless_refused(&record, connected) {
                 with_pair::<R, _>(me, reader, writer).await;
             }
         }
         (At::Tcp(address), false) => {
-            let connected = plimsoll_io::connect::<R>("127.0.0.1", address.port(), &options).await;
+            let connected = options.connect::<R>("127.0.0.1", address.port()).await;
             if let Some(connection) = unless_refused(&record, connected) {
                 with_connection::<R, _>(me, connection).await;
             }
@@ -113,12 +113,12 @@ pub async fn be_client<R: Runtime>(run: Run, record: Arc<Record>, at: At) {
     }
 }
 
-async fn over<R: Runtime, T: Transport>(me: Me<'_>, transport: T, options: &Options) {
+async fn over<R: Runtime, T: Transport>(me: Me<'_>, transport: T, options: &StreamOptions) {
     if me.plan().form == Form::Single {
         let connection = Connection::with_options(transport, options);
         return with_connection::<R, _>(me, connection).await;
     }
-    let (reader, writer) = Stream::with_options(transport, options).split();
+    let (reader, writer) = StreamPair::with_options(transport, options).split();
     with_pair::<R, _>(me, reader, writer).await;
 }
 

@@ -78,7 +78,7 @@ impl<T: Transport> Reading<T> {
         let answer = match read {
             Read::Some(max) => face.read(max).map(answer),
             Read::Line => face.read_line().map(answer),
-            Read::NextOfLines => face.lines().next().transpose().map(line),
+            Read::NextOfLines => face.read_lines().next().transpose().map(line),
             Read::Until(index) => face.read_until(&separator(index)).map(answer),
             Read::Exact(count) => face.read_exact(count).map(answer),
             Read::PeekThenExact(count) => match face.peek(count).map(<[u8]>::to_vec) {
@@ -123,7 +123,7 @@ async fn ask<T: Transport>(half: &mut StreamReader<T>, read: Read) -> Result<Ans
         Read::Some(max) => answer(half.read(max).await?),
         Read::Line => answer(half.read_line().await?),
         Read::NextOfLines => {
-            let mut lines = half.lines();
+            let mut lines = half.read_lines();
             let next = poll_fn(|cx| Pin::new(&mut lines).poll_next(cx)).await;
             line(next.transpose()?)
         }
@@ -197,7 +197,7 @@ impl<T: Transport> Writing<T> {
             _ => {
                 let (first, rest) = data.split_at(len / 3);
                 let (second, third) = rest.split_at(rest.len() / 2);
-                half.write_vectored(&[first, &[], second, third])
+                half.write_all_vectored(&[first, &[], second, third])
             }
         };
         self.writes.note(len, written);

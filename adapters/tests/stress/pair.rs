@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plimsoll_io::{Runtime, Stream, StreamReader, StreamWriter, Transport};
+use plimsoll_io::{Runtime, StreamPair, StreamReader, StreamWriter, Transport};
 use smol::channel::Receiver;
 
 use super::common::Random;
@@ -220,7 +220,7 @@ fn rejoin<T: Transport>(reading: &mut Reading<T>, writing: &mut Writing<T>) {
         return;
     }
     if let (Some(reader), Some(writer)) = (reading.half.take(), writing.half.take()) {
-        let stream = Stream::join(reader, writer).expect("halves of the same connection");
+        let stream = StreamPair::reunite(reader, writer).expect("halves of the same connection");
         let (reader, writer) = stream.split();
         (reading.half, writing.half) = (Some(reader), Some(writer));
     }

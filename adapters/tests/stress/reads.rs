@@ -151,7 +151,7 @@ impl Reads {
     /// Checks what came of a read that was not given up.
     pub fn check(&mut self, read: Read, answer: Result<Answer, Error>) {
         match (read, answer) {
-            (_, Err(Error::Lost(lost))) => self.ends(Seen::Lost(lost.loss)),
+            (_, Err(Error::ConnectionLost(lost))) => self.ends(Seen::ConnectionLost(lost.kind)),
             (Read::Skip(_), Ok(Answer::Skipped(index))) => {
                 let skip = self.skip.take().expect("a skip that was begun");
                 assert_eq!(index, skip.index, "{}", self.record);

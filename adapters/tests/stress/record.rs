@@ -89,7 +89,7 @@ pub enum Seen {
     End,
     /// The end, in the middle of a skip, which does not tell where.
     EndOfSkip,
-    Lost(ConnectionError),
+    ConnectionLost(ConnectionError),
 }
 
 impl Record {
@@ -172,7 +172,7 @@ impl Record {
     pub fn has_seen(&self, sender: usize, seen: Seen) {
         note_progress();
         match seen {
-            Seen::Lost(loss) => self.check_loss(loss),
+            Seen::ConnectionLost(loss) => self.check_loss(loss),
             Seen::End | Seen::EndOfSkip => COUNTS.ends.add(1),
         }
         let before = lock(&self.flows[sender].seen).replace(seen);
@@ -189,7 +189,7 @@ impl Record {
     pub fn check_failed_write(&self, error: &Error) {
         note_progress();
         match error {
-            Error::Lost(lost) => self.check_loss(lost.loss),
+            Error::ConnectionLost(lost) => self.check_loss(lost.kind),
             Error::Write(WriteError::Closed | WriteError::Finished) => {
                 assert!(self.house.closes(), "closed: {self}");
             }

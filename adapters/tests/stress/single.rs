@@ -208,7 +208,9 @@ impl<'a, T: Transport> Owner<'a, T> {
                     Ok(Step::NeedInput) => break,
                     Ok(Step::Ready(frame)) if frame.is_empty() => self.reads.ends(Seen::End),
                     Ok(Step::Ready(frame)) => self.reads.check_some(&frame),
-                    Err(ReadError::ConnectionLost(loss)) => self.reads.ends(Seen::Lost(loss)),
+                    Err(ReadError::ConnectionLost(loss)) => {
+                        self.reads.ends(Seen::ConnectionLost(loss))
+                    }
                     Err(other) => panic!("{other:?}: {}", self.me.record),
                 }
             }
@@ -233,7 +235,7 @@ impl<'a, T: Transport> Owner<'a, T> {
         }
         self.writes.does("no more turns");
         if let Some(lost) = self.connection.lost() {
-            self.writes.note_sent(Err(Error::Lost(lost)));
+            self.writes.note_sent(Err(Error::ConnectionLost(lost)));
         }
     }
 
@@ -277,7 +279,7 @@ impl<'a, T: Transport> Owner<'a, T> {
                 if is_leaked {
                     COUNTS.leaked.add(1);
                     let drained = connection.drain().await;
-                    assert!(matches!(drained, Err(Error::Lost(_))), "{record}");
+                    assert!(matches!(drained, Err(Error::ConnectionLost(_))), "{record}");
                 }
             }
             Ending::LeakAll => {

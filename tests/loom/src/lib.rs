@@ -4,8 +4,8 @@
 //! once, and what rests is dropped once.
 #![cfg(test)]
 
-#[path = "../../../adapters/src/quiet.rs"]
-mod quiet;
+#[path = "../../../adapters/src/caught.rs"]
+mod caught;
 #[allow(dead_code, unused_imports, reason = "the models ask less of it than the product does")]
 #[path = "../../../adapters/src/slot/mod.rs"]
 mod slot;

@@ -8,26 +8,25 @@ use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::stream::Stream;
 use crate::transport::{ReadHalf, Transport, WriteHalf};
 
 /// One end of a connection in memory. Dropping it ends it: the other end reads what is on its way,
 /// then the end of the stream, and its writes fail. (No counterpart in asyncio.)
 #[derive(Debug)]
-pub struct Memory {
-    read: MemoryRead,
-    write: MemoryWrite,
+pub struct DuplexStream {
+    read: DuplexRead,
+    write: DuplexWrite,
 }
 
-/// The side of a [`Memory`] that bytes come out of. Once it is dropped, the other end's writes
-/// fail.
+/// The side of a [`DuplexStream`] that bytes come out of. Once it is dropped, the other end's
+/// writes fail.
 #[derive(Debug)]
-pub struct MemoryRead(Arc<Mutex<Pipe>>);
+pub struct DuplexRead(Arc<Mutex<Pipe>>);
 
-/// The side of a [`Memory`] that bytes go into. Once it is dropped, the other end's reads come to
-/// the end of the stream, behind what is on its way; after an abort to a reset, at once.
+/// The side of a [`DuplexStream`] that bytes go into. Once it is dropped, the other end's reads
+/// come to the end of the stream, behind what is on its way; after an abort to a reset, at once.
 #[derive(Debug)]
-pub struct MemoryWrite {
+pub struct DuplexWrite {
     to: Arc<Mutex<Pipe>>,
     /// The pipe in the other direction, which an abort breaks, too.
     from: Arc<Mutex<Pipe>>,
@@ -52,15 +51,16 @@ enum End {
     Reset,
 }
 
-/// Makes two streams that are connected to each other, with the default limits.
+/// Creates two transports that are connected to each other, as tokio's `duplex`.
 ///
 /// At most `capacity` bytes are on their way in each direction; a writer waits while there are as
 /// many. (No counterpart in asyncio.)
 ///
 /// ```
-/// # use plimsoll_io::memory;
+/// # use plimsoll_io::{StreamPair, duplex};
 /// # smol::block_on(async {
-/// let (mut client, mut server) = memory::pair(1024);
+/// let (client, server) = duplex(1024);
+/// let (mut client, mut server) = (StreamPair::new(client), StreamPair::new(server));
 /// client.writer.write(b"PING\r\n")?;
 /// client.writer.drain().await?;
 /// assert_eq!(server.reader.read_line().await?, "PING\r\n");
@@ -71,57 +71,43 @@ enum End {
 /// # Panics
 ///
 /// If `capacity` is zero.
-pub fn pair(capacity: usize) -> (Stream<Memory>, Stream<Memory>) {
-    let (here, there) = Memory::pair(capacity);
-    (Stream::new(here), Stream::new(there))
+pub fn duplex(capacity: usize) -> (DuplexStream, DuplexStream) {
+    assert!(capacity > 0, "a pipe of zero bytes");
+    let pipe = || {
+        Arc::new(Mutex::new(Pipe {
+            bytes: VecDeque::new(),
+            capacity,
+            end: None,
+            unread: None,
+            reader: None,
+            writer: None,
+        }))
+    };
+    let (one, other) = (pipe(), pipe());
+    let end = |from: &Arc<_>, to: &Arc<_>| DuplexStream {
+        read: DuplexRead(Arc::clone(from)),
+        write: DuplexWrite {
+            to: Arc::clone(to),
+            from: Arc::clone(from),
+        },
+    };
+    (end(&one, &other), end(&other, &one))
 }
 
-impl Memory {
-    /// Makes two transports that are connected to each other, with at most `capacity` bytes on
-    /// their way in each direction. For streams with limits of one's own, see
-    /// [`Stream::with_options`].
-    ///
-    /// # Panics
-    ///
-    /// If `capacity` is zero.
-    pub fn pair(capacity: usize) -> (Self, Self) {
-        assert!(capacity > 0, "a pipe of zero bytes");
-        let pipe = || {
-            Arc::new(Mutex::new(Pipe {
-                bytes: VecDeque::new(),
-                capacity,
-                end: None,
-                unread: None,
-                reader: None,
-                writer: None,
-            }))
-        };
-        let (one, other) = (pipe(), pipe());
-        let end = |from: &Arc<_>, to: &Arc<_>| Self {
-            read: MemoryRead(Arc::clone(from)),
-            write: MemoryWrite {
-                to: Arc::clone(to),
-                from: Arc::clone(from),
-            },
-        };
-        (end(&one, &other), end(&other, &one))
-    }
-}
+impl Transport for DuplexStream {
+    type Read = DuplexRead;
+    type Write = DuplexWrite;
 
-impl Transport for Memory {
-    type Read = MemoryRead;
-    type Write = MemoryWrite;
-
-    fn split(self) -> (MemoryRead, MemoryWrite) {
+    fn split(self) -> (DuplexRead, DuplexWrite) {
         (self.read, self.write)
     }
 
-    fn join(read: MemoryRead, write: MemoryWrite) -> Self {
+    fn reunite(read: DuplexRead, write: DuplexWrite) -> Self {
         Self { read, write }
     }
 }
 
-impl ReadHalf for MemoryRead {
+impl ReadHalf for DuplexRead {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut pipe = lock(&self.0);
         if pipe.bytes.is_empty() {
@@ -143,7 +129,7 @@ impl ReadHalf for MemoryRead {
     }
 }
 
-impl WriteHalf for MemoryWrite {
+impl WriteHalf for DuplexWrite {
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -180,7 +166,7 @@ impl WriteHalf for MemoryWrite {
     }
 }
 
-impl MemoryWrite {
+impl DuplexWrite {
     /// Ends the pipe, unless it has ended. A reset drops what is on its way.
     fn end(&self, end: End) {
         let mut pipe = lock(&self.to);
@@ -194,13 +180,13 @@ impl MemoryWrite {
     }
 }
 
-impl Drop for MemoryWrite {
+impl Drop for DuplexWrite {
     fn drop(&mut self) {
         self.end(End::Clean);
     }
 }
 
-impl Drop for MemoryRead {
+impl Drop for DuplexRead {
     fn drop(&mut self) {
         leave(&self.0, End::Clean);
     }

@@ -4,19 +4,19 @@
 /// [`Statistics::failed`](crate::Statistics::failed), and passed to
 /// [`ServerOptions::on_error`](crate::ServerOptions::on_error). (asyncio logs a handler's
 /// exception.)
-pub trait Outcome: Send {
+pub trait HandlerResult: Send {
     /// Returns how the handler failed, if it did.
     fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>>;
 }
 
-impl Outcome for () {
+impl HandlerResult for () {
     fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
         None
     }
 }
 
 /// Of any error that `?` makes a boxed one: typed ones, boxed ones, those of `anyhow`, and text.
-impl<E: Into<Box<dyn std::error::Error + Send + Sync>> + Send> Outcome for Result<(), E> {
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>> + Send> HandlerResult for Result<(), E> {
     fn failure(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
         self.err().map(Into::into)
     }

@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::transport::Sleep;
+use crate::clock::Sleep;
 
 /// Which of two futures ended first, and what it gave.
 pub(crate) enum Either<A, B> {
@@ -14,7 +14,7 @@ pub(crate) enum Either<A, B> {
 }
 
 /// Waits for the first of two futures to end. The first is asked first.
-pub(crate) async fn either<A, B>(mut first: A, mut second: B) -> Either<A::Output, B::Output>
+pub(crate) async fn select<A, B>(mut first: A, mut second: B) -> Either<A::Output, B::Output>
 where
     A: Future + Unpin,
     B: Future + Unpin,
@@ -36,14 +36,14 @@ pub(crate) async fn within<A>(
 ) -> Option<A> {
     // Only what has to wait needs a clock.
     let late = pin!(async { sleep(limit).await });
-    match either(pin!(end), late).await {
+    match select(pin!(end), late).await {
         Either::First(ended) => Some(ended),
         Either::Second(()) => None,
     }
 }
 
 /// Lets other tasks have their turn, once.
-pub(crate) async fn let_others_run() {
+pub(crate) async fn yield_now() {
     let mut is_first = true;
     poll_fn(|cx| {
         if !std::mem::take(&mut is_first) {

@@ -4,12 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::quiet::caught;
+use crate::caught::caught;
 
 /// A handler's future, where its owner has pinned it. Its panics are caught.
-pub(super) struct NoPanic<'a, F>(Pin<&'a mut Option<F>>);
+pub(super) struct CatchUnwind<'a, F>(Pin<&'a mut Option<F>>);
 
-impl<'a, F> NoPanic<'a, F> {
+impl<'a, F> CatchUnwind<'a, F> {
     pub(super) fn new(future: Pin<&'a mut Option<F>>) -> Self {
         Self(future)
     }
@@ -26,7 +26,7 @@ impl<'a, F> NoPanic<'a, F> {
 
 pub(super) struct Panicked;
 
-impl<F: Future> Future for NoPanic<'_, F> {
+impl<F: Future> Future for CatchUnwind<'_, F> {
     type Output = Result<F::Output, Panicked>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
