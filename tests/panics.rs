@@ -551,7 +551,7 @@ const STREAM_READER: Operations<StreamReader<DuplexStream>> = &[
     ("peek", |reader| {
         SIZES.iter().for_each(|size| poll(reader.peek(*size)))
     }),
-    ("lines", |reader| {
+    ("read_lines", |reader| {
         poll(smol::stream::StreamExt::next(&mut reader.read_lines()))
     }),
     ("set_limit", |reader| {
@@ -583,7 +583,7 @@ const STREAM_WRITER: Operations<StreamWriter<DuplexStream>> = &[
     ("write_bytes", |writer| {
         ignore(writer.write_bytes(Bytes::from(vec![0; 1000])))
     }),
-    ("write_vectored", |writer| {
+    ("write_all_vectored", |writer| {
         ignore(writer.write_all_vectored(&INPUTS))
     }),
     ("write_line", |writer| {
@@ -721,7 +721,7 @@ fn streams(calls: &mut Calls) -> usize {
 /// What is built with a number that may be zero.
 fn settings(calls: &mut Calls) {
     for number in [1, 0] {
-        let options = "adapters/src/options.rs: Options";
+        let options = "adapters/src/options.rs: StreamOptions";
         calls.call(&format!("{options}::limit"), || {
             ignore(StreamOptions::new().limit(number))
         });

@@ -309,6 +309,8 @@ pub type UnixWriter = crate::StreamWriter<UnixStream>;
 /// Opens a connection to the first address of `host` that accepts one, with the default options.
 /// See [`ConnectOptions::open_connection`].
 ///
+/// Cancel-safe.
+///
 /// # Errors
 ///
 /// [`ConnectError`], which names every address that was tried. No socket is left.
@@ -324,6 +326,8 @@ pub async fn open_connection(
 /// Connects to the first address of `host` that accepts a connection, with the default options. See
 /// [`ConnectOptions::connect`].
 ///
+/// Cancel-safe.
+///
 /// # Errors
 ///
 /// As for [`open_connection`].
@@ -333,6 +337,8 @@ pub async fn connect(host: &str, port: u16) -> Result<Connection, ConnectError> 
 
 /// Opens a connection to a Unix socket, with the default options. See
 /// [`ConnectOptions::open_unix_connection`].
+///
+/// Cancel-safe.
 ///
 /// # Errors
 ///
@@ -350,6 +356,8 @@ pub async fn open_unix_connection(
 /// all interfaces, a `port` of zero for one that the system chooses. See
 /// [`Server::start`](crate::Server::start).
 ///
+/// Cancel-safe.
+///
 /// # Errors
 ///
 /// If the host does not resolve, an address cannot be listened on, or no task can be started.
@@ -363,6 +371,8 @@ where
 
 /// Starts a server on a Unix socket, with the default options. See
 /// [`Server::start_unix`](crate::Server::start_unix).
+///
+/// Cancel-safe.
 ///
 /// # Errors
 ///
