@@ -690,7 +690,7 @@ fn streams(calls: &mut Calls) -> usize {
                 for (name, operation) in STREAM_READER {
                     let (mut stream, _peer) = state();
                     let file = match *name {
-                        "lines" => "lines",
+                        "read_lines" => "lines",
                         _ => "reader",
                     };
                     calls.call(&format!("{FOLDER}/{file}.rs: StreamReader::{name}"), || {

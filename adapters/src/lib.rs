@@ -81,6 +81,7 @@
 #![deny(missing_debug_implementations, missing_docs, unreachable_pub)]
 
 mod budget;
+mod caught;
 mod clock;
 mod connect;
 mod connection;
@@ -94,7 +95,6 @@ mod listen;
 mod options;
 mod parts;
 mod places;
-mod caught;
 mod receiving;
 mod run;
 mod runtime;

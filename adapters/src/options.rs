@@ -9,8 +9,8 @@ use std::time::Duration;
 use plimsoll::{Connection, Reader, WaterMarks, Writer};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::error::ServerError;
 use crate::caught::caught;
+use crate::error::ServerError;
 
 /// How long [`Connection::close`](crate::Connection::close) tries to send pending output by
 /// default: 30 seconds.
