@@ -4,10 +4,6 @@
 //! An operation that panics in any state without such a section fails, and so does a section of an operation that
 //! panicked in none, and a public function of either half that is not called here.
 
-mod common;
-#[path = "../adapters/tests/common/plain_layer.rs"]
-mod plain_layer;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
@@ -18,9 +14,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use common::functions::{functions, sources};
-use common::report;
-use plain_layer::Plain;
+use io_test_support::plain_layer::Plain;
 use plimsoll::{
     Connection, ConnectionError, Frame, LengthPrefix, LineEnding, ReadError, Reader, SendAction,
     Separator, Step, TransportError, WaterMarks, Writer,
@@ -32,6 +26,8 @@ use plimsoll_io::{
     StreamWriter, Transport,
 };
 use plimsoll_io::{DuplexStream, duplex};
+use test_support::functions::{functions, sources};
+use test_support::report;
 
 /// Operations that have been called, by file and name, and whether one returned, and one panicked.
 #[derive(Default)]

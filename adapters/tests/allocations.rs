@@ -9,8 +9,6 @@
     feature = "blocking"
 ))]
 
-mod common;
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::{Future, pending, poll_fn};
 use std::io::{Read, Write};
@@ -23,7 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{allow_descriptors, report, turn};
+use io_test_support::{allow_descriptors, report, turn};
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;
 use plimsoll_io::smol::Smol;
@@ -314,7 +312,7 @@ async fn late_readers<R: Runtime>(on: &'static str) {
 async fn late_readers_in_memory() {
     warm_up::<Blocking>().await;
     for pieces in SEVERAL {
-        let (here, there) = crate::common::pair(KIB);
+        let (here, there) = io_test_support::pair(KIB);
         let StreamPair { mut reader, .. } = there;
         a_peer_that_reads_late::<Blocking, DuplexStream, _>(
             "memory",

@@ -18,11 +18,8 @@ use plimsoll_io::{
 };
 use tokio::net::TcpStream;
 
-#[path = "../../tests/common/heap.rs"]
-mod heap;
-
 #[global_allocator]
-static ALLOCATOR: heap::Counting = heap::Counting;
+static ALLOCATOR: test_support::heap::Counting = test_support::heap::Counting;
 
 /// What tokio itself holds for connections: their tasks, and its part of their sockets.
 static TOKIOS: AtomicIsize = AtomicIsize::new(0);
@@ -46,7 +43,7 @@ impl Listener for CountedListener {
 }
 
 fn as_tokios<V>(work: impl FnOnce() -> V) -> V {
-    let (value, heap) = heap::measure(work);
+    let (value, heap) = test_support::heap::measure(work);
     TOKIOS.fetch_add(heap.held, Ordering::Relaxed);
     value
 }
@@ -180,7 +177,7 @@ where
     };
     runtime.block_on(connect(WARMED_UP_BY));
     let tokios = TOKIOS.load(Ordering::Relaxed);
-    let ((), heap) = heap::measure(|| runtime.block_on(connect(CONNECTIONS)));
+    let ((), heap) = test_support::heap::measure(|| runtime.block_on(connect(CONNECTIONS)));
     assert_eq!(server.connections(), WARMED_UP_BY + CONNECTIONS);
     let tokios = TOKIOS.load(Ordering::Relaxed) - tokios;
     let each = (heap.held - tokios) / CONNECTIONS as isize;

@@ -5,8 +5,8 @@ use plimsoll::testing::Chunks;
 use plimsoll::{ReadError, Reader};
 
 use crate::input::Input;
-use crate::reader_model::{Outcome, Read, ReaderModel, ask};
-use crate::reads::some_read;
+use test_support::reader_model::{Outcome, Read, ReaderModel, ask};
+use test_support::reads::some_read;
 
 /// Most answers to compare.
 const ANSWERS: usize = 24;

@@ -3,10 +3,10 @@
 use plimsoll::{Connection, ConnectionError, Reader};
 
 use crate::input::Input;
-use crate::reader_model::{
+use test_support::reader_model::{
     End, MemoryBound, Outcome, Read, ReaderModel, ask, assert_same_state, most_held,
 };
-use crate::reads::some_read;
+use test_support::reads::some_read;
 
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use plimsoll::{ConnectionError, WaterMarks, Writer};
 
 use crate::input::Input;
-use crate::writer_model::{WriterModel, assert_same_state, writer_like};
+use test_support::writer_model::{WriterModel, assert_same_state, writer_like};
 
 /// Around these sizes the queue changes its ways.
 const SIZES: [usize; 8] = [1, 0, 3, 17, 500, 511, 512, 700];

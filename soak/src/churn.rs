@@ -6,8 +6,8 @@ use plimsoll_io::tokio::{StreamReader, StreamWriter, open_connection};
 use plimsoll_io::{ConnectionError, Error};
 use tokio::task::JoinSet;
 
-use crate::random::Random;
 use crate::server::{ABORT, Held, LEAVE, LIMIT, PANIC, Server, TOO_LONG};
+use test_support::random::Random;
 
 /// How many connections are open at once, about.
 const AT_ONCE: usize = 64;

@@ -8,8 +8,6 @@
 
 mod churn;
 mod load;
-#[path = "../../tests/common/random.rs"]
-mod random;
 mod server;
 
 use std::time::Duration;

@@ -14,13 +14,13 @@ use plimsoll_io::{
 };
 use socket2::{Domain, Socket, Type};
 
-use super::common::Random;
 use super::pair::{self, Me};
 use super::plan::{CLIENT, Form};
 use super::record::Record;
 use super::round::Run;
 use super::single;
 use super::watch::note_progress;
+use io_test_support::Random;
 
 /// What a client says first: the number of its connection.
 pub const GREETING: usize = 17;

@@ -13,9 +13,6 @@
     feature = "blocking"
 ))]
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod client;
 mod halves;
 mod pair;
@@ -33,7 +30,7 @@ use std::process::Command;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use common::{allow_descriptors, report};
+use io_test_support::{allow_descriptors, report};
 use plimsoll_io::Runtime;
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;

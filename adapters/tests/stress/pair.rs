@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use plimsoll_io::{Runtime, StreamPair, StreamReader, StreamWriter, Transport};
 use smol::channel::Receiver;
 
-use super::common::Random;
 use super::halves::{Reading, Writing};
 use super::plan::{CLIENT, Ending, Form, SERVER, Side};
 use super::record::Record;
 use super::waits::{Signal, Signals};
 use super::watch::{COUNTS, Task};
 use super::writes::Stage;
+use io_test_support::Random;
 
 /// How many halves are leaked, with what they hold.
 const MOST_LEAKED: u64 = 1000;

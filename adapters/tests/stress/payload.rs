@@ -1,7 +1,7 @@
 //! What a connection carries: bytes that follow from their place, so that each can be checked
 //! wherever it turns up.
 
-use super::common::random::mix;
+use test_support::random::mix;
 
 /// What ends a frame of the payload, for reads and for skips. The last is rare, and for skips only.
 pub const SEPARATORS: [&[&[u8]]; 4] = [&[b"\n"], &[b";"], &[b";", b"\n"], &[b"\n;"]];

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::common::Random;
-use super::common::random::mix;
+use io_test_support::Random;
+use test_support::random::mix;
 
 pub const CLIENT: usize = 0;
 pub const SERVER: usize = 1;

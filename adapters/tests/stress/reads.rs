@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use plimsoll_io::{Error, ReadError, Separator};
 
-use super::common::Random;
 use super::payload::{Payload, SEPARATORS};
 use super::record::{READS, Record, Seen};
+use io_test_support::Random;
 
 /// A read. Separators are given by their place in [`SEPARATORS`].
 #[derive(Clone, Copy, Debug)]

@@ -14,13 +14,13 @@ use plimsoll_io::{
 };
 
 use super::client::{At, GREETING, be_client, me, narrow_socket, some_options};
-use super::common::Random;
-use super::common::random::mix;
 use super::pair::{self, Ended, elsewhere};
 use super::plan::{Place, Plan, SERVER};
 use super::record::{self, House, Record};
 use super::single;
 use super::watch::{COUNTS, Task, comes_down, descriptors, goes_on_with, tasks, threads};
+use io_test_support::Random;
+use test_support::random::mix;
 
 /// The deadline of a shutdown where every handler ends by itself.
 const AMPLE: Duration = Duration::from_secs(20);

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use plimsoll_io::Runtime;
 use smol::channel::{Receiver, Sender};
 
-use super::common::Random;
 use super::watch::COUNTS;
+use io_test_support::Random;
 
 /// Raised once, for any number of tasks.
 #[derive(Clone, Debug)]

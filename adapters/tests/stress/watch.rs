@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use plimsoll_io::Runtime;
 
-use super::common::report;
 use super::record;
+use io_test_support::report;
 
 /// How long nothing may move. Longer than any timeout that a connection has.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use plimsoll_io::{Error, WriteError};
 
-use super::common::Random;
 use super::payload::Payload;
 use super::plan::{Ending, Plan};
 use super::record::{Record, WRITES};
+use io_test_support::Random;
 
 /// What a party knows of the bytes that it writes.
 #[derive(Debug)]
