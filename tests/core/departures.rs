@@ -178,6 +178,61 @@ fn the_limit_can_change_from_call_to_call() {
     assert!(!reader.is_paused());
 }
 
+/// The text of CPython's exception says it, and so depends on packets.
+#[test]
+fn an_overrun_does_not_say_whether_its_separator_has_arrived() {
+    let overrun = ReadError::LimitOverrun {
+        limit: 3,
+        consumed: 6,
+    };
+    for (input, is_there) in [(&b"longer"[..], false), (b"longer\n", true)] {
+        let mut reader = Reader::with_limit(3);
+        reader.feed(input);
+        assert_eq!(reader.read_until(&Separator::LF).unwrap_err(), overrun);
+        assert_eq!(reader.buffered()[6..].starts_with(b"\n"), is_there);
+    }
+}
+
+/// CPython raises what is stored before it looks at the limit.
+#[test]
+fn a_line_that_is_too_long_comes_before_a_loss() {
+    let lost = Err(ReadError::ConnectionLost(ConnectionError::Reset));
+    let lost_after = |input| {
+        let mut reader = Reader::with_limit(3);
+        reader.feed(input);
+        reader.feed_lost(ConnectionError::Reset);
+        reader
+    };
+    for input in [&b"longer\n"[..], b"longer"] {
+        let mut reader = lost_after(input);
+        assert_eq!(line(&mut reader), Err(ReadError::LineTooLong { limit: 3 }));
+        assert_eq!(line(&mut reader), lost);
+
+        let mut reader = lost_after(input);
+        let overrun = reader.read_until(&Separator::LF).unwrap_err();
+        assert!(matches!(overrun, ReadError::LimitOverrun { limit: 3, .. }));
+        assert_eq!(some(&mut reader), Ok(Step::Ready(input.to_vec())));
+        assert_eq!(some(&mut reader), lost);
+    }
+}
+
+/// CPython has taken the bytes out of the buffer, and drops them with the exception.
+#[test]
+fn reading_to_the_end_keeps_its_bytes_when_the_connection_is_lost() {
+    let mut reader = Reader::new();
+    reader.feed(b"last ");
+    assert_eq!(
+        reader.read_to_end(100).map(|step| step.is_ready()),
+        Ok(false)
+    );
+    reader.feed(b"words");
+    reader.feed_lost(ConnectionError::Reset);
+    let lost = ReadError::ConnectionLost(ConnectionError::Reset);
+    assert_eq!(reader.read_to_end(100).unwrap_err(), lost);
+    assert_eq!(some(&mut reader), ready("last words"));
+    assert_eq!(some(&mut reader), Err(lost));
+}
+
 /// After an overrun CPython leaves it to the user to get past the frame.
 #[test]
 fn a_frame_that_is_too_long_can_be_skipped_in_bounded_memory() {

@@ -4,6 +4,7 @@
 
 use std::io::{self, Read};
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -107,6 +108,37 @@ fn a_server_that_is_not_waited_for_any_longer_goes_on() {
         let port = server.local_addrs()[0].port();
         let (mut reader, _writer) = open_connection("127.0.0.1", port).await.unwrap();
         assert_eq!(reader.read_line().await.unwrap(), "hello\n");
+    });
+}
+
+/// CPython raises `RuntimeError` for the second.
+#[test]
+fn any_number_of_tasks_may_wait_in_serve_forever() {
+    block_on(async {
+        let server = start_server(async |_, _| {}, "127.0.0.1", 0).await.unwrap();
+        let (mut one, mut other) = (pin!(server.serve_forever()), pin!(server.serve_forever()));
+        assert!(poll_once(&mut one).await.is_none());
+        assert!(poll_once(&mut other).await.is_none());
+        server.close();
+        one.await;
+        other.await;
+    });
+}
+
+/// CPython drops the write, and raises `ConnectionResetError` for the drain.
+#[test]
+fn after_a_close_a_write_fails_and_a_drain_does_not() {
+    block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (_reader, mut writer) = open_connection("127.0.0.1", port).await.unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        writer.write(b"all of it").unwrap();
+        writer.close().await.unwrap();
+        assert_eq!(io::read_to_string(peer).unwrap(), "all of it");
+        let late = io::Error::from(writer.write(b"late").unwrap_err());
+        assert_eq!(late.kind(), io::ErrorKind::BrokenPipe);
+        writer.drain().await.unwrap();
     });
 }
 
