@@ -16,7 +16,7 @@
 //!
 //! ```
 //! use plimsoll_io::{Error, blocking::*};
-//! use std::time::Duration;
+//! use std::time::{Duration, Instant};
 //!
 //! fn echo(mut reader: StreamReader, mut writer: StreamWriter) -> Result<(), Error> {
 //!     for line in reader.read_lines() {
@@ -57,7 +57,7 @@ use std::os::windows::io::AsSocket as AsSystemSocket;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, Sleep};
 use crate::join::{Join, WriteEnd};
@@ -291,6 +291,10 @@ pub struct Blocking;
 impl Clock for Blocking {
     fn sleep(duration: Duration) -> Sleep {
         reactor::sleep(duration)
+    }
+
+    fn now() -> Instant {
+        Instant::now()
     }
 }
 

@@ -4,7 +4,7 @@
 //! way, a half that is dropped shows on the other side, and only the last waker is remembered.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -120,10 +120,7 @@ impl ReadHalf for DuplexRead {
                 }
             };
         }
-        let count = room.len().min(pipe.bytes.len());
-        for (room, byte) in room.iter_mut().zip(pipe.bytes.drain(..count)) {
-            *room = byte;
-        }
+        let count = pipe.bytes.read(room)?;
         wake(pipe, |pipe| &mut pipe.writer);
         Poll::Ready(Ok(count))
     }
@@ -147,10 +144,13 @@ impl WriteHalf for DuplexWrite {
             pipe.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let before = pipe.bytes.len();
-        let bytes = slices.iter().flat_map(|slice| slice.iter().copied());
-        pipe.bytes.extend(bytes.take(room));
-        let count = pipe.bytes.len() - before;
+        let mut left = room;
+        for slice in slices {
+            let taken = slice.len().min(left);
+            pipe.bytes.extend(&slice[..taken]);
+            left -= taken;
+        }
+        let count = room - left;
         wake(pipe, |pipe| &mut pipe.reader);
         Poll::Ready(Ok(count))
     }

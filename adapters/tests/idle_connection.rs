@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream as TcpClient};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicIsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plimsoll::Step;
 use plimsoll_io::tokio::Tokio;
@@ -51,6 +51,10 @@ fn as_tokios<V>(work: impl FnOnce() -> V) -> V {
 impl Clock for Counted {
     fn sleep(duration: Duration) -> Sleep {
         Tokio::sleep(duration)
+    }
+
+    fn now() -> Instant {
+        Tokio::now()
     }
 }
 

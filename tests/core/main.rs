@@ -1,6 +1,7 @@
 //! The tests of the core, by subject. `panics` is beside this folder: it has the process's panic hook.
 
 mod allocations;
+mod asyncio_names;
 mod chunking;
 mod connection;
 #[cfg(feature = "counters")]

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::os::unix;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_std::net::{TcpListener, TcpStream, ToSocketAddrs};
 #[cfg(unix)]
@@ -34,6 +34,10 @@ pub struct AsyncStd;
 impl Clock for AsyncStd {
     fn sleep(duration: Duration) -> Sleep {
         Box::pin(task::sleep(duration))
+    }
+
+    fn now() -> Instant {
+        Instant::now()
     }
 }
 

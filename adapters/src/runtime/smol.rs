@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::unix;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
@@ -32,6 +32,10 @@ pub struct Smol;
 impl Clock for Smol {
     fn sleep(duration: Duration) -> Sleep {
         reactor::sleep(duration)
+    }
+
+    fn now() -> Instant {
+        Instant::now()
     }
 }
 

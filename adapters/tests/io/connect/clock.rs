@@ -6,7 +6,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plimsoll_io::blocking::{Blocking, block_on};
 use plimsoll_io::smol::Smol;
@@ -67,6 +67,10 @@ impl<R: Runtime> Clock for Silent<R> {
     fn sleep(duration: Duration) -> Sleep {
         SLEEPS.set(SLEEPS.get() + 1);
         R::sleep(duration)
+    }
+
+    fn now() -> Instant {
+        R::now()
     }
 }
 

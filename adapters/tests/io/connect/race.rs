@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plimsoll_io::tokio::Tokio;
 use plimsoll_io::{Clock, ConnectOptions, Runtime, Sleep};
@@ -47,6 +47,10 @@ impl Drop for Silent {
 impl Clock for TwoAddresses {
     fn sleep(duration: Duration) -> Sleep {
         Tokio::sleep(duration)
+    }
+
+    fn now() -> Instant {
+        Tokio::now()
     }
 }
 

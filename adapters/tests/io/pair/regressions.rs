@@ -333,33 +333,6 @@ fn an_abort_of_blocking_sockets_is_no_clean_end_for_the_peer() {
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 }
 
-#[cfg(target_os = "linux")]
-#[test]
-fn a_close_that_ends_leaves_no_thread_behind() {
-    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
-    let before = threads();
-    for _ in 0..200 {
-        let (mut here, mut there) = pair(1);
-        here.writer.write(b"output").unwrap();
-        let mut tasks = Tasks::new();
-        tasks.spawn("close", async {
-            here.writer.close().await.unwrap();
-        });
-        tasks.spawn("read", async {
-            assert_eq!(*there.reader.read_to_end(9).await.unwrap(), *b"output");
-        });
-        tasks.run(Order::Strict, 0);
-    }
-    // Those that are about to end, and those of other tests.
-    for _ in 0..1000 {
-        if threads() <= before + 20 {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    panic!("{} threads, {before} before", threads());
-}
-
 #[test]
 fn a_close_that_takes_too_long_gives_up_on_a_transport_without_a_clock() {
     struct Unpark(std::thread::Thread, AtomicBool);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use io_test_support::answer_lines;
 use io_test_support::executor::yielded;
@@ -58,6 +58,10 @@ impl Clock for Refusing {
             true => Box::pin(tokio::task::yield_now()),
             false => Box::pin(std::future::pending()),
         }
+    }
+
+    fn now() -> Instant {
+        Tokio::now()
     }
 }
 

@@ -1,15 +1,12 @@
 //! Connections over two things: the pipes of a child, what has a timeout of its own.
 #![cfg(unix)]
 
-use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice, Read};
-use std::pin::Pin;
+use std::future::Future;
+use std::io::{self, Read};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use plimsoll::{ReadError, Reader, Step};
-use plimsoll_io::{Connection, Error, Join, ReadHalf, Runtime, Transport, WriteHalf};
+use plimsoll_io::{Connection, Error, Runtime, Transport};
 
 /// Starts a program with pipes, which ends with the test.
 struct Running(Child);
@@ -166,64 +163,6 @@ fn a_timeout_of_what_is_read_from_is_no_loss() {
     assert_eq!(connection.read_with(line).unwrap(), b"line\n");
     let (_, write) = connection.into_parts().unwrap().transport.into_halves();
     assert_eq!(write.into_inner().unwrap(), b"pending");
-}
-
-/// Takes nothing, and has nothing.
-struct Stuck;
-
-impl ReadHalf for Stuck {
-    fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
-        Poll::Pending
-    }
-}
-
-impl WriteHalf for Stuck {
-    fn poll_write(&mut self, _: &mut Context<'_>, _: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Poll::Pending
-    }
-
-    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-}
-
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
-}
-
-type Closing = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
-
-/// F17: closes that wait take the runtime's clock, and no thread.
-async fn closes_take_no_thread<C: Runtime>() {
-    const CLOSES: usize = 300;
-    C::sleep(Duration::from_millis(1)).await; // starts what the runtime has
-    let before = threads();
-    let mut closing: Vec<Closing> = Vec::new();
-    for _ in 0..CLOSES {
-        let mut connection = Connection::new(Join::<_, _, C>::with_clock(Stuck, Stuck));
-        connection
-            .write_with(|writer| writer.write(b"never sent"))
-            .unwrap();
-        closing.push(Box::pin(async move { connection.close().await }));
-    }
-    poll_fn(|cx| {
-        let mut polled = closing.iter_mut().map(|close| close.as_mut().poll(cx));
-        assert!(polled.all(|closed| closed.is_pending()));
-        Poll::Ready(())
-    })
-    .await;
-    let more = threads().saturating_sub(before);
-    assert!(more < 50, "{more} threads for {CLOSES} closes");
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_close_that_waits_takes_no_thread() {
-    run_tokio(closes_take_no_thread::<plimsoll_io::tokio::Tokio>());
-    smol::block_on(closes_take_no_thread::<plimsoll_io::smol::Smol>());
-    async_std::task::block_on(closes_take_no_thread::<plimsoll_io::async_std::AsyncStd>());
-    let on_threads = closes_take_no_thread::<plimsoll_io::blocking::Blocking>();
-    plimsoll_io::blocking::block_on(on_threads);
 }
 
 #[test]

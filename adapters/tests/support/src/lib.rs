@@ -9,9 +9,11 @@ pub mod plain_layer;
 pub mod read_halves;
 #[cfg(feature = "runtimes")]
 pub mod runtimes;
+#[cfg(feature = "testing")]
 pub mod scripted;
 #[cfg(feature = "runtimes")]
 pub mod servers;
+#[cfg(feature = "testing")]
 pub mod session;
 pub mod simulated_server;
 pub mod streams;

@@ -2,19 +2,17 @@
 //! method, and each of their parameters.
 //!
 //! A row names in its first cell, as code, what it is about. A parameter stands there beside the
-//! function or method that it belongs to. `tests/asyncio_names.txt` holds the names of CPython 3.13,
-//! which are always checked. Those of the Python of this machine are checked as well, from 3.11 on.
-
-mod common;
+//! function or method that it belongs to. `tests/asyncio_names/3.13.txt` holds the names of CPython 3.13,
+//! which are always checked. Those of the Python of this machine are checked as well, from 3.11 to 3.13.
 
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 
-use common::report;
+use test_support::report;
 
-/// What `tests/asyncio_names.py` prints under CPython 3.13.
-const CPYTHON_3_13: &str = include_str!("asyncio_names.txt");
+/// What `tests/asyncio_names/signatures.py` prints under CPython 3.13.
+const CPYTHON_3_13: &str = include_str!("../asyncio_names/3.13.txt");
 
 #[test]
 fn every_name_of_cpython_3_13_has_a_row() {
@@ -31,9 +29,9 @@ fn every_name_of_cpython_3_13_has_a_row() {
 #[test]
 fn every_name_of_this_python_has_a_row() {
     if !python_is_recent() {
-        return report("asyncio names: skipped, there is no python3 from 3.11 on");
+        return report("asyncio names: skipped, there is no python3 from 3.11 to 3.13");
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/asyncio_names.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/asyncio_names/signatures.py");
     let output = Command::new("python3").arg(script).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let printed = String::from_utf8(output.stdout).unwrap();
@@ -77,7 +75,7 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Takes them from what `tests/asyncio_names.py` printed.
+    /// Takes them from what `tests/asyncio_names/signatures.py` printed.
     fn of(printed: &'a str) -> Self {
         let mut lines = printed.lines();
         let python = lines.next().and_then(|line| line.strip_prefix("# "));
@@ -139,7 +137,7 @@ fn documentation() -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// Whether there is a Python whose names are worth a check: from 3.11 on.
+/// Whether there is a Python from 3.11 to 3.13. What a later one adds, a later version has to say.
 fn python_is_recent() -> bool {
     let version = match Command::new("python3").arg("--version").output() {
         Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -148,5 +146,7 @@ fn python_is_recent() -> bool {
     };
     let minor = version.strip_prefix("Python 3.").unwrap_or_default();
     let minor = minor.split('.').next().unwrap_or_default();
-    minor.parse().is_ok_and(|minor: u32| minor >= 11)
+    minor
+        .parse()
+        .is_ok_and(|minor: u32| (11..=13).contains(&minor))
 }
