@@ -36,11 +36,22 @@ pub(crate) async fn tcp<R: Runtime>(
             }
         }
     }
+    listen_on_each(&addresses, |address| {
+        R::tcp_listener(options.listen(address)?)
+    })
+}
+
+/// Calls `listen` for each address. Leaves out the addresses that are not here, as long as one is
+/// left.
+fn listen_on_each<L>(
+    addresses: &[SocketAddr],
+    listen: impl Fn(SocketAddr) -> io::Result<L>,
+) -> io::Result<Vec<L>> {
     let mut listeners = Vec::new();
     let mut left_out = None;
-    for address in addresses {
-        match options.listen(address) {
-            Ok(listener) => listeners.push(R::tcp_listener(listener)?),
+    for &address in addresses {
+        match listen(address) {
+            Ok(listener) => listeners.push(listener),
             Err(error) if is_not_here(&error) => left_out = Some(named(address, error)),
             Err(error) => return Err(named(address, error)),
         }
@@ -52,10 +63,24 @@ pub(crate) async fn tcp<R: Runtime>(
     }
 }
 
-/// Whether this machine does not have the address, or not even its family.
+/// Returns `true` if this machine does not have the address, or its kernel not even the family.
 fn is_not_here(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrNotAvailable || error.kind() == io::ErrorKind::Unsupported
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.kind() == io::ErrorKind::Unsupported
+        || error.raw_os_error() == Some(NO_SUCH_FAMILY)
 }
+
+/// `EAFNOSUPPORT`, for which the standard library has no kind.
+const NO_SUCH_FAMILY: i32 = {
+    #[cfg(unix)]
+    {
+        libc::EAFNOSUPPORT
+    }
+    #[cfg(not(unix))]
+    {
+        10047
+    }
+};
 
 /// Adds to an error what could not be listened on.
 fn named(what: impl std::fmt::Display, error: io::Error) -> io::Error {
@@ -108,4 +133,71 @@ fn identity(path: &std::path::Path) -> io::Result<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::symlink_metadata(path)?;
     Ok((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses() -> [SocketAddr; 2] {
+        [
+            (Ipv6Addr::LOCALHOST, 1).into(),
+            (Ipv4Addr::LOCALHOST, 1).into(),
+        ]
+    }
+
+    fn not_here() -> Vec<io::Error> {
+        let mut errors = vec![
+            io::ErrorKind::AddrNotAvailable.into(),
+            io::ErrorKind::Unsupported.into(),
+            io::Error::from_raw_os_error(NO_SUCH_FAMILY),
+        ];
+        #[cfg(unix)]
+        errors.extend([
+            rustix::io::Errno::AFNOSUPPORT.into(),
+            rustix::io::Errno::ADDRNOTAVAIL.into(),
+        ]);
+        errors
+    }
+
+    /// F13
+    #[test]
+    fn a_missing_family_is_left_out() {
+        for index in 0..2 {
+            let missing = addresses()[index];
+            for error in not_here() {
+                let error = std::cell::Cell::new(Some(error));
+                let listeners = listen_on_each(&addresses(), |address| match address == missing {
+                    true => Err(error.take().unwrap()),
+                    false => Ok(address),
+                });
+                assert_eq!(listeners.unwrap(), [addresses()[1 - index]]);
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_names_an_address_if_none_is_here() {
+        for error in not_here() {
+            let kind = error.kind();
+            let errors = std::cell::RefCell::new(vec![error, not_here().remove(2)]);
+            let failed = listen_on_each(&addresses(), |_| -> io::Result<()> {
+                Err(errors.borrow_mut().pop().unwrap())
+            });
+            let failed = failed.unwrap_err();
+            assert_eq!(failed.kind(), kind);
+            assert!(failed.to_string().contains("127.0.0.1:1"), "{failed}");
+        }
+    }
+
+    #[test]
+    fn other_errors_end_the_start() {
+        let failed = listen_on_each(&addresses(), |address| match address.is_ipv6() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::AddrInUse.into()),
+        });
+        let failed = failed.unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::AddrInUse);
+        assert!(failed.to_string().contains("127.0.0.1:1"), "{failed}");
+    }
 }
