@@ -3,13 +3,16 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-
 #[cfg(unix)]
-use socket2::{Domain, SockAddr, Socket, Type};
+use std::os::unix::fs::MetadataExt;
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
 
 use crate::error::cannot;
 use crate::options::ServerOptions;
 use crate::runtime::Runtime;
+#[cfg(unix)]
+use crate::unix_socket;
 
 /// Listens on every address of `hosts`. An empty name stands for all interfaces.
 ///
@@ -87,33 +90,39 @@ fn named(what: impl std::fmt::Display, error: io::Error) -> io::Error {
     cannot(format_args!("listen on {what}"), error)
 }
 
+/// Listens on the Unix socket `path`, where no file may be. An abstract socket has no file.
+#[cfg(unix)]
+pub(crate) fn unix<R: Runtime>(
+    path: &Path,
+    options: &ServerOptions,
+) -> io::Result<(R::UnixListener, Option<SocketFile>)> {
+    let listen = || {
+        let (socket, file) = if unix_socket::is_abstract(path) {
+            (unix_socket::bind(path)?, None)
+        } else {
+            let socket = unix_socket::bind(path)?;
+            // From here on a failure drops the file.
+            (socket, Some(SocketFile::made_at(path.to_owned())?))
+        };
+        Ok((R::unix_listener(options.listen_on(socket)?)?, file))
+    };
+    listen().map_err(|error| named(unix_socket::Shown(path), error))
+}
+
 /// The file of a Unix socket that this process has made.
 #[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct SocketFile {
-    path: std::path::PathBuf,
+    path: PathBuf,
     /// Device and inode: another file may stand there later.
     identity: (u64, u64),
 }
 
 #[cfg(unix)]
 impl SocketFile {
-    /// Listens on `path`, where no file may be.
-    pub(crate) fn listen<R: Runtime>(
-        path: &std::path::Path,
-        options: &ServerOptions,
-    ) -> io::Result<(R::UnixListener, Self)> {
-        let listen = || {
-            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-            socket.bind(&SockAddr::unix(path)?)?;
-            // From here on a failure drops the file.
-            let file = Self {
-                identity: identity(path)?,
-                path: path.to_owned(),
-            };
-            Ok((R::unix_listener(options.listen_on(socket)?)?, file))
-        };
-        listen().map_err(|error| named(path.display(), error))
+    fn made_at(path: PathBuf) -> io::Result<Self> {
+        let identity = identity(&path)?;
+        Ok(Self { path, identity })
     }
 }
 
@@ -129,8 +138,7 @@ impl Drop for SocketFile {
 }
 
 #[cfg(unix)]
-fn identity(path: &std::path::Path) -> io::Result<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let metadata = std::fs::symlink_metadata(path)?;
     Ok((metadata.dev(), metadata.ino()))
 }
