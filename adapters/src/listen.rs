@@ -1,12 +1,16 @@
 //! Listening by name: resolves, binds every address, and knows the file of a Unix socket as its
 //! own.
 
+#[cfg(unix)]
+use std::fs::{File, Metadata};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 #[cfg(unix)]
 use std::os::unix::fs::MetadataExt;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::time::SystemTime;
 
 use crate::error::cannot;
 use crate::options::ServerOptions;
@@ -100,47 +104,96 @@ pub(crate) fn unix<R: Runtime>(
         let (socket, file) = if unix_socket::is_abstract(path) {
             (unix_socket::bind(path)?, None)
         } else {
+            let absolute = std::path::absolute(path)?;
             let socket = unix_socket::bind(path)?;
             // From here on a failure drops the file.
-            (socket, Some(SocketFile::made_at(path.to_owned())?))
+            (socket, Some(SocketFile::made_at(absolute)?))
         };
         Ok((R::unix_listener(options.listen_on(socket)?)?, file))
     };
     listen().map_err(|error| named(unix_socket::Shown(path), error))
 }
 
-/// The file of a Unix socket that this process has made.
+/// The file of a Unix socket that this process has made. Dropping it removes the file, if it is
+/// still the same one.
+///
+/// Between the comparison and the removal another process may replace the file. The system has no
+/// call that does both.
 #[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct SocketFile {
+    /// Absolute, since the process may change its folder.
     path: PathBuf,
-    /// Device and inode: another file may stand there later.
-    identity: (u64, u64),
+    identity: Identity,
+    /// The file itself, whose inode number cannot be used again while this is open.
+    _held: Option<File>,
 }
 
 #[cfg(unix)]
 impl SocketFile {
     fn made_at(path: PathBuf) -> io::Result<Self> {
-        let identity = identity(&path)?;
-        Ok(Self { path, identity })
+        let held = hold(&path);
+        let metadata = match &held {
+            Some(held) => held.metadata()?,
+            None => std::fs::symlink_metadata(&path)?,
+        };
+        Ok(Self {
+            path,
+            identity: Identity::of(&metadata),
+            _held: held,
+        })
     }
 }
 
-/// Removes the file, if it is still the one that was made.
 #[cfg(unix)]
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
-            // Whoever has removed it meanwhile has done what was to be done.
+        let metadata = std::fs::symlink_metadata(&self.path);
+        if metadata.is_ok_and(|metadata| Identity::of(&metadata) == self.identity) {
+            // If it fails, the file was removed meanwhile.
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
+/// What tells a file from all others that stand at the same path later.
 #[cfg(unix)]
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let metadata = std::fs::symlink_metadata(path)?;
-    Ok((metadata.dev(), metadata.ino()))
+#[derive(Debug, Eq, PartialEq)]
+struct Identity {
+    device: u64,
+    /// Where the file is not held open, its number may be used again once it is gone.
+    inode: u64,
+    /// When the file was made; on file systems that do not know, when it was last written to, which
+    /// never happens to a socket. Not when it was changed: that is also a change of its mode.
+    made: Option<SystemTime>,
+}
+
+#[cfg(unix)]
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            made: metadata.created().or_else(|_| metadata.modified()).ok(),
+        }
+    }
+}
+
+/// Opens a file for nothing but holding it, if the system can and descriptors are left.
+#[cfg(unix)]
+fn hold(path: &Path) -> Option<File> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut options = File::options();
+        options.custom_flags(libc::O_PATH | libc::O_NOFOLLOW);
+        options.read(true).open(path).ok()
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = path;
+        None
+    }
 }
 
 #[cfg(test)]

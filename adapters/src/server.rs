@@ -131,7 +131,9 @@ impl<R: Runtime> Server<R> {
     /// `start_unix_server`, which removes a socket that it finds there.)
     ///
     /// On Linux, a path that begins with a NUL is the name of an abstract socket, as in asyncio. It
-    /// has no file and no mode: any process in the same network namespace may connect.
+    /// has no file and no mode: any process in the same network namespace may connect. For a file,
+    /// the server holds one more descriptor until it is closed, which keeps the inode from being
+    /// used for another file.
     ///
     /// # Errors
     ///

@@ -38,6 +38,7 @@ mod server {
     mod ends;
     mod failures;
     mod handlers;
+    mod listening;
     mod parties;
     mod serving;
     mod shutdown;
