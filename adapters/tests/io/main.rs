@@ -15,6 +15,7 @@ mod connection {
     mod protocols;
     mod turns;
 }
+mod conversions;
 mod departures;
 mod errors;
 mod layout;
