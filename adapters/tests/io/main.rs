@@ -26,6 +26,7 @@ mod pair {
     mod faults;
     mod halves;
     mod layers;
+    mod lost;
     mod methods;
     mod moves;
     mod reads;
