@@ -308,7 +308,11 @@ const WRITE_ON: &str = "PLIMSOLL_TEST_WRITE_ON";
 fn a_peer_that_is_gone_raises_no_sigpipe() {
     for runtime in ["tokio", "async-std", "smol", "blocking"] {
         let output = Command::new(std::env::current_exe().unwrap())
-            .args(["write_if_told_to", "--exact", "--nocapture"])
+            .args([
+                "transport::sockets::write_if_told_to",
+                "--exact",
+                "--nocapture",
+            ])
             .env(WRITE_ON, runtime)
             .output()
             .unwrap();
