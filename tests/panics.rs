@@ -520,6 +520,7 @@ const STREAM_EARLIER: [&[StreamStep]; 3] = [
 ];
 
 const STREAM_READER: Operations<StreamReader<DuplexStream>> = &[
+    ("lost", |reader| ignore(reader.lost())),
     ("read", |reader| {
         SIZES.iter().for_each(|size| poll(reader.read(*size)))
     }),
@@ -573,6 +574,7 @@ const STREAM_READER: Operations<StreamReader<DuplexStream>> = &[
 ];
 
 const STREAM_WRITER: Operations<StreamWriter<DuplexStream>> = &[
+    ("lost", |writer| ignore(writer.lost())),
     ("write", |writer| {
         INPUTS.iter().for_each(|data| ignore(writer.write(data)))
     }),

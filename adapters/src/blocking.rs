@@ -64,6 +64,8 @@ use crate::join::{Join, WriteEnd};
 use crate::runtime::socket::{Address, Socket, poll_call};
 use crate::runtime::{Listener, Runtime, reactor};
 use crate::transport::{ReadHalf, WriteHalf};
+#[cfg(unix)]
+use crate::unix_socket;
 
 #[cfg(unix)]
 pub use self::connect::open_unix_connection;
@@ -322,7 +324,7 @@ impl Runtime for Blocking {
     fn connect_unix(
         path: &std::path::Path,
     ) -> impl Future<Output = io::Result<Async<UnixStream>>> + Send + 'static {
-        let connected = reactor::connect_unix(path);
+        let connected = unix_socket::connect(path);
         async { Async::new(connected?) }
     }
 

@@ -190,13 +190,17 @@ impl ConnectOptions {
     }
 
     /// Opens a connection to a Unix socket, on the runtime `R`. Of the options, those of the
-    /// [streams](Self::streams) apply. (As asyncio's.)
+    /// [streams](Self::streams) apply. On Linux, a path that begins with a NUL is the name of an
+    /// abstract socket.
     ///
     /// # Errors
     ///
-    /// Those of the system, with the path; the system's own is the source. No socket is left. Where
-    /// too many connections wait to be accepted it fails immediately: on Linux with the kind
-    /// `WouldBlock`, as asyncio's `BlockingIOError`, elsewhere with `ConnectionRefused`.
+    /// - `InvalidInput` if the path is empty or too long, or has a NUL anywhere else.
+    /// - Those of the system. If too many connections wait to be accepted it fails immediately: on
+    ///   Linux with the kind `WouldBlock`, as asyncio's `BlockingIOError`, elsewhere with
+    ///   `ConnectionRefused`.
+    ///
+    /// The error names the path; the system's own is its source. No socket is left.
     ///
     /// # Cancel safety
     ///
@@ -207,8 +211,8 @@ impl ConnectOptions {
         path: impl AsRef<std::path::Path>,
     ) -> io::Result<(StreamReader<R::Unix>, StreamWriter<R::Unix>)> {
         let path = path.as_ref();
-        let named =
-            |error| crate::error::cannot(format_args!("connect to {}", path.display()), error);
+        let shown = crate::unix_socket::Shown(path);
+        let named = |error| crate::error::cannot(format_args!("connect to {shown}"), error);
         let transport = R::connect_unix(path).await.map_err(named)?;
         Ok(StreamPair::connected(transport, &self.streams).split())
     }

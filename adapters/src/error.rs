@@ -6,7 +6,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use plimsoll::{ConnectionError, ReadError, TransportError, WriteError};
+use plimsoll::{
+    ConnectionError, ReadError, SeparatorError, TransportError, WaterMarksError, WriteError,
+};
 
 /// Why an operation of a stream failed. (asyncio has an exception for each.)
 ///
@@ -34,6 +36,28 @@ pub enum Error {
     /// byte is lost: the call may be made again.
     #[error("timed out")]
     TimedOut,
+    /// The system failed at something that is no read or write of this connection, such as
+    /// [`peer_addr`](crate::StreamReader::peer_addr). The connection goes on.
+    ///
+    /// `?` converts every [`io::Error`] to this variant, unless it holds an error of this type: that
+    /// is returned.
+    #[error(transparent)]
+    Io(Arc<io::Error>),
+    /// A separator was not built. The connection goes on.
+    #[error(transparent)]
+    Separator(#[from] SeparatorError),
+    /// Water marks were not built. The connection goes on.
+    #[error(transparent)]
+    WaterMarks(#[from] WaterMarksError),
+}
+
+/// An error of this type that `error` holds, or [`Error::Io`].
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        error
+            .downcast::<Self>()
+            .unwrap_or_else(|error| Self::Io(Arc::new(error)))
+    }
 }
 
 /// A loss without its cause, which the core does not know.
@@ -155,6 +179,8 @@ impl fmt::Display for For<'_> {
 /// | a write after `finish` or `close` | `BrokenPipe` |
 /// | a write beyond the cap of writes | `QuotaExceeded` |
 /// | a timeout of a blocking stream | `TimedOut` |
+/// | an error of the system that is no loss | its own |
+/// | a separator or water marks that were not built | `InvalidInput` |
 /// | a loss | its cause's; without one `ConnectionReset`, `ConnectionAborted`, `TimedOut` or `Other` |
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
@@ -162,6 +188,8 @@ impl From<Error> for io::Error {
             Error::Read(error) => error.kind(),
             Error::Write(error) => error.kind(),
             Error::TimedOut => io::ErrorKind::TimedOut,
+            Error::Io(error) => error.kind(),
+            Error::Separator(_) | Error::WaterMarks(_) => io::ErrorKind::InvalidInput,
             Error::ConnectionLost(lost) => match &lost.cause {
                 Some(cause) => cause.kind(),
                 None => lost.kind.kind(),

@@ -15,6 +15,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::error::Error;
+
 /// The delay between attempts that RFC 8305 recommends, in its section 5: 250 ms.
 ///
 /// The same section asks for no less than 100 ms, or 10 ms at the very least, and at most 2 s.
@@ -401,6 +403,13 @@ impl std::error::Error for ConnectError {
 impl From<ConnectError> for io::Error {
     fn from(error: ConnectError) -> Self {
         Self::new(error.kind(), error)
+    }
+}
+
+/// For handlers that connect to another server. The [`io::Error`] in it holds this one.
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Self::Io(Arc::new(error.into()))
     }
 }
 

@@ -105,6 +105,8 @@ mod spare_block;
 mod stream;
 mod sync;
 mod transport;
+#[cfg(unix)]
+mod unix_socket;
 
 #[cfg(feature = "blocking")]
 pub mod blocking;

@@ -36,8 +36,6 @@ use self::state::{Inner, Listening, Phase, State, ToAll};
 pub use self::statistics::{Shutdown, Statistics};
 use crate::connection::Connection;
 use crate::listen;
-#[cfg(unix)]
-use crate::listen::SocketFile;
 use crate::options::ServerOptions;
 use crate::runtime::{Listener, Runtime};
 use crate::select::{Either, select};
@@ -132,10 +130,19 @@ impl<R: Runtime> Server<R> {
     /// process's umask at this moment. Of the options, those of TCP do not apply. (asyncio's
     /// `start_unix_server`, which removes a socket that it finds there.)
     ///
+    /// On Linux, a path that begins with a NUL is the name of an abstract socket, as in asyncio. It
+    /// has no file and no mode: any process in the same network namespace may connect. For a file,
+    /// the server holds one more descriptor until it is closed, which keeps the inode from being
+    /// used for another file.
+    ///
     /// # Errors
     ///
-    /// Where the path cannot be listened on; the error names it. Where no task or thread can be
-    /// started to accept. No server is left, and no file.
+    /// - `InvalidInput` if the path is empty or too long, or has a NUL anywhere else; the error
+    ///   names it.
+    /// - Those of the system if the path cannot be listened on; the error names it.
+    /// - Those of the system if no task or thread can be started to accept.
+    ///
+    /// No server is left, and no file.
     ///
     /// # Cancel safety
     ///
@@ -155,7 +162,7 @@ impl<R: Runtime> Server<R> {
         H: Fn(StreamReader<R::Unix>, StreamWriter<R::Unix>) -> F + Send + Sync + 'static,
         F: Future<Output: HandlerResult> + Send + 'static,
     {
-        let (listener, file) = SocketFile::listen::<R>(path.as_ref(), options)?;
+        let (listener, file) = listen::unix::<R>(path.as_ref(), options)?;
         let (server, started) = Self::launch(vec![listener], PairHandler(handler), options);
         server.state.keep_file(file);
         server.unless_failed(started).await

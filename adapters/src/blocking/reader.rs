@@ -11,7 +11,7 @@ use plimsoll::{Frame, ReadError, Reader, Separator, Step};
 
 use super::Blocking;
 use super::within::block_within;
-use crate::error::Error;
+use crate::error::{ConnectionLost, Error};
 use crate::runtime::Runtime;
 use crate::stream;
 use crate::transport::{Addresses, Transport};
@@ -144,6 +144,12 @@ impl<T: Transport> StreamReader<T> {
     /// As [`crate::StreamReader::buffered`].
     pub fn buffered(&self) -> &[u8] {
         self.inner.buffered()
+    }
+
+    /// As [`crate::StreamReader::lost`].
+    #[doc(alias = "exception")]
+    pub fn lost(&self) -> Option<ConnectionLost> {
+        self.inner.lost()
     }
 
     /// As [`crate::StreamReader::at_eof`].

@@ -9,7 +9,7 @@ use plimsoll::{LineEnding, WaterMarks};
 
 use super::within::block_within;
 use super::{Blocking, block_on};
-use crate::error::Error;
+use crate::error::{ConnectionLost, Error};
 use crate::runtime::Runtime;
 use crate::stream;
 use crate::transport::{Addresses, Transport};
@@ -134,6 +134,12 @@ impl<T: Transport> StreamWriter<T> {
     /// As [`crate::StreamWriter::abort`].
     pub fn abort(&mut self) {
         self.inner.abort();
+    }
+
+    /// As [`crate::StreamWriter::lost`].
+    #[doc(alias = "exception")]
+    pub fn lost(&self) -> Option<ConnectionLost> {
+        self.inner.lost()
     }
 
     /// As [`crate::StreamWriter::is_closing`].

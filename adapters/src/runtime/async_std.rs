@@ -26,6 +26,8 @@ use crate::happy_eyeballs::ConnectError;
 use crate::join::{Join, WriteEnd};
 use crate::options::ServerOptions;
 use crate::server::HandlerResult;
+#[cfg(unix)]
+use crate::unix_socket;
 
 /// The async-std runtime, for what is generic over runtimes.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +67,7 @@ impl Runtime for AsyncStd {
     fn connect_unix(
         path: &std::path::Path,
     ) -> impl Future<Output = io::Result<UnixStream>> + Send + 'static {
-        let connected = reactor::connect_unix(path);
+        let connected = unix_socket::connect(path);
         async { Ok(connected?.into()) }
     }
 

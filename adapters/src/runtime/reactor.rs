@@ -34,18 +34,6 @@ pub(crate) async fn connect(
     }
 }
 
-/// Connects a Unix socket that does not block, which does not wait: it is connected, or it has
-/// failed. (That of async-io takes a peer with no room for another connection for one that is about
-/// to accept it.)
-#[cfg(unix)]
-pub(crate) fn connect_unix(path: &std::path::Path) -> io::Result<std::os::unix::net::UnixStream> {
-    use socket2::{Domain, SockAddr, Socket, Type};
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    socket.connect(&SockAddr::unix(path)?)?;
-    Ok(socket.into())
-}
-
 /// Whether a connection attempt goes on in the background.
 fn is_in_progress(error: &io::Error) -> bool {
     #[cfg(unix)]

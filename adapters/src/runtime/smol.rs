@@ -24,6 +24,8 @@ use crate::happy_eyeballs::ConnectError;
 use crate::join::{Join, WriteEnd};
 use crate::options::ServerOptions;
 use crate::server::HandlerResult;
+#[cfg(unix)]
+use crate::unix_socket;
 
 /// The smol runtime, for what is generic over runtimes.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +65,7 @@ impl Runtime for Smol {
     fn connect_unix(
         path: &std::path::Path,
     ) -> impl Future<Output = io::Result<UnixStream>> + Send + 'static {
-        let connected = reactor::connect_unix(path);
+        let connected = unix_socket::connect(path);
         async { UnixStream::try_from(connected?) }
     }
 

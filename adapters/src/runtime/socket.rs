@@ -398,11 +398,21 @@ impl sealed::Address for std::os::unix::net::SocketAddr {
     const IS_TCP: bool = false;
 
     fn from_system(address: SockAddr) -> io::Result<Self> {
-        match address.as_unix() {
-            Some(address) => Ok(address),
-            // The address of a socket that was not bound, as those of clients are.
-            None if address.is_unnamed() => Self::from_pathname(""),
-            None => Err(io::ErrorKind::Unsupported.into()),
+        if let Some(address) = address.as_unix() {
+            return Ok(address);
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(name) = address.as_abstract_namespace() {
+            #[cfg(target_os = "android")]
+            use std::os::android::net::SocketAddrExt;
+            #[cfg(target_os = "linux")]
+            use std::os::linux::net::SocketAddrExt;
+            return Self::from_abstract_name(name);
+        }
+        // The address of a socket that was not bound, as those of clients are.
+        match address.is_unnamed() {
+            true => Self::from_pathname(""),
+            false => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }

@@ -25,6 +25,8 @@ use crate::join::{Join, WriteEnd};
 use crate::options::ServerOptions;
 use crate::server::HandlerResult;
 use crate::transport::{ReadHalf, WriteHalf};
+#[cfg(unix)]
+use crate::unix_socket;
 
 /// Anything that tokio can read from, as half of a [`Join`]: standard input, a
 /// pipe, half of a TLS session. (asyncio's `loop.connect_read_pipe`.)
@@ -243,7 +245,8 @@ impl Runtime for Tokio {
     fn connect_unix(
         path: &std::path::Path,
     ) -> impl Future<Output = io::Result<UnixStream>> + Send + 'static {
-        UnixStream::connect(path.to_owned())
+        let connected = unix_socket::connect(path);
+        async { UnixStream::from_std(connected?) }
     }
 
     fn tcp_listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {

@@ -73,8 +73,8 @@ impl State {
     }
 
     #[cfg(unix)]
-    pub(super) fn keep_file(&self, file: SocketFile) {
-        lock(&self.file).replace(file);
+    pub(super) fn keep_file(&self, file: Option<SocketFile>) {
+        *lock(&self.file) = file;
     }
 
     #[cfg(unix)]

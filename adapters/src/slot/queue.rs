@@ -17,7 +17,12 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
 
     /// Lets `look` see the core, under the mutex, once it rests.
     pub(crate) fn peek<A>(&self, look: impl FnOnce(&C) -> A) -> Option<A> {
-        let place = self.lock_resting(Party::Owner);
+        self.peek_as(Party::Owner, look)
+    }
+
+    /// As [`peek`](Self::peek), for any party.
+    pub(crate) fn peek_as<A>(&self, party: Party, look: impl FnOnce(&C) -> A) -> Option<A> {
+        let place = self.lock_resting(party);
         place.core.as_deref().map(look)
     }
 

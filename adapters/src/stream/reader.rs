@@ -10,7 +10,9 @@ use plimsoll::{ConnectionError, Frame, FrameToken, ReadError, Reader, Separator,
 
 use super::pair::PairSlot;
 use super::receiver::Receiver;
-use crate::error::{Error, unless_gone};
+use crate::connection::GIVEN_UP;
+use crate::driver::Driven;
+use crate::error::{ConnectionLost, Error, unless_gone};
 use crate::slot::{Command, Party};
 use crate::transport::{Addresses, Transport};
 
@@ -237,6 +239,19 @@ impl<T: Transport> StreamReader<T> {
     /// It makes no call: the end shows once a read has met it. False after a loss. (As asyncio's.)
     pub fn at_eof(&self) -> bool {
         self.receiver.reader.at_eof()
+    }
+
+    /// Returns how the connection was lost, with the transport's error, if it was. It makes no call,
+    /// and reads nothing.
+    ///
+    /// Reads return the same error once nothing is buffered. A loss that so far only a write has
+    /// met is returned, too, though reads may still find what the peer sent before it.
+    #[doc(alias = "exception")]
+    pub fn lost(&self) -> Option<ConnectionLost> {
+        self.receiver.lost().or_else(|| {
+            let lost = self.slot.peek_as(Party::Reader, Driven::how_lost);
+            lost.unwrap_or(Some(GIVEN_UP))
+        })
     }
 
     /// Returns `true` if the server that has accepted the connection shuts down: reads that find

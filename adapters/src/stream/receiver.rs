@@ -218,6 +218,11 @@ impl Receiver {
         Poll::Ready(Ok(()))
     }
 
+    /// Returns how the connection was lost, if reads have met that.
+    pub(super) fn lost(&self) -> Option<ConnectionLost> {
+        self.lost.clone()
+    }
+
     /// Adds the transport's error to a loss.
     #[cold]
     fn explain(&self, error: ReadError) -> Error {

@@ -279,6 +279,13 @@ impl<T: Transport> StreamWriter<T> {
         self.slot.command(Command::GiveUp);
     }
 
+    /// Returns how the connection was lost, with the transport's error, if it was. It makes no call.
+    #[doc(alias = "exception")]
+    pub fn lost(&self) -> Option<ConnectionLost> {
+        let how = |driven: &Driven<_>| driven.how_writer_was_lost().or_else(|| driven.how_lost());
+        self.slot.peek(how).unwrap_or(Some(GIVEN_UP))
+    }
+
     /// Returns `true` if the server that has accepted the connection shuts down. See
     /// [`StreamReader::is_shutting_down`](crate::StreamReader::is_shutting_down).
     pub fn is_shutting_down(&self) -> bool {

@@ -68,6 +68,7 @@ const ORDER: &[&str] = &[
     // What there is to connect and to listen with.
     "runtime",
     "runtime/socket",
+    "unix_socket",
     "runtime/reactor",
     "runtime/futures",
     "happy_eyeballs",

@@ -15,6 +15,7 @@ mod connection {
     mod protocols;
     mod turns;
 }
+mod conversions;
 mod departures;
 mod errors;
 mod layout;
@@ -25,6 +26,7 @@ mod pair {
     mod faults;
     mod halves;
     mod layers;
+    mod lost;
     mod methods;
     mod moves;
     mod reads;
@@ -38,6 +40,7 @@ mod server {
     mod ends;
     mod failures;
     mod handlers;
+    mod listening;
     mod parties;
     mod serving;
     mod shutdown;
