@@ -94,10 +94,10 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// nothing. (asyncio's `loop.connect_read_pipe`.)
 ///
 /// ```
-/// use plimsoll_io::{Duplex, blocking::{FromWrite, FromRead, streams}};
+/// use plimsoll_io::{StreamOptions, blocking::{join, streams}};
 ///
-/// let transport = Duplex { read: FromRead(&b"one\ntwo\n"[..]), write: FromWrite(Vec::new()) };
-/// let (mut reader, mut writer) = streams(transport);
+/// let transport = join(&b"one\ntwo\n"[..], Vec::new());
+/// let (mut reader, mut writer) = streams(transport, &StreamOptions::new());
 /// assert_eq!(reader.read_line()?, "one\n");
 /// writer.write(b"seen\n")?;
 /// writer.flush()?;

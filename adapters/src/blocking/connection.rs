@@ -23,7 +23,8 @@ use crate::transport::{Addresses, Transport};
 /// # Examples
 ///
 /// ```
-/// use plimsoll_io::{Error, blocking::{Connection, connect, serve_connections}};
+/// use plimsoll_io::blocking::{Connection, Server, connect};
+/// use plimsoll_io::{Error, ServerOptions};
 /// use plimsoll::Step;
 ///
 /// fn echo(mut connection: Connection) -> Result<(), Error> {
@@ -40,7 +41,7 @@ use crate::transport::{Addresses, Transport};
 ///     Ok(())
 /// }
 ///
-/// let server = serve_connections(echo, "127.0.0.1", 0)?;
+/// let server = Server::start_connections(echo, &["127.0.0.1"], 0, &ServerOptions::new())?;
 /// let mut client = connect("127.0.0.1", server.local_addrs()[0].port())?;
 /// client.write_with(|writer| writer.write(b"hello\n"))?;
 /// let line = client

@@ -24,11 +24,12 @@ impl<T: Transport> StreamReader<T> {
     /// # Examples
     ///
     /// ```
-    /// # use plimsoll_io::{Error};
+    /// # use plimsoll_io::{Error, StreamPair, duplex};
     /// # smol::block_on(async {
     /// use smol::stream::StreamExt;
     ///
-    /// let (mut client, mut server) = pair(1024);
+    /// let (client, server) = duplex(1024);
+    /// let (mut client, mut server) = (StreamPair::new(client), StreamPair::new(server));
     /// client.writer.write(b"one\n\nlast")?;
     /// client.writer.close().await?;
     ///

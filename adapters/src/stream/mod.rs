@@ -38,9 +38,10 @@ use crate::transport::Transport;
 /// # Examples
 ///
 /// ```
-/// # use plimsoll_io::{StreamPair};
+/// # use plimsoll_io::{StreamPair, duplex};
 /// # smol::block_on(async {
-/// let (mut here, mut there) = pair(1024);
+/// let (here, there) = duplex(1024);
+/// let (mut here, mut there) = (StreamPair::new(here), StreamPair::new(there));
 /// here.writer.write(b"UPGRADE\nearly")?;
 /// here.writer.drain().await?;
 /// assert_eq!(there.reader.read_line().await?, "UPGRADE\n");

@@ -38,9 +38,10 @@ use crate::transport::{Addresses, Transport};
 /// # Examples
 ///
 /// ```
-/// # use plimsoll_io::{Error, ReadError};
+/// # use plimsoll_io::{Error, ReadError, StreamPair, duplex};
 /// # smol::block_on(async {
-/// let (mut client, mut server) = pair(1024);
+/// let (client, server) = duplex(1024);
+/// let (mut client, mut server) = (StreamPair::new(client), StreamPair::new(server));
 /// client.writer.write(b"PUT 5\nhelloa line that is too long\nQUIT\n")?;
 /// client.writer.close().await?;
 ///

@@ -35,9 +35,10 @@ use crate::transport::{Addresses, Transport};
 /// # Examples
 ///
 /// ```
-/// # use plimsoll_io::{Error, WriteError};
+/// # use plimsoll_io::{Error, StreamPair, WriteError, duplex};
 /// # smol::block_on(async {
-/// let (mut client, mut server) = pair(1024);
+/// let (client, server) = duplex(1024);
+/// let (mut client, mut server) = (StreamPair::new(client), StreamPair::new(server));
 /// client.writer.write(b"HELO ")?;
 /// write!(client.writer, "{}\r\n", "example.org")?;
 /// assert_eq!(client.writer.pending(), 18);
