@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use plimsoll::{ReadError, Reader, Step};
-use plimsoll_io::{Connection, Error, Runtime, Transport};
+use plimsoll_io::{Connection, Error, Transport};
 
 /// Starts a program with pipes, which ends with the test.
 struct Running(Child);
