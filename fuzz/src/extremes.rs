@@ -4,7 +4,9 @@
 use plimsoll::{Reader, Separator, SeparatorError, WaterMarks, WaterMarksError};
 
 use crate::input::Input;
-use test_support::reader_model::{Prefix, Read, ReaderModel, Rule, Separators, ask, assert_same_state};
+use test_support::reader_model::{
+    Prefix, Read, ReaderModel, Rule, Separators, ask, assert_same_state,
+};
 use test_support::writer_model::{self, WriterModel, writer_like};
 
 /// Numbers around which something overflows that is doubled, quartered or added to.

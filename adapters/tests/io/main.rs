@@ -43,7 +43,6 @@ mod server {
     mod listening;
     mod parties;
     mod serving;
-    mod shutdown;
 }
 mod simulation;
 mod threats;
