@@ -221,7 +221,6 @@ mod tests {
         errors
     }
 
-    /// F13
     #[test]
     fn a_missing_family_is_left_out() {
         for index in 0..2 {

@@ -37,7 +37,7 @@ fn threads() -> usize {
 
 type Closing = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
-/// F17: closes that wait take the runtime's clock, and no thread.
+/// Closes that wait take the runtime's clock, and no thread.
 async fn closes_take_no_thread<C: Runtime>() {
     const CLOSES: usize = 300;
     C::sleep(Duration::from_millis(1)).await; // starts what the runtime has

@@ -371,7 +371,7 @@ fn a_block_is_replaced_once_it_is_more_than_eight_times_too_large() {
     }
 }
 
-/// F40: what a read waits for raises the bound on memory by little each time.
+/// What a read waits for raises the bound on memory by little each time.
 #[test]
 fn peeking_at_one_byte_more_is_linear() {
     const TOTAL: usize = 15 << 20;
@@ -406,7 +406,7 @@ fn large_room_that_is_hardly_used_is_linear() {
     }
 }
 
-/// F40: a large read and a small one raise and lower the bound on memory.
+/// A large read and a small one raise and lower the bound on memory.
 #[test]
 fn a_large_read_and_a_peek_cancelled_in_turn_are_linear() {
     const LARGE: usize = 16 << 20;
@@ -439,7 +439,7 @@ fn a_large_read_and_a_peek_cancelled_in_turn_are_linear() {
     }
 }
 
-/// F40: of members that are found in turn, each takes bytes that the others have begun with.
+/// Of members that are found in turn, each takes bytes that the others have begun with.
 #[test]
 fn periodic_members_that_overtake_each_other_are_linear() {
     let runs = |last: &'static [u8]| {

@@ -942,7 +942,7 @@ impl Arrival {
     }
 }
 
-/// F25: one rule, whatever else has ended the stream.
+/// One rule, whatever else has ended the stream.
 #[test]
 fn input_panics_exactly_after_the_end_was_fed() {
     silence_panics();
@@ -979,7 +979,7 @@ fn silence_panics() {
     }));
 }
 
-/// F8: the frame is too long, and the skip is cancelled half-way.
+/// The frame is too long, and the skip is cancelled half-way.
 #[test]
 fn the_tail_of_a_skipped_frame_is_no_frame() {
     const INPUT: &[u8] = b"####################$X*58\r\n$GPRMC,A*26\r\n";
@@ -1141,7 +1141,7 @@ fn message(reader: &mut Reader) -> Result<Step<FrameToken>, ReadError> {
     Ok(reader.read_exact(len)?.map(|message| message.token()))
 }
 
-/// F9: each wait is cancelled, and something else is tried in between.
+/// Each wait is cancelled, and something else is tried in between.
 #[test]
 fn a_cancelled_read_of_two_parts_loses_nothing() {
     const MESSAGE: &[u8] = b"Content-Length: 3\r\n\r\nabc";
@@ -1220,7 +1220,7 @@ fn a_function_may_skip_before_it_waits() {
     assert_eq!(reader.buffered(), b"?");
 }
 
-/// F21: in a set, the carriage return counts as a part of the line.
+/// In a set, the carriage return counts as a part of the line.
 #[test]
 fn a_carriage_return_counts_unless_newlines_are_universal() {
     let either = separator(&["\n", "\r\n"]);
@@ -1284,7 +1284,7 @@ fn no_line_ending_ends_two_lines() {
     }
 }
 
-/// F24: what ended before its head, in it, and after it.
+/// What ended before its head, in it, and after it.
 #[test]
 fn a_clean_end_is_told_from_a_truncated_frame() {
     const FRAME: &[u8] = b"\x00\x02ab";

@@ -14,7 +14,7 @@ use plimsoll_io::{
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// F32: each `?` converts another error.
+/// Each `?` converts another error.
 async fn asks_for_everything<R: Runtime>(
     reader: StreamReader<R::Tcp>,
     mut writer: StreamWriter<R::Tcp>,
@@ -49,7 +49,7 @@ async fn a_handler_may_ask_for_everything<R: Runtime>() {
     server.close();
 }
 
-/// F32: it fails, and the connection goes on.
+/// It fails, and the connection goes on.
 async fn an_address_is_asked_of_what_is_gone<R: Runtime>() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -63,7 +63,7 @@ async fn an_address_is_asked_of_what_is_gone<R: Runtime>() {
     assert_eq!(io::Error::from(error).kind(), ErrorKind::NotConnected);
 }
 
-/// F32: with threads.
+/// With threads.
 #[test]
 fn a_blocking_handler_may_ask_for_everything() {
     fn asks(reader: blocking::StreamReader, mut writer: blocking::StreamWriter) -> Result<()> {

@@ -506,7 +506,7 @@ macro_rules! on_each_runtime {
                 });
             }
 
-            /// F12: what comes counts, though it is no data yet.
+            /// What comes counts, though it is no data yet.
             #[test]
             fn a_record_that_comes_slowly_is_not_idle() {
                 $run(async {

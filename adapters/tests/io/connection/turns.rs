@@ -244,7 +244,7 @@ fn receives(results: impl Into<VecDeque<io::Result<&'static [u8]>>>) -> Connecti
     Connection::new(Join::new(Script(results.into()), Taken::default()))
 }
 
-/// F5: as of a serial line, or a socket with a timeout of its own.
+/// As of a serial line, or a socket with a timeout of its own.
 #[test]
 fn a_transport_that_gives_up_waiting_is_no_loss() {
     let would_block = || Err(io::ErrorKind::WouldBlock.into());
@@ -264,7 +264,7 @@ fn a_transport_that_gives_up_waiting_is_no_loss() {
     });
 }
 
-/// F6: a pseudo-terminal's end, a reason of TLS.
+/// A pseudo-terminal's end, a reason of TLS.
 #[test]
 fn a_loss_tells_the_causes_own_text() {
     let cause = io::Error::other("the other side of the terminal is gone");
@@ -628,7 +628,7 @@ macro_rules! on_each_runtime {
                 });
             }
 
-            /// F3: unread input must not destroy what was sent.
+            /// Unread input must not destroy what was sent.
             #[test]
             fn a_close_with_unread_input_delivers_everything() {
                 $run(async {

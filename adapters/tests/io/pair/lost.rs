@@ -31,7 +31,6 @@ fn kind_and_cause(lost: Option<ConnectionLost>) -> (ConnectionError, Option<Erro
     (lost.kind, lost.cause.map(|cause| cause.kind()))
 }
 
-/// F27
 async fn both_halves_say_how_the_connection_was_lost<R: Runtime>() {
     const RESET: (ConnectionError, Option<ErrorKind>) =
         (ConnectionError::Reset, Some(ErrorKind::ConnectionReset));
@@ -81,7 +80,7 @@ async fn both_halves_say_how_the_connection_was_lost<R: Runtime>() {
     assert!(stream.writer.lost().is_none());
 }
 
-/// F27: while the other half waits in another task.
+/// While the other half waits in another task.
 async fn a_half_is_asked_while_the_other_waits<R: Runtime>() {
     let (stream, peer) = client_and_peer::<R>().await;
     let (mut reader, writer) = stream.split();
@@ -99,7 +98,6 @@ async fn a_half_is_asked_while_the_other_waits<R: Runtime>() {
     assert_eq!(kind_and_cause(reader.lost()), kind_and_cause(writer.lost()));
 }
 
-/// F27
 #[test]
 fn blocking_halves_say_how_the_connection_was_lost() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

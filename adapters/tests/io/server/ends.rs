@@ -39,7 +39,7 @@ impl Elsewhere {
     }
 }
 
-/// F33: a chat's sender waits in `drain` for a peer that does not read, and the handler ends.
+/// A chat's sender waits in `drain` for a peer that does not read, and the handler ends.
 async fn a_writer_in_a_task_of_its_own_ends_with_the_connection<R: Runtime>() {
     let short = Duration::from_millis(100);
     let by = [
@@ -84,7 +84,7 @@ async fn a_writer_in_a_task_of_its_own_ends_with_the_connection<R: Runtime>() {
     }
 }
 
-/// F36: a program that ended before would take what is on its way with it.
+/// A program that ended before would take what is on its way with it.
 async fn a_shutdown_waits_for_a_reply_that_is_still_read<R: Runtime>() {
     const REPLY: usize = 900_000;
     let reply = async |mut reader: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| {
@@ -110,7 +110,7 @@ async fn a_shutdown_waits_for_a_reply_that_is_still_read<R: Runtime>() {
     assert_eq!(client.join().unwrap(), REPLY);
 }
 
-/// F36: one that does not end its side is counted.
+/// One that does not end its side is counted.
 async fn a_shutdown_tells_whose_end_it_has_not_seen<R: Runtime>() {
     let greet = async |_, mut writer: StreamWriter<R::Tcp>| writer.write(b"hello\n");
     let (server, address) = start::<R, _, _>(greet, &ServerOptions::new()).await;
@@ -121,7 +121,7 @@ async fn a_shutdown_tells_whose_end_it_has_not_seen<R: Runtime>() {
     assert_eq!((shutdown.aborted, shutdown.lingering), (0, 1));
 }
 
-/// F37: what was not read of the request does not reset the reply, however slowly that is read.
+/// What was not read of the request does not reset the reply, however slowly that is read.
 async fn a_reply_to_an_upload_that_is_not_read_arrives_whole<R: Runtime>() {
     const UPLOAD: usize = 400 << 10;
     const REPLY: usize = 1 << 20;
@@ -148,7 +148,7 @@ async fn a_reply_to_an_upload_that_is_not_read_arrives_whole<R: Runtime>() {
     assert_eq!(client.join().unwrap(), REPLY);
 }
 
-/// F39: its place and its descriptor are free, and its handler hears of it when it comes back.
+/// Its place and its descriptor are free, and its handler hears of it when it comes back.
 async fn an_idle_connection_is_given_up_while_its_handler_waits<R: Runtime>() {
     let elsewhere = Elsewhere::new();
     let (told, hears) = smol::channel::unbounded();
@@ -188,7 +188,7 @@ async fn an_idle_connection_is_given_up_while_its_handler_waits<R: Runtime>() {
     assert_eq!(server.shutdown(LIMIT).await.aborted, 0);
 }
 
-/// F39, for a connection with one owner.
+/// For a connection with one owner.
 async fn an_idle_connection_of_one_owner_is_given_up_as_well<R: Runtime>() {
     let elsewhere = Elsewhere::new();
     let wait = std::sync::Mutex::new(Some(elsewhere.wait()));

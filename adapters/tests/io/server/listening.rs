@@ -78,7 +78,6 @@ async fn answers<R: Runtime>(path: &Path) -> bool {
     client.reader.read_line().await.unwrap() == "hello\n"
 }
 
-/// F13
 async fn an_address_that_is_not_here_is_left_out<R: Runtime>() {
     // For documentation only: no machine has it.
     const NOT_HERE: &str = "192.0.2.1";
@@ -102,7 +101,6 @@ async fn an_address_that_is_not_here_is_left_out<R: Runtime>() {
     assert!(error.to_string().contains(NOT_HERE), "{error}");
 }
 
-/// F14
 async fn a_path_that_no_socket_can_have_is_refused<R: Runtime>() {
     let folder = Folder::new();
     let longest = 107 - folder.path(b"").as_os_str().len();
@@ -144,7 +142,6 @@ async fn a_path_that_no_socket_can_have_is_refused<R: Runtime>() {
     assert_eq!(folder.files(), 0);
 }
 
-/// F15
 #[cfg(target_os = "linux")]
 async fn an_abstract_socket_has_no_file<R: Runtime>() {
     use std::os::linux::net::SocketAddrExt;
@@ -221,7 +218,6 @@ async fn eventually_refused<R: Runtime>(path: &Path) {
 /// Says which runtime a process has to change its folder on.
 const CHANGE_ON: &str = "PLIMSOLL_TEST_CHANGE_FOLDER_ON";
 
-/// F19
 #[test]
 fn a_relative_path_survives_a_change_of_folder() {
     for runtime in ["tokio", "async-std", "smol", "blocking"] {
@@ -275,7 +271,7 @@ async fn change_folder<R: Runtime>() {
     }
 }
 
-/// F38: whatever its inode number is.
+/// Whatever its inode number is.
 async fn an_old_server_leaves_the_file_of_a_new_one<R: Runtime>() {
     let folder = Folder::new();
     let path = folder.path(b"socket");
@@ -292,7 +288,7 @@ async fn an_old_server_leaves_the_file_of_a_new_one<R: Runtime>() {
     }
 }
 
-/// F38: once its listener is gone, nothing but the server keeps the inode from being used again.
+/// Once its listener is gone, nothing but the server keeps the inode from being used again.
 #[test]
 fn a_server_that_outlives_its_runtime_leaves_another_file() {
     let folder = Folder::new();
@@ -331,7 +327,7 @@ async fn a_file_whose_mode_was_changed_is_removed<R: Runtime>() {
     assert_eq!(folder.files(), 0);
 }
 
-/// F26: CPython raises `RuntimeError` for both.
+/// CPython raises `RuntimeError` for both.
 async fn serve_forever_waits_for_a_close<R: Runtime>() {
     let (server, _) = start::<R, _, _>(async |_, _| {}, &ServerOptions::new()).await;
     let mut waits = [const { None }; 3].map(|_: Option<()>| Box::pin(server.serve_forever()));

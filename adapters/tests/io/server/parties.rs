@@ -27,7 +27,7 @@ impl Wake for Counted {
     fn wake(self: Arc<Self>) {}
 }
 
-/// F18: of a wait that is given up nothing is left.
+/// Of a wait that is given up nothing is left.
 async fn a_wait_that_is_given_up_leaves_no_waker<R: Runtime>() {
     let (server, _) = start::<R, _, _>(async |_, _| {}, &ServerOptions::new()).await;
     let counted = Arc::new(Counted);
@@ -43,7 +43,7 @@ async fn a_wait_that_is_given_up_leaves_no_waker<R: Runtime>() {
     server.wait_closed().await;
 }
 
-/// F30: as in asyncio.
+/// As in asyncio.
 async fn a_server_that_is_dropped_goes_on_serving<R: Runtime>() {
     let greet = async |_, mut writer: StreamWriter<R::Tcp>| writer.write(b"hello\n");
     let (server, address) = start::<R, _, _>(greet, &ServerOptions::new()).await;
@@ -71,7 +71,7 @@ impl<T: Transport> Listener for Once<T> {
     }
 }
 
-/// F35: one that has no place yet is aborted, too.
+/// One that has no place yet is aborted, too.
 async fn an_abort_of_all_reaches_what_has_no_place_yet<R: Runtime>() {
     for aborts in [false, true] {
         let (clients, accepted): (Vec<_>, Vec<_>) = (0..2).map(|_| duplex(100)).unzip();
@@ -106,7 +106,7 @@ async fn an_abort_of_all_reaches_what_has_no_place_yet<R: Runtime>() {
     }
 }
 
-/// F16: the system has told its address with the connection.
+/// The system has told its address with the connection.
 async fn a_peer_that_was_gone_when_it_was_accepted_has_an_address<R: Runtime>() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = connect(listener.local_addr().unwrap());
@@ -132,7 +132,7 @@ async fn a_peer_that_was_gone_when_it_was_accepted_has_an_address<R: Runtime>() 
     server.close();
 }
 
-/// F22: a handler tells a shutdown from its peer's end, and can wait for it.
+/// A handler tells a shutdown from its peer's end, and can wait for it.
 async fn a_handler_hears_of_a_shutdown<R: Runtime>() {
     let says_goodbye = async |mut reader: StreamReader<R::Tcp>,
                               mut writer: StreamWriter<R::Tcp>| {
@@ -172,7 +172,7 @@ async fn a_handler_hears_of_a_shutdown<R: Runtime>() {
     }
 }
 
-/// F10: however a connection was made.
+/// However a connection was made.
 async fn nagles_algorithm_is_off<R: Runtime>()
 where
     <R::Tcp as Transport>::Write: AsSystemSocket,
@@ -210,7 +210,7 @@ use std::os::fd::AsFd as AsSystemSocket;
 #[cfg(windows)]
 use std::os::windows::io::AsSocket as AsSystemSocket;
 
-/// F11: it is no longer the server's.
+/// It is no longer the server's.
 async fn a_pair_that_was_taken_over_frees_its_place<R: Runtime>() {
     let (sender, taken) = smol::channel::unbounded();
     let handler = move |reader: StreamReader<R::Tcp>, writer: StreamWriter<R::Tcp>| {
@@ -236,7 +236,7 @@ async fn a_pair_that_was_taken_over_frees_its_place<R: Runtime>() {
     assert_eq!(all, "still here\n");
 }
 
-/// F4: half an answer is none.
+/// Half an answer is none.
 async fn a_panic_of_a_handler_is_no_clean_end<R: Runtime>() {
     let panics = async |_: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| -> Result<()> {
         writer.write(b"half an ans")?;
@@ -262,7 +262,6 @@ impl Drop for Fragile {
     }
 }
 
-/// F43
 async fn what_panics_when_it_is_dropped_ends_its_connection_only<R: Runtime>() {
     let handler = async |mut reader: StreamReader<R::Tcp>, _: StreamWriter<R::Tcp>| match reader
         .read_line()

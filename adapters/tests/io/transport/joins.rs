@@ -34,7 +34,7 @@ fn rest(reader: &mut Reader) -> Result<Step<Vec<u8>>, Error> {
     Ok(reader.read_to_end(1 << 20)?.map(|all| all.to_vec()))
 }
 
-/// F2: a child sees the end of its input when this side has finished.
+/// A child sees the end of its input when this side has finished.
 async fn sorts<T: Transport>(mut connection: Connection<T>) {
     connection
         .write_with(|writer| writer.write(b"b\na\n"))
@@ -134,7 +134,7 @@ on_each_runtime!(
     plimsoll_io::blocking::join
 );
 
-/// F5: a serial line, a socket with a timeout of its own.
+/// A serial line, a socket with a timeout of its own.
 #[test]
 fn a_timeout_of_what_is_read_from_is_no_loss() {
     struct Serial(u32);

@@ -111,7 +111,7 @@ async fn the_halves_of_a_handler_are_in_two_tasks_under_the_layer<R: Runtime>() 
     .await;
 }
 
-/// F12: what comes counts, though it is no data yet.
+/// What comes counts, though it is no data yet.
 async fn a_record_that_comes_slowly_is_not_idle<R: Runtime>() {
     in_time::<R>(async {
         let handler = async |reader: Reader<R>, writer: Writer<R>| {
