@@ -82,9 +82,10 @@ impl<'a> Url<'a> {
         let (authority, path) = rest.split_at(path_begins);
         // A colon within brackets belongs to an IPv6 address.
         let has_port = authority.rfind(':') > authority.rfind(']');
-        let (host, port) = match has_port {
-            true => common::host_and_port(authority)?,
-            false => (authority.trim_matches(['[', ']']), 80),
+        let (host, port) = if has_port {
+            common::host_and_port(authority)?
+        } else {
+            (authority.trim_matches(['[', ']']), 80)
         };
         if host.is_empty() {
             return Err("the URL names no host".into());

@@ -1,4 +1,4 @@
-//! Blocking sockets: threads instead of tasks, and the functions of asyncio's face.
+//! Blocking sockets: threads instead of tasks, and asyncio's functions over them.
 //!
 //! A thread that has to wait blocks, in the same loop in which a task of the other runtimes would
 //! be suspended: its socket is non-blocking underneath, and async-io tells when it is ready. A

@@ -1,4 +1,4 @@
-//! asyncio's face over plimsoll: streams and servers, the same on every runtime.
+//! asyncio's streams and servers over plimsoll, the same on every runtime.
 //!
 //! [`StreamReader`] and [`StreamWriter`] work over any [`Transport`]. The modules `tokio`,
 //! `async_std`, `smol` and `blocking`, each behind the feature of its name, none of which is on by

@@ -227,9 +227,12 @@ mod tests {
             let missing = addresses()[index];
             for error in not_here() {
                 let error = std::cell::Cell::new(Some(error));
-                let listeners = listen_on_each(&addresses(), |address| match address == missing {
-                    true => Err(error.take().unwrap()),
-                    false => Ok(address),
+                let listeners = listen_on_each(&addresses(), |address| {
+                    if address == missing {
+                        Err(error.take().unwrap())
+                    } else {
+                        Ok(address)
+                    }
                 });
                 assert_eq!(listeners.unwrap(), [addresses()[1 - index]]);
             }
@@ -252,9 +255,12 @@ mod tests {
 
     #[test]
     fn other_errors_end_the_start() {
-        let failed = listen_on_each(&addresses(), |address| match address.is_ipv6() {
-            true => Ok(()),
-            false => Err(io::ErrorKind::AddrInUse.into()),
+        let failed = listen_on_each(&addresses(), |address| {
+            if address.is_ipv6() {
+                Ok(())
+            } else {
+                Err(io::ErrorKind::AddrInUse.into())
+            }
         });
         let failed = failed.unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::AddrInUse);

@@ -25,9 +25,10 @@ const OTHER_DESCRIPTORS: usize = 100;
 ///
 /// Where there is no `/proc`, or a server gave a wrong answer.
 pub fn measure(quick: bool, figures: &mut Figures) -> io::Result<()> {
-    let connections = match quick {
-        true => QUICK_CONNECTIONS,
-        false => CONNECTIONS.min(descriptors()?.saturating_sub(OTHER_DESCRIPTORS)),
+    let connections = if quick {
+        QUICK_CONNECTIONS
+    } else {
+        CONNECTIONS.min(descriptors()?.saturating_sub(OTHER_DESCRIPTORS))
     };
     if connections < CONNECTIONS && !quick {
         println!("idle: only {connections} connections, for want of descriptors (ulimit -n)");

@@ -41,10 +41,7 @@ pub fn measure(quick: bool, figures: &mut Figures) -> io::Result<()> {
         println!("instructions: skipped, there is no valgrind");
         return Ok(());
     }
-    let lengths = match quick {
-        true => &LENGTHS[..1],
-        false => &LENGTHS[..],
-    };
+    let lengths = if quick { &LENGTHS[..1] } else { &LENGTHS[..] };
     for mean in lengths {
         let lines = memory::count_lines(&input::lines(*mean, b"\n", INPUT));
         for row in LINES {

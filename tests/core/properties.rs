@@ -652,9 +652,10 @@ fn the_writer_agrees_with_the_model() {
                     );
                 }
                 WriterStep::WriteLine(Text(text), is_crlf) => {
-                    let (end, bytes) = match is_crlf {
-                        true => (LineEnding::CrLf, &b"\r\n"[..]),
-                        false => (LineEnding::Lf, &b"\n"[..]),
+                    let (end, bytes) = if *is_crlf {
+                        (LineEnding::CrLf, &b"\r\n"[..])
+                    } else {
+                        (LineEnding::Lf, &b"\n"[..])
                     };
                     let before = text.iter().position(|byte| b"\r\n".contains(byte));
                     let expected = match before {

@@ -28,9 +28,12 @@ impl<T: Transport> Connection<T> {
     ///
     /// Cancel-safe.
     pub async fn shutting_down(&mut self) {
-        let shutting_down = self.with_both(|guard, _| match guard.slot().is_shutting_down() {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        let shutting_down = self.with_both(|guard, _| {
+            if guard.slot().is_shutting_down() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         });
         if shutting_down.await.is_err() {
             std::future::pending::<()>().await;

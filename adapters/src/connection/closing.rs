@@ -120,9 +120,10 @@ impl<T: Transport> Connection<T> {
             let budget = driven.budget();
             let read = Layered::poll_discard;
             let ended = poll_discard(io, &self.waker, cx, budget, read, &mut most);
-            match only_what_is_there {
-                true => Poll::Ready(()),
-                false => ended.map(drop),
+            if only_what_is_there {
+                Poll::Ready(())
+            } else {
+                ended.map(drop)
             }
         });
         let _ = discarded.await;

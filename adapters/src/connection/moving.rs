@@ -126,9 +126,10 @@ fn discard_to_send<K: Sides, T: Transport>(
             if let Poll::Ready(Ok(())) = discarded {
                 driven.note_no_input();
             }
-            match before == io.moves() {
-                true => Poll::Pending,
-                false => Poll::Ready(Discarded::MaySend),
+            if before == io.moves() {
+                Poll::Pending
+            } else {
+                Poll::Ready(Discarded::MaySend)
             }
         }
     }

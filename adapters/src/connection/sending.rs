@@ -61,9 +61,10 @@ impl<T: Transport> Connection<T> {
             }
             driven.core.writer.is_full()
         };
-        match is_full {
-            true => self.send_until(|writer| !writer.is_full()).await,
-            false => Ok(()),
+        if is_full {
+            self.send_until(|writer| !writer.is_full()).await
+        } else {
+            Ok(())
         }
     }
 

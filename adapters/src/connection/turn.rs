@@ -70,9 +70,12 @@ impl<T: Transport> Connection<T> {
 
     /// Waits until somebody else has told the connection something, where nothing can move.
     pub(crate) async fn is_told(&self) {
-        let told = self.with_both(|guard, _| match guard.core().has_news() {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        let told = self.with_both(|guard, _| {
+            if guard.core().has_news() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         });
         let _ = told.await;
     }

@@ -312,13 +312,12 @@ fn offer<T: Transport>(
     cx: &mut Context<'_>,
     output: &Output<'_>,
 ) -> Poll<io::Result<usize>> {
-    let taken = match output.chunk().len() == output.remaining() {
-        true => io.poll_write(cx, &[IoSlice::new(output.chunk())]),
-        false => {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = output.chunks_vectored(&mut slices);
-            io.poll_write(cx, &slices[..filled])
-        }
+    let taken = if output.chunk().len() == output.remaining() {
+        io.poll_write(cx, &[IoSlice::new(output.chunk())])
+    } else {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let filled = output.chunks_vectored(&mut slices);
+        io.poll_write(cx, &slices[..filled])
     };
     match ready!(taken) {
         Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),

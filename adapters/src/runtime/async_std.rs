@@ -1,4 +1,4 @@
-//! async-std: its sockets as transports, and the functions of asyncio's face.
+//! async-std: its sockets as transports, and asyncio's functions over them.
 //!
 //! async-std is discontinued (RUSTSEC-2025-0052) in favour of smol, whose module does the same.
 

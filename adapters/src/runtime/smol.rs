@@ -1,4 +1,4 @@
-//! smol: its sockets as transports, and the functions of asyncio's face.
+//! smol: its sockets as transports, and asyncio's functions over them.
 
 use std::future::Future;
 use std::io::{self, IoSlice};

@@ -191,9 +191,10 @@ impl<S: Socket> Transport for S {
     }
 
     fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        match <S::Address as sealed::Address>::IS_TCP {
-            true => SockRef::from(self).set_tcp_nodelay(nodelay),
-            false => Ok(()),
+        if <S::Address as sealed::Address>::IS_TCP {
+            SockRef::from(self).set_tcp_nodelay(nodelay)
+        } else {
+            Ok(())
         }
     }
 
@@ -410,9 +411,10 @@ impl sealed::Address for std::os::unix::net::SocketAddr {
             return Self::from_abstract_name(name);
         }
         // The address of a socket that was not bound, as those of clients are.
-        match address.is_unnamed() {
-            true => Self::from_pathname(""),
-            false => Err(io::ErrorKind::Unsupported.into()),
+        if address.is_unnamed() {
+            Self::from_pathname("")
+        } else {
+            Err(io::ErrorKind::Unsupported.into())
         }
     }
 }

@@ -1,4 +1,4 @@
-//! tokio: its sockets as transports, and the functions of asyncio's face.
+//! tokio: its sockets as transports, and asyncio's functions over them.
 //!
 //! All of it has to be used within a tokio runtime that has I/O and time enabled; what needs it
 //! panics elsewhere.

@@ -119,10 +119,7 @@ impl Registry {
             Stage::Lingering => &mut self.lingering,
             Stage::Gone => &mut self.gone,
         };
-        match begins {
-            true => *count += 1,
-            false => *count -= 1,
-        }
+        if begins { *count += 1 } else { *count -= 1 }
     }
 
     /// Returns how many connections take a place: those that are open, and those that linger.

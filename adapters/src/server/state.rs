@@ -229,9 +229,10 @@ impl<F: Fn(&Inner) -> bool + Unpin> Future for Until<'_, F> {
         let is_reached = (this.reached)(&inner);
         drop(inner);
         drop(former);
-        match is_reached {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        if is_reached {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     }
 }

@@ -79,9 +79,10 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
         self.lock().transport_out = None;
         let is_cut_off = guard.core().is_cut_off();
         drop(guard);
-        match is_cut_off {
-            true => abort(transport),
-            false => discard(transport),
+        if is_cut_off {
+            abort(transport)
+        } else {
+            discard(transport)
         }
     }
 
@@ -106,9 +107,10 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
         }
         // A command that has the core out drops everything when it puts that back.
         let is_over = place.is_core_gone() || place.have_all_left() && place.core.is_some();
-        let left = match is_over {
-            true => place.take_rest(),
-            false => ((None, None), None),
+        let left = if is_over {
+            place.take_rest()
+        } else {
+            ((None, None), None)
         };
         let wakers = self.take_wakers(&mut place, ALL);
         drop(place);

@@ -320,9 +320,10 @@ pub(super) fn discard<A>(dropped: A) {
 /// it is one.
 pub(super) fn end<C: Core, T: Io>(((core, transport), read): Left<C, T>) {
     if let Some(transport) = transport {
-        match core.as_ref().is_none_or(|core| core.is_cut_off()) {
-            true => abort(transport),
-            false => discard(transport),
+        if core.as_ref().is_none_or(|core| core.is_cut_off()) {
+            abort(transport)
+        } else {
+            discard(transport)
         }
     }
     discard(core);

@@ -131,9 +131,10 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
         };
         reading.is_out = false;
         let (mut left, mut refused) = (None, None);
-        match is_gone {
-            true => left = read,
-            false => reading.read = read,
+        if is_gone {
+            left = read
+        } else {
+            reading.read = read
         }
         // What has come to be due since the reader offered it, it offers now.
         let is_called = mem::take(&mut reading.is_called) || is_due;
@@ -151,17 +152,19 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
             Received::Ended(end) => {
                 former = reading.waker.take();
                 // Of what was aborted, that may be why.
-                match is_gone {
-                    true => refused = Some(end),
-                    false => reading.end = Some(end),
+                if is_gone {
+                    refused = Some(end)
+                } else {
+                    reading.end = Some(end)
                 }
             }
         }
         let settles = reading.end.is_some();
         let server = self.take_wakers(&mut place, [false, waits_for_server, false])[1].take();
-        let core = match settles {
-            true => place.take_core(Party::Reader),
-            false => None,
+        let core = if settles {
+            place.take_core(Party::Reader)
+        } else {
+            None
         };
         drop(place);
         discard((left, refused));

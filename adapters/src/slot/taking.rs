@@ -148,15 +148,17 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
         let waker = cx.waker().clone();
         let mut place = self.lock();
         let is_shutting_down = place.flags.any(Flags::SHUTS_DOWN);
-        let former = match is_shutting_down {
-            true => Some(waker),
-            false => place.register(party, waker),
+        let former = if is_shutting_down {
+            Some(waker)
+        } else {
+            place.register(party, waker)
         };
         drop(place);
         drop(former);
-        match is_shutting_down {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        if is_shutting_down {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     }
 }

@@ -89,9 +89,10 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
         is_commanded |= core.is_some() && place.flags.take(Flags::COMMANDED);
         place.put_down(core, transport);
         // Who has the core still out drops everything when that is back.
-        let left = match place.have_all_left() && place.core_out.is_none() {
-            true => place.take_rest(),
-            false => ((None, None), None),
+        let left = if place.have_all_left() && place.core_out.is_none() {
+            place.take_rest()
+        } else {
+            ((None, None), None)
         };
         let former = waker.and_then(|waker| place.register(party, waker));
         let owner = notifies | place.flags.take(Flags::OWNER_WAITS);
@@ -191,18 +192,20 @@ impl<C: Core, T: Io, M: Beside<C, T>> Wake for Slot<C, T, M> {
         place.flags.set(Flags::WOKEN, true);
         // Its own half the reader may have to receive from before the transport is back: a writer
         // may block until the peer was read.
-        let whom = match place.transport_out.is_some() {
-            true => [false, false, true],
-            false => [true, place.concerns_server(), true],
+        let whom = if place.transport_out.is_some() {
+            [false, false, true]
+        } else {
+            [true, place.concerns_server(), true]
         };
         if M::HAS_READER || whom[1] {
             let wakers = self.take_wakers(&mut place, whom);
             drop(place);
             return wake(wakers);
         }
-        let waker = match whom[0] {
-            true => place.wakers[Party::Owner as usize].take(),
-            false => None,
+        let waker = if whom[0] {
+            place.wakers[Party::Owner as usize].take()
+        } else {
+            None
         };
         drop(place);
         if let Some(waker) = waker {

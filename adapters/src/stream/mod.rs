@@ -144,9 +144,10 @@ impl<T: Transport> StreamPair<T> {
         reader: StreamReader<T>,
         writer: StreamWriter<T>,
     ) -> Result<Self, Box<ReuniteError<T>>> {
-        match Arc::ptr_eq(&reader.slot, &writer.slot) {
-            true => Ok(Self { reader, writer }),
-            false => Err(Box::new(ReuniteError(reader, writer))),
+        if Arc::ptr_eq(&reader.slot, &writer.slot) {
+            Ok(Self { reader, writer })
+        } else {
+            Err(Box::new(ReuniteError(reader, writer)))
         }
     }
 

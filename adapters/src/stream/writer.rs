@@ -403,9 +403,10 @@ impl<T: Transport> StreamWriter<T> {
                     (None, Poll::Ready(Sent::All)) => Poll::Ready(Ok(())),
                     (None, Poll::Ready(Sent::TimedOut)) => Poll::Ready(Err(Error::TimedOut)),
                     (None, Poll::Pending) => {
-                        match driven.is_offered() && enough(&driven.core.writer) {
-                            true => Poll::Ready(Ok(())),
-                            false => Poll::Pending,
+                        if driven.is_offered() && enough(&driven.core.writer) {
+                            Poll::Ready(Ok(()))
+                        } else {
+                            Poll::Pending
                         }
                     }
                 }

@@ -36,9 +36,10 @@ fn assert_keeps_all<A: Debug>(new: fn() -> A, choices: &[Choice<A>]) {
 }
 
 /// Other than at first.
-const REUSES: &str = match cfg!(unix) {
-    true => "reuse_address: false",
-    false => "reuse_address: true",
+const REUSES: &str = if cfg!(unix) {
+    "reuse_address: false"
+} else {
+    "reuse_address: true"
 };
 
 fn streams() -> StreamOptions {

@@ -276,9 +276,10 @@ async fn comes_due<R: Runtime, T: Transport>(
         }
         // With the reader in another task, or here.
         _ => {
-            let reading = match is_elsewhere {
-                true => Err(reader),
-                false => Ok(reader.here(false).await),
+            let reading = if is_elsewhere {
+                Err(reader)
+            } else {
+                Ok(reader.here(false).await)
             };
             if ending == Ending::Panic {
                 me.panics();

@@ -164,9 +164,10 @@ impl Side {
             _ => random.below(1 << 20),
         } as u64;
         let is_pair = matches!(form, Form::Apart | Form::Together);
-        let (of_all, of_handlers): (&[Ending], &[Ending]) = match is_pair {
-            true => (&OF_PAIRS, &OF_HANDLERS_OF_PAIRS),
-            false => (&OF_CONNECTIONS, &OF_HANDLERS_OF_CONNECTIONS),
+        let (of_all, of_handlers): (&[Ending], &[Ending]) = if is_pair {
+            (&OF_PAIRS, &OF_HANDLERS_OF_PAIRS)
+        } else {
+            (&OF_CONNECTIONS, &OF_HANDLERS_OF_CONNECTIONS)
         };
         let ending = match (random.below(3), is_server) {
             (0, true) => one_of(random, &IN_ORDER_OF_HANDLERS),

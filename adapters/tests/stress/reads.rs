@@ -169,9 +169,10 @@ impl Reads {
             ) => self.has_ended = true,
             (read, Ok(Answer::Bytes(bytes, index))) => {
                 if bytes.is_empty() {
-                    let seen = match self.is_past {
-                        true => Seen::EndOfSkip,
-                        false => Seen::End,
+                    let seen = if self.is_past {
+                        Seen::EndOfSkip
+                    } else {
+                        Seen::End
                     };
                     return self.ends(seen);
                 }

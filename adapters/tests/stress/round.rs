@@ -297,9 +297,10 @@ async fn end<R: Runtime>(open: Open<R>) {
         // Before anything else might cut them.
         record::check_ends(is_here);
     }
-    let limit = match open.is_disturbed || leaked() > 0 {
-        true => Duration::from_millis(50),
-        false => AMPLE,
+    let limit = if open.is_disturbed || leaked() > 0 {
+        Duration::from_millis(50)
+    } else {
+        AMPLE
     };
     house.will_close();
     let shutdown = server.shutdown(limit).await;

@@ -129,9 +129,10 @@ impl<'a, T: Transport> Owner<'a, T> {
 
     async fn send<R: Runtime>(&mut self) {
         let (connection, writes) = (&mut self.connection, &mut self.writes);
-        let patience = match self.reads.is_over {
-            true => Patience::any(&mut writes.random),
-            false => Patience::short(&mut writes.random),
+        let patience = if self.reads.is_over {
+            Patience::any(&mut writes.random)
+        } else {
+            Patience::short(&mut writes.random)
         };
         let signals = &self.signals;
         let waited = match (writes.stage, writes.random.below(6)) {

@@ -125,9 +125,10 @@ pub async fn wait<R: Runtime, A>(
 ) -> Waited<A> {
     let mut operation = pin!(operation);
     let mut signalled = pin!(async {
-        match signals.may_come() {
-            true => signals.any::<R>().await,
-            false => pending().await,
+        if signals.may_come() {
+            signals.any::<R>().await
+        } else {
+            pending().await
         }
     });
     let (mut polls, mut timer) = match patience {

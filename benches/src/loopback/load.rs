@@ -122,9 +122,10 @@ impl Connection {
 
     fn receive(&mut self) -> io::Result<()> {
         self.socket.read_exact(&mut self.answers)?;
-        match self.answers == self.lines {
-            true => Ok(()),
-            false => Err(io::Error::other("something else came back than was sent")),
+        if self.answers == self.lines {
+            Ok(())
+        } else {
+            Err(io::Error::other("something else came back than was sent"))
         }
     }
 }

@@ -153,9 +153,10 @@ pub fn t19_injected_lines<S: Subject>() {
         while subject.pending() > 0 {
             sent.extend_from_slice(&subject.send());
         }
-        let expected = match is_one_line {
-            true => [&line[..], b"\r\n"].concat(),
-            false => Vec::new(),
+        let expected = if is_one_line {
+            [&line[..], b"\r\n"].concat()
+        } else {
+            Vec::new()
         };
         assert_eq!(sent, expected);
         lines += usize::from(is_one_line);

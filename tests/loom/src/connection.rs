@@ -219,16 +219,13 @@ impl Model {
                 return Poll::Ready(None);
             }
             let received = transport.map(|transport| transport.socket.receive(&self.waker));
-            match received.is_some_and(|received| received.is_ready()) {
-                true => {
+            if received.is_some_and(|received| received.is_ready()) {
                     guard.put_back_transport();
                     Poll::Ready(Some(guard))
-                }
-                false => {
+                } else {
                     guard.wait(cx);
                     Poll::Pending
                 }
-            }
         })
     }
 

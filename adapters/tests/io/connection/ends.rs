@@ -128,16 +128,13 @@ async fn a_connection_that_was_taken_over_frees_its_place<R: Runtime>() {
 async fn what_a_handler_aborts_is_not_unsent<R: Runtime>() {
     for in_turn in [false, true] {
         let handler = move |mut connection: Connection<R::Tcp>| async move {
-            match in_turn {
-                false => {
-                    connection.write_with(|writer| writer.write(b"half"))?;
-                    connection.abort();
-                }
-                true => {
-                    let mut turn = connection.turn().await.expect("input");
-                    turn.writer.write(b"half")?;
-                    turn.abort();
-                }
+            if in_turn {
+                let mut turn = connection.turn().await.expect("input");
+                turn.writer.write(b"half")?;
+                turn.abort();
+            } else {
+                connection.write_with(|writer| writer.write(b"half"))?;
+                connection.abort();
             }
             Ok::<(), Error>(())
         };
@@ -247,16 +244,13 @@ async fn output_that_a_deadline_cuts_off_is_unsent<R: Runtime>() {
         let mut client = connect(server.local_addrs()[0]);
         client.write_all(b"x").unwrap();
         is_held.recv().await.unwrap();
-        match holds_turn {
-            true => {
-                server.abort_clients();
-                R::sleep(Duration::from_millis(20)).await;
-                drop(goes_on);
-            }
-            false => {
-                let shutdown = server.shutdown(Duration::from_millis(20)).await;
-                assert_eq!(shutdown.aborted, 1);
-            }
+        if holds_turn {
+            server.abort_clients();
+            R::sleep(Duration::from_millis(20)).await;
+            drop(goes_on);
+        } else {
+            let shutdown = server.shutdown(Duration::from_millis(20)).await;
+            assert_eq!(shutdown.aborted, 1);
         }
         eventually::<R>(|| server.connections() == 0).await;
         assert_eq!(server.statistics().unsent, 1, "holds a turn: {holds_turn}");

@@ -258,9 +258,10 @@ impl Transport for Watched {
 
 impl ReadHalf for WatchedRead {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        let answer = match self.1.gives_up() {
-            true => would_block(),
-            false => self.0.poll_read(cx, room),
+        let answer = if self.1.gives_up() {
+            would_block()
+        } else {
+            self.0.poll_read(cx, room)
         };
         self.1.lock().note_read(room, &answer);
         answer
@@ -285,9 +286,10 @@ impl WriteHalf for WatchedWrite {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let answer = match self.1.gives_up() {
-            true => would_block(),
-            false => self.half().poll_write(cx, slices),
+        let answer = if self.1.gives_up() {
+            would_block()
+        } else {
+            self.half().poll_write(cx, slices)
         };
         let mut log = self.1.lock();
         if log.note_send(&answer) {
@@ -308,9 +310,10 @@ impl WriteHalf for WatchedWrite {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let answer = match self.1.gives_up() {
-            true => would_block(),
-            false => self.half().poll_flush(cx),
+        let answer = if self.1.gives_up() {
+            would_block()
+        } else {
+            self.half().poll_flush(cx)
         };
         let mut log = self.1.lock();
         if log.note_send(&answer) {
@@ -320,9 +323,10 @@ impl WriteHalf for WatchedWrite {
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let answer = match self.1.gives_up() {
-            true => would_block(),
-            false => self.half().poll_shutdown(cx),
+        let answer = if self.1.gives_up() {
+            would_block()
+        } else {
+            self.half().poll_shutdown(cx)
         };
         let mut log = self.1.lock();
         if let Poll::Ready(Err(error)) = &answer {
@@ -524,9 +528,10 @@ impl Run<'_> {
         peer: ScriptedPeer,
         trouble: Option<(usize, Trouble)>,
     ) -> (Vec<Call>, usize, Ran) {
-        let peer = match self.is_pipes {
-            true => peer.over_pipes(),
-            false => peer,
+        let peer = if self.is_pipes {
+            peer.over_pipes()
+        } else {
+            peer
         };
         let mut gives_up = None;
         let scripted = match trouble {
@@ -660,9 +665,10 @@ impl Owner {
     fn check(&mut self, act: &Act, result: Result<(), Error>) {
         let log = self.watch.lock();
         let closes = matches!(act, Act::Close | Act::Linger);
-        let loss = match closes {
-            true => log.loss().filter(|_| !self.has_closed),
-            false => log.write_loss(),
+        let loss = if closes {
+            log.loss().filter(|_| !self.has_closed)
+        } else {
+            log.write_loss()
         };
         match (result, loss) {
             (Ok(()), None) => {

@@ -146,9 +146,10 @@ struct Halting(bool);
 impl Write for Halting {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         self.0 = !self.0;
-        match self.0 {
-            true => Err(io::ErrorKind::WouldBlock.into()),
-            false => Ok(data.len()),
+        if self.0 {
+            Err(io::ErrorKind::WouldBlock.into())
+        } else {
+            Ok(data.len())
         }
     }
 

@@ -129,9 +129,12 @@ fn whether_to_write_follows_the_marks_whoever_sends() {
     let mut there = StreamPair::with_options(there, &StreamOptions::new().read_size(1));
     let task = Task::default();
     for reads_send in [false, true] {
-        let send = |here: &mut StreamPair<DuplexStream>| match reads_send {
-            true => assert!(task.poll(here.reader.read_line()).is_pending()),
-            false => drop(task.poll(here.writer.drain())),
+        let send = |here: &mut StreamPair<DuplexStream>| {
+            if reads_send {
+                assert!(task.poll(here.reader.read_line()).is_pending())
+            } else {
+                drop(task.poll(here.writer.drain()))
+            }
         };
         here.writer.write(b"1234").unwrap();
         assert!(here.writer.is_writable(), "at the high mark");

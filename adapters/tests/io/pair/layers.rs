@@ -49,10 +49,7 @@ async fn zip(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
 
 fn toys(pings: bool) -> [Toy; 2] {
     let toys = [Toy::client(), Toy::server()];
-    match pings {
-        true => toys.map(Toy::pinging),
-        false => toys,
-    }
+    if pings { toys.map(Toy::pinging) } else { toys }
 }
 
 /// A pair whose sides have put their layers in place, and have not greeted each other yet.

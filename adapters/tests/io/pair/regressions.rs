@@ -108,9 +108,10 @@ struct Cut {
 
 impl Cut {
     fn result(&self, call: Call) -> Poll<io::Result<()>> {
-        Poll::Ready(match self.call == call {
-            true => Err(self.error.into()),
-            false => Ok(()),
+        Poll::Ready(if self.call == call {
+            Err(self.error.into())
+        } else {
+            Ok(())
         })
     }
 }
@@ -486,9 +487,10 @@ impl WriteHalf for Failing {
     }
 
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.flushes_wait {
-            true => Poll::Pending,
-            false => Poll::Ready(Ok(())),
+        if self.flushes_wait {
+            Poll::Pending
+        } else {
+            Poll::Ready(Ok(()))
         }
     }
 

@@ -147,9 +147,10 @@ fn replies_to_what_arrived_together_leave_together() {
         let transport = Scripted::new(ScriptedPeer::new().sends("ab\n".repeat(LINES)));
         let listeners = vec![Once(Mutex::new(Some(transport.clone())))];
         let options = ServerOptions::new();
-        let server = match is_pair {
-            true => Server::<Smol>::serve(listeners, echo_of_pair, &options),
-            false => Server::<Smol>::serve_connections(listeners, echo_of_one, &options),
+        let server = if is_pair {
+            Server::<Smol>::serve(listeners, echo_of_pair, &options)
+        } else {
+            Server::<Smol>::serve_connections(listeners, echo_of_one, &options)
         };
         smol::block_on(async {
             while server.statistics().accepted == 0 || server.connections() > 0 {

@@ -292,9 +292,10 @@ async fn a_batch_across_waits_is_held_back<R: Runtime>() {
             }
         };
         let options = ServerOptions::new();
-        let server = match of_one_owner {
-            true => Server::<R>::start_connections(of_owner, &["127.0.0.1"], 0, &options).await,
-            false => Server::<R>::start(of_pair, &["127.0.0.1"], 0, &options).await,
+        let server = if of_one_owner {
+            Server::<R>::start_connections(of_owner, &["127.0.0.1"], 0, &options).await
+        } else {
+            Server::<R>::start(of_pair, &["127.0.0.1"], 0, &options).await
         };
         let server = server.unwrap();
         let mut client = connect(server.local_addrs()[0]);

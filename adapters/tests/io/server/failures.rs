@@ -54,9 +54,10 @@ impl Drop for Refused {
 impl Clock for Refusing {
     fn sleep(_: Duration) -> Sleep {
         SLEEPS.fetch_add(1, Ordering::SeqCst);
-        match SLEEPS_END.get() {
-            true => Box::pin(tokio::task::yield_now()),
-            false => Box::pin(std::future::pending()),
+        if SLEEPS_END.get() {
+            Box::pin(tokio::task::yield_now())
+        } else {
+            Box::pin(std::future::pending())
         }
     }
 
@@ -200,9 +201,10 @@ impl Transport for Timed {
 impl ReadHalf for Interrupted {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         self.1 = !self.1;
-        match self.1 {
-            true => Poll::Ready(Err(io::ErrorKind::Interrupted.into())),
-            false => self.0.poll_read(cx, room),
+        if self.1 {
+            Poll::Ready(Err(io::ErrorKind::Interrupted.into()))
+        } else {
+            self.0.poll_read(cx, room)
         }
     }
 }
@@ -352,9 +354,10 @@ async fn a_server_that_cannot_accept_is_closed_and_says_so() {
     for (idle, tasks) in [(false, 0), (true, 0), (true, 1)] {
         let _refused = Refused::behind(tasks);
         let told = Told::default();
-        let options = match idle {
-            true => told.options().idle_timeout(idle_timeout),
-            false => told.options(),
+        let options = if idle {
+            told.options().idle_timeout(idle_timeout)
+        } else {
+            told.options()
         };
         let listeners = vec![Given::<DuplexStream>::new(Vec::new())];
         let server = Server::<Refusing>::serve(listeners, answer_lines, &options);
@@ -568,9 +571,10 @@ struct Stuck {
 
 impl WriteHalf for Stuck {
     fn poll_write(&mut self, _: &mut Context<'_>, data: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match self.takes {
-            true => Poll::Ready(Ok(data.iter().map(|slice| slice.len()).sum())),
-            false => Poll::Pending,
+        if self.takes {
+            Poll::Ready(Ok(data.iter().map(|slice| slice.len()).sum()))
+        } else {
+            Poll::Pending
         }
     }
 

@@ -90,17 +90,19 @@ async fn an_abort_of_all_reaches_what_has_no_place_yet<R: Runtime>() {
         eventually::<R>(|| server.connections() == 1).await;
         R::sleep(Duration::from_millis(10)).await;
         server.close();
-        match aborts {
-            true => server.abort_clients(),
-            false => server.close_clients(),
+        if aborts {
+            server.abort_clients()
+        } else {
+            server.close_clients()
         }
         server.wait_closed().await;
         for client in clients {
             let mut client = StreamPair::new(client);
             let ended = client.reader.read_line().await.map(|line| line.is_empty());
-            match aborts {
-                true => assert!(matches!(ended, Err(Error::ConnectionLost(_))), "{ended:?}"),
-                false => assert!(matches!(ended, Ok(true)), "{ended:?}"),
+            if aborts {
+                assert!(matches!(ended, Err(Error::ConnectionLost(_))), "{ended:?}")
+            } else {
+                assert!(matches!(ended, Ok(true)), "{ended:?}")
             }
         }
     }
@@ -137,9 +139,10 @@ async fn a_handler_hears_of_a_shutdown<R: Runtime>() {
     let says_goodbye = async |mut reader: StreamReader<R::Tcp>,
                               mut writer: StreamWriter<R::Tcp>| {
         let is_end = reader.read_line().await?.is_empty();
-        writer.write(match is_end && reader.is_shutting_down() {
-            true => &b"421 shutting down\n"[..],
-            false => &b"500 what?\n"[..],
+        writer.write(if is_end && reader.is_shutting_down() {
+            &b"421 shutting down\n"[..]
+        } else {
+            &b"500 what?\n"[..]
         })
     };
     let waits = async |_: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| {
@@ -273,9 +276,10 @@ async fn what_panics_when_it_is_dropped_ends_its_connection_only<R: Runtime>() {
         _ => Ok(()),
     };
     for tells in [false, true] {
-        let options = match tells {
-            true => ServerOptions::new().on_error(|_| panic_any(Fragile)),
-            false => ServerOptions::new(),
+        let options = if tells {
+            ServerOptions::new().on_error(|_| panic_any(Fragile))
+        } else {
+            ServerOptions::new()
         };
         let (server, address) = start::<R, _, _>(handler, &options).await;
         for line in ["error\n", "panic\n", "\n"] {

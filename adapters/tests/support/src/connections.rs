@@ -70,48 +70,44 @@ pub fn run(mut choices: Choices) -> Ran {
     let mut tasks = Tasks::with_outside(|| network.pass_time() || patience.end());
     for side in [0, 1] {
         let options = setups[side].limits.options();
-        match side == 1 && is_served {
-            false => {
-                let connection = Connection::with_options(network.end(side), &options);
-                tasks.spawn(format!("side {side}"), owner(side).run(connection));
-            }
-            true => {
-                let owner = Mutex::new(Some(owner(side)));
-                let handler = move |connection| {
-                    let owner = owner.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    let mut owner = owner.expect("one connection");
-                    owner.was_ended = command != Command::Nothing;
-                    owner.was_closed = matches!(command, Command::Close | Command::ShutDown);
-                    owner.gave_up = matches!(command, Command::Abort | Command::ShutDown);
-                    async move {
-                        owner.run(connection).await;
-                        Ok::<_, Error>(())
-                    }
-                };
-                let options = ServerOptions::new().streams(options);
-                let listener = Once::new(network.end(side));
-                let server =
-                    Server::<Simulated>::serve_connections(vec![listener], handler, &options);
-                tasks.spawn("the server's tasks", server::tasks());
-                tasks.spawn("the server's owner", async move {
-                    while server.statistics().accepted == 0 {
-                        yielded().await;
-                    }
-                    for _ in 0..command_after {
-                        yielded().await;
-                    }
-                    match command {
-                        Command::Nothing => {}
-                        Command::Close => server.close_clients(),
-                        Command::Abort => server.abort_clients(),
-                        Command::ShutDown => drop(server.shutdown(Duration::from_secs(9)).await),
-                    }
-                    server.close();
-                    server.wait_closed().await;
-                    // A server catches what its handler has found.
-                    assert_eq!(server.statistics().panicked, 0);
-                });
-            }
+        if side == 1 && is_served {
+            let owner = Mutex::new(Some(owner(side)));
+            let handler = move |connection| {
+                let owner = owner.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let mut owner = owner.expect("one connection");
+                owner.was_ended = command != Command::Nothing;
+                owner.was_closed = matches!(command, Command::Close | Command::ShutDown);
+                owner.gave_up = matches!(command, Command::Abort | Command::ShutDown);
+                async move {
+                    owner.run(connection).await;
+                    Ok::<_, Error>(())
+                }
+            };
+            let options = ServerOptions::new().streams(options);
+            let listener = Once::new(network.end(side));
+            let server = Server::<Simulated>::serve_connections(vec![listener], handler, &options);
+            tasks.spawn("the server's tasks", server::tasks());
+            tasks.spawn("the server's owner", async move {
+                while server.statistics().accepted == 0 {
+                    yielded().await;
+                }
+                for _ in 0..command_after {
+                    yielded().await;
+                }
+                match command {
+                    Command::Nothing => {}
+                    Command::Close => server.close_clients(),
+                    Command::Abort => server.abort_clients(),
+                    Command::ShutDown => drop(server.shutdown(Duration::from_secs(9)).await),
+                }
+                server.close();
+                server.wait_closed().await;
+                // A server catches what its handler has found.
+                assert_eq!(server.statistics().panicked, 0);
+            });
+        } else {
+            let connection = Connection::with_options(network.end(side), &options);
+            tasks.spawn(format!("side {side}"), owner(side).run(connection));
         }
     }
     let polls = tasks.run(order, seed).polls;

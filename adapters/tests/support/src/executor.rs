@@ -184,9 +184,10 @@ pub async fn both(first: impl Future<Output = ()>, second: impl Future<Output = 
     poll_fn(|cx| {
         first_is_done = first_is_done || first.as_mut().poll(cx).is_ready();
         second_is_done = second_is_done || second.as_mut().poll(cx).is_ready();
-        match first_is_done && second_is_done {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        if first_is_done && second_is_done {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     })
     .await;
@@ -200,9 +201,10 @@ pub async fn polled<A>(future: impl Future<Output = A>, most: usize) -> Option<A
         Poll::Ready(answer) => Poll::Ready(Some(answer)),
         Poll::Pending => {
             polls += 1;
-            match polls == most {
-                true => Poll::Ready(None),
-                false => Poll::Pending,
+            if polls == most {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
             }
         }
     })

@@ -189,9 +189,10 @@ impl Network {
         let before = state.progress();
         let were_dead = [0, 1].map(|side| state.link.is_dead(side));
         let answer = make(&mut state);
-        state.idle_calls = match state.choices.are_over() && before == state.progress() {
-            true => state.idle_calls + 1,
-            false => 0,
+        state.idle_calls = if state.choices.are_over() && before == state.progress() {
+            state.idle_calls + 1
+        } else {
+            0
         };
         assert!(
             state.idle_calls < MOST_IDLE_CALLS,
@@ -222,26 +223,25 @@ impl Network {
             state.wake_all();
         }
         let this = &mut state.sides[side];
-        let slot = match is_read {
-            true => &mut this.reader,
-            false => &mut this.writer,
+        let slot = if is_read {
+            &mut this.reader
+        } else {
+            &mut this.writer
         };
         *slot = None;
         match answer {
             Ok(answer) => {
                 // There is room on the wire to this side, or something on the one from it.
                 let other = &mut state.sides[1 - side];
-                wake(match is_read {
-                    true => &mut other.writer,
-                    false => &mut other.reader,
+                wake(if is_read {
+                    &mut other.writer
+                } else {
+                    &mut other.reader
                 });
                 Poll::Ready(Ok(answer))
             }
             Err(Failure::TransportError(TransportError::WouldBlock)) => {
-                let wait = match natural {
-                    true => may_wait,
-                    false => Wait::Time,
-                };
+                let wait = if natural { may_wait } else { Wait::Time };
                 *slot = Some((cx.waker().clone(), wait));
                 Poll::Pending
             }

@@ -353,9 +353,10 @@ impl Session {
         match halves {
             Halves::Together => tasks.spawn(self.name, async {
                 for operation in self.operations {
-                    match operation.is_read() {
-                        true => reads.push(operation.read(reader, cancel).await),
-                        false => writes.push(operation.write(writer, cancel).await),
+                    if operation.is_read() {
+                        reads.push(operation.read(reader, cancel).await)
+                    } else {
+                        writes.push(operation.write(writer, cancel).await)
                     }
                 }
             }),

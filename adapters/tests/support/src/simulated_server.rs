@@ -96,9 +96,10 @@ pub async fn tasks() {
                 drop(tasks.remove(place));
             }
         }
-        match tasks.is_empty() {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        if tasks.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     })
     .await;

@@ -52,12 +52,11 @@ pub fn run(mut choices: Choices) -> Ran {
             accepted: &accepted[side],
         }
         .run(writer);
-        match halves_apart {
-            true => {
-                tasks.spawn(format!("reader {side}"), reads);
-                tasks.spawn(format!("writer {side}"), writes);
-            }
-            false => tasks.spawn(format!("side {side}"), both(reads, writes)),
+        if halves_apart {
+            tasks.spawn(format!("reader {side}"), reads);
+            tasks.spawn(format!("writer {side}"), writes);
+        } else {
+            tasks.spawn(format!("side {side}"), both(reads, writes))
         }
     }
     let polls = tasks.run(order, seed).polls;
@@ -301,9 +300,10 @@ impl Writing<'_> {
             self.network.reset();
         }
         let ended = loop {
-            let ended = match closes {
-                true => self.wait(writer.close()).await,
-                false => self.wait(writer.finish()).await,
+            let ended = if closes {
+                self.wait(writer.close()).await
+            } else {
+                self.wait(writer.finish()).await
             };
             // Given up, it goes on from where it was.
             if ended.is_err() || self.network.lock().sides[self.side].has_finished {

@@ -51,10 +51,7 @@ impl Pair {
     }
 
     fn serve_others(&self, mut served: Served<'_>) {
-        block_on(|cx| match served.poll_handler(cx, || Poll::Pending::<()>) {
-            true => served.poll(cx),
-            false => Poll::Pending,
-        });
+        block_on(|cx| if served.poll_handler(cx, || Poll::Pending::<()>) { served.poll(cx) } else { Poll::Pending });
         self.leave(Party::Server);
     }
 
@@ -71,10 +68,7 @@ impl Pair {
                 return Poll::Pending;
             }
             let end = served.poll(cx);
-            match has_ended {
-                true => end,
-                false => Poll::Pending,
-            }
+            if has_ended { end } else { Poll::Pending }
         });
         self.leave(Party::Server);
     }

@@ -184,9 +184,10 @@ fn an_abort_of_the_peer_ends_a_handshake() {
             let (mut client, mut server) = pair(1);
             server.put_layer(Toy::server()).await.unwrap();
             let waiting = async {
-                match opens {
-                    true => server.open().await,
-                    false => server.reader.read_line().await.map(drop),
+                if opens {
+                    server.open().await
+                } else {
+                    server.reader.read_line().await.map(drop)
                 }
             };
             let aborting = async {

@@ -16,9 +16,10 @@ fn a_handshake_that_is_given_up_goes_on_with_the_next_call() {
             let (mut client, mut server) = pair(capacity);
             tasks.spawn("it gives up", async move {
                 client.put_layer(Toy::client()).await.unwrap();
-                let given_up = match by_read {
-                    true => polled(client.reader.read_line(), 1).await.is_none(),
-                    false => polled(client.open(), 1).await.is_none(),
+                let given_up = if by_read {
+                    polled(client.reader.read_line(), 1).await.is_none()
+                } else {
+                    polled(client.open(), 1).await.is_none()
                 };
                 assert!(given_up);
                 client.writer.write(b"hello\n").unwrap();
@@ -92,11 +93,12 @@ fn two_peers_that_write_more_than_the_wire_holds_and_read_beside_it_come_to_thei
         let _case = Case(format!("capacity {capacity}, {pauses:?}"));
         in_each_order(|tasks| {
             // A read that waits for room in the output goes on with it.
-            let options = match pauses {
-                true => StreamOptions::new()
+            let options = if pauses {
+                StreamOptions::new()
                     .pause_reading_when_full(true)
-                    .water_marks(WaterMarks::new(MUCH - 1, 100).unwrap()),
-                false => StreamOptions::new(),
+                    .water_marks(WaterMarks::new(MUCH - 1, 100).unwrap())
+            } else {
+                StreamOptions::new()
             };
             let (here, there) = duplex(capacity);
             let pair = (
