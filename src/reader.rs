@@ -489,7 +489,7 @@ impl Reader {
     ///
     /// The last line may lack its separator, and then [`Frame::separator_index`] is `None`. At the
     /// end of the stream every call returns an empty frame. A line that is too long is discarded,
-    /// up to and including its separator, wherever that arrives. (asyncio has no counterpart.)
+    /// up to and including its separator, wherever that arrives.
     ///
     /// # Errors
     ///
@@ -584,8 +584,7 @@ impl Reader {
     /// Returns the bytes up to and including the separator that ends first, without taking them.
     ///
     /// [`consume`](Self::consume) takes them, or any other read does, also with bytes after them:
-    /// this is how a head is looked at that says how long the frame is. (asyncio has no
-    /// counterpart.)
+    /// this is how a head is looked at that says how long the frame is.
     ///
     /// # Errors
     ///
@@ -645,7 +644,7 @@ impl Reader {
     ///
     /// The length is checked when the number has arrived: head and frame together have at most as
     /// many bytes as [`set_max_read_exact`](Self::set_max_read_exact) allows. Nothing is reserved
-    /// on the number alone. (asyncio has no counterpart.)
+    /// on the number alone.
     ///
     /// # Errors
     ///
@@ -777,7 +776,7 @@ impl Reader {
     /// less one byte. The same call again goes on, and returns when the separator has arrived. If
     /// it is cancelled, any other read, [`peek`](Self::peek) and [`buffered`](Self::buffered) first
     /// finish the discard, so that the tail of a frame never comes out as one;
-    /// [`stop_discarding`](Self::stop_discarding) ends it. (asyncio has no counterpart.)
+    /// [`stop_discarding`](Self::stop_discarding) ends it.
     ///
     /// # Errors
     ///
@@ -817,7 +816,7 @@ impl Reader {
     ///
     /// It discards while it waits, and holds nothing, however many they are. The same call again
     /// goes on, and returns when all have arrived. If it is cancelled, it is finished as
-    /// [`skip_until`](Self::skip_until) is. (asyncio has no counterpart.)
+    /// [`skip_until`](Self::skip_until) is.
     ///
     /// # Errors
     ///
@@ -863,8 +862,7 @@ impl Reader {
 
     /// Returns the next `count` bytes without taking them.
     ///
-    /// The limit does not apply, [`set_max_read_exact`](Self::set_max_read_exact) does. (asyncio
-    /// has no counterpart.)
+    /// The limit does not apply, [`set_max_read_exact`](Self::set_max_read_exact) does.
     ///
     /// # Errors
     ///

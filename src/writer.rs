@@ -272,7 +272,7 @@ impl Writer {
     /// Queues a copy of `line` and what ends it, all of it or, on an error, nothing.
     ///
     /// The peer reads one line, wherever its text comes from. [`write`](Self::write) takes any
-    /// bytes. (asyncio has no counterpart.)
+    /// bytes.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use crate::transport::{ReadHalf, Transport, WriteHalf};
 
 /// One end of a connection in memory. Dropping it ends it: the other end reads what is on its way,
-/// then the end of the stream, and its writes fail. (No counterpart in asyncio.)
+/// then the end of the stream, and its writes fail.
 #[derive(Debug)]
 pub struct DuplexStream {
     read: DuplexRead,
@@ -54,7 +54,7 @@ enum End {
 /// Creates two transports that are connected to each other, as tokio's `duplex`.
 ///
 /// At most `capacity` bytes are on their way in each direction; a writer waits while there are as
-/// many. (No counterpart in asyncio.)
+/// many.
 ///
 /// ```
 /// # use plimsoll_io::{StreamPair, duplex};

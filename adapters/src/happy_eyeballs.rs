@@ -67,10 +67,10 @@ pub struct Timing {
     ///
     /// [`ATTEMPT_DELAY`] is a good choice. (asyncio's `happy_eyeballs_delay`.)
     pub attempt_delay: Option<Duration>,
-    /// How long one attempt may take; `None` for as long as it likes. (asyncio has none.)
+    /// How long one attempt may take; `None` for as long as it likes.
     pub attempt_timeout: Option<Duration>,
     /// How long all attempts together may take, from the start time of the scheduler; `None` for as
-    /// long as they like. (asyncio has none.)
+    /// long as they like.
     pub total_timeout: Option<Duration>,
 }
 

@@ -40,7 +40,7 @@ pub struct StreamOptions {
     read_size: usize,
     water_marks: WaterMarks,
     max_pending: usize,
-    /// `None` where whoever makes the stream decides.
+    /// `None` where the caller decides.
     pause_reading_when_full: Option<bool>,
 }
 
@@ -74,7 +74,6 @@ impl StreamOptions {
 
     /// Sets the most bytes that [`read_exact`](crate::StreamReader::read_exact) and
     /// [`peek`](crate::StreamReader::peek) may ask for. See [`Reader::set_max_read_exact`].
-    /// (asyncio has no counterpart.)
     pub fn max_read_exact(self, max_read_exact: usize) -> Self {
         Self {
             max_read_exact,
@@ -82,8 +81,8 @@ impl StreamOptions {
         }
     }
 
-    /// Sets the most bytes that are received at once, 16 KiB at first. (asyncio receives up to 256
-    /// KiB.)
+    /// Sets the most bytes that are received at once, 16 KiB by default. (asyncio receives up to
+    /// 256 KiB.)
     ///
     /// A stream begins with reads of 1 KiB, and adapts them to what its peer sends at once. A read
     /// may hold as much.
@@ -108,7 +107,7 @@ impl StreamOptions {
     }
 
     /// Sets the most bytes of output that may be pending: a write beyond is refused whole. See
-    /// [`Writer::set_max_pending`]. (asyncio has no counterpart.)
+    /// [`Writer::set_max_pending`].
     pub fn max_pending(self, max_pending: usize) -> Self {
         Self {
             max_pending,
@@ -256,7 +255,7 @@ impl ServerOptions {
     }
 
     /// Sets whether an address may be listened on whose last connections are not forgotten yet
-    /// (`SO_REUSEADDR`); on Unix it may at first. TCP only. (asyncio's `reuse_address`.)
+    /// (`SO_REUSEADDR`); on Unix it may by default. TCP only. (asyncio's `reuse_address`.)
     pub fn reuse_address(self, reuse_address: bool) -> Self {
         Self {
             reuse_address,
@@ -265,7 +264,7 @@ impl ServerOptions {
     }
 
     /// Sets whether several sockets may listen on the same address (`SO_REUSEPORT`); they may not
-    /// at first. TCP on Unix only; ignored elsewhere. (asyncio's `reuse_port`.)
+    /// by default. TCP on Unix only; ignored elsewhere. (asyncio's `reuse_port`.)
     pub fn reuse_port(self, reuse_port: bool) -> Self {
         Self { reuse_port, ..self }
     }
@@ -276,14 +275,14 @@ impl ServerOptions {
         Self { keep_alive, ..self }
     }
 
-    /// Sets whether TCP sends small segments at once (`TCP_NODELAY`); it does at first. (asyncio
+    /// Sets whether TCP sends small segments at once (`TCP_NODELAY`); it does by default. (asyncio
     /// always has it so.)
     pub fn nodelay(self, nodelay: bool) -> Self {
         Self { nodelay, ..self }
     }
 
-    /// Sets how many connections may be open at once, on all addresses together; at first there is
-    /// no bound. Further ones wait to be accepted. (No counterpart in asyncio.)
+    /// Sets how many connections may be open at once, on all addresses together; by default there
+    /// is no bound. Further ones wait to be accepted.
     ///
     /// It bounds descriptors and memory, and a connection that has sent everything and still drops
     /// what its peer sends, for the [linger timeout](Self::linger_timeout), has both: it keeps its
@@ -293,7 +292,7 @@ impl ServerOptions {
     ///
     /// # Panics
     ///
-    /// If `max_connections` is zero: nobody would ever be accepted.
+    /// If `max_connections` is zero: no connection would ever be accepted.
     pub fn max_connections(self, max_connections: usize) -> Self {
         assert!(max_connections > 0, "a server for no connections");
         Self {
@@ -303,7 +302,7 @@ impl ServerOptions {
     }
 
     /// Sets how long a connection whose handler has ended tries to send pending output, before it
-    /// is aborted; 30 seconds by default. (No counterpart in asyncio.)
+    /// is aborted; 30 seconds by default.
     pub fn close_timeout(self, close_timeout: Duration) -> Self {
         Self {
             close_timeout,
@@ -312,8 +311,7 @@ impl ServerOptions {
     }
 
     /// Sets for how long nothing may come from the peer before a connection that has sent
-    /// everything is dropped, if the peer does not end its side: 2 seconds by default. (asyncio has
-    /// none.)
+    /// everything is dropped, if the peer does not end its side: 2 seconds by default.
     ///
     /// What comes meanwhile is discarded, 16 MiB and five times as long at most. Unread, it would
     /// make the system reset the connection, which may destroy a reply that the peer has not read

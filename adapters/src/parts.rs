@@ -8,8 +8,7 @@ use plimsoll::Discarding;
 use crate::layer::Layer;
 
 /// What a connection leaves behind: the transport, and every byte that it holds in either
-/// direction. See [`StreamPair::into_parts`](crate::StreamPair::into_parts). (No counterpart in
-/// asyncio.)
+/// direction. See [`StreamPair::into_parts`](crate::StreamPair::into_parts).
 #[must_use = "these bytes are nowhere else"]
 #[non_exhaustive]
 pub struct Parts<T> {

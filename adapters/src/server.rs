@@ -125,9 +125,9 @@ impl<R: Runtime> Server<R> {
 
     /// Starts a server on a Unix socket, whose file it makes, and removes when it is closed.
     ///
-    /// No other file is ever removed: one that is there already, even a socket that nobody listens
-    /// on any more, is an error. Who may connect is decided by the file's mode, and so by the
-    /// process's umask at this moment. Of the options, those of TCP do not apply. (asyncio's
+    /// No other file is ever removed: one that is there already, even a socket that no process
+    /// listens on any more, is an error. Who may connect is decided by the file's mode, and so by
+    /// the process's umask at this moment. Of the options, those of TCP do not apply. (asyncio's
     /// `start_unix_server`, which removes a socket that it finds there.)
     ///
     /// On Linux, a path that begins with a NUL is the name of an abstract socket, as in asyncio. It
@@ -363,13 +363,12 @@ impl<R: Runtime> Server<R> {
 
     /// Returns how many connections are open: from being accepted until the handler has ended and
     /// everything is sent. Those that then still drop what their peers send are not counted, though
-    /// they keep their place among [`max_connections`](ServerOptions::max_connections). (asyncio
-    /// has none.)
+    /// they keep their place among [`max_connections`](ServerOptions::max_connections).
     pub fn connections(&self) -> usize {
         self.state.lock().clients.open()
     }
 
-    /// Returns what the server has seen so far. (No counterpart in asyncio.)
+    /// Returns what the server has seen so far.
     pub fn statistics(&self) -> Statistics {
         self.state.lock().statistics
     }

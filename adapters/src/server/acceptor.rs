@@ -68,7 +68,7 @@ impl<H> Acceptor<H> {
             }
             self.state.until(has_room).await;
             let closed = pin!(self.state.until(|inner| inner.phase > Phase::Serving));
-            // Being closed comes first, so that nobody is accepted after it.
+            // Being closed comes first, so that nothing is accepted after it.
             let accepting = pin!(listener.accept_from());
             let Either::Second(accepted) = select(closed, accepting).await else {
                 break;

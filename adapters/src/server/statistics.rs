@@ -17,7 +17,7 @@ pub struct Statistics {
     pub unsent: u64,
 }
 
-/// How [`Server::shutdown`](crate::Server::shutdown) went. (No counterpart in asyncio.)
+/// How [`Server::shutdown`](crate::Server::shutdown) went.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Shutdown {

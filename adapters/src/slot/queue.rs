@@ -40,7 +40,7 @@ impl<C: Core, T: Io, M: Beside<C, T>> Slot<C, T, M> {
         let pressure = core.pressure();
         let is_known = place.flags.all(KNOWN) && !place.flags.any(Flags::CLOSING);
         let former = place.beside.peek().map(|reading| reading.pressure);
-        // More of the same: whoever may send it has been told.
+        // More of the same: the party that may send it was woken before.
         if !is_known || former != Some(pressure) {
             self.note_queued(place);
         }

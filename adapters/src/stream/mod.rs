@@ -135,7 +135,7 @@ impl<T: Transport> StreamPair<T> {
         (self.reader, self.writer)
     }
 
-    /// Puts two halves together again. (No counterpart in asyncio.)
+    /// Puts two halves together again.
     ///
     /// # Errors
     ///

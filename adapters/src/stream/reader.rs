@@ -179,7 +179,7 @@ impl<T: Transport> StreamReader<T> {
     }
 
     /// Discards everything up to and including the separator that ends first, and returns which of
-    /// several it was, counted from zero. See [`Reader::skip_until`]. (asyncio has no counterpart.)
+    /// several it was, counted from zero. See [`Reader::skip_until`].
     ///
     /// # Errors
     ///
@@ -195,7 +195,7 @@ impl<T: Transport> StreamReader<T> {
     }
 
     /// Returns the next `count` bytes without taking them, at most the
-    /// [cap](Self::set_max_read_exact). See [`Reader::peek`]. (No counterpart in asyncio.)
+    /// [cap](Self::set_max_read_exact). See [`Reader::peek`].
     ///
     /// # Errors
     ///
@@ -223,13 +223,12 @@ impl<T: Transport> StreamReader<T> {
 
     /// Changes the cap: the most bytes that may be asked for by count, 16 MiB unless the
     /// [options](crate::StreamOptions::max_read_exact) say otherwise. See
-    /// [`Reader::set_max_read_exact`]. (asyncio has no counterpart.)
+    /// [`Reader::set_max_read_exact`].
     pub fn set_max_read_exact(&mut self, max_read_exact: usize) {
         self.receiver.reader.set_max_read_exact(max_read_exact);
     }
 
-    /// Returns the bytes that were received and not taken. It receives none. (No counterpart in
-    /// asyncio.)
+    /// Returns the bytes that were received and not taken. It receives none.
     pub fn buffered(&self) -> &[u8] {
         self.receiver.reader.buffered()
     }

@@ -101,8 +101,7 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Queues a copy of `line` and what ends it; on an error, nothing. It is not sent yet. What
-    /// reaches the peer is one line; [`write`](Self::write) takes any bytes. (No counterpart in
-    /// asyncio.)
+    /// reaches the peer is one line; [`write`](Self::write) takes any bytes.
     ///
     /// # Errors
     ///
@@ -113,7 +112,6 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Queues formatted text; on an error, nothing. It is not sent yet. It makes `write!` work.
-    /// (No counterpart in asyncio.)
     ///
     /// # Errors
     ///
@@ -156,7 +154,7 @@ impl<T: Transport> StreamWriter<T> {
     }
 
     /// Sends everything that is pending, whatever the water marks, and waits until the transport
-    /// has passed it on. (No counterpart in asyncio.)
+    /// has passed it on.
     ///
     /// # Errors
     ///
@@ -264,7 +262,7 @@ impl<T: Transport> StreamWriter<T> {
         }
     }
 
-    /// Lets a server send again whenever the handler waits. (No counterpart in asyncio.)
+    /// Lets a server send again whenever the handler waits.
     pub fn uncork(&mut self) {
         self.slot.change(|driven| driven.set_corked(false));
     }

@@ -159,7 +159,7 @@ async fn a_closed_connection_does_not_keep_its_socket<R: Runtime>() {
         let keeper = keeper.clone();
         async move { keeper.send(connection).await }
     };
-    let options = ServerOptions::new();
+    let options = ServerOptions::new().linger_timeout(Duration::from_millis(100));
     let server = Server::<R>::start_connections(handler, &["127.0.0.1"], 0, &options);
     let server = server.await.unwrap();
     let mut client = connect(server.local_addrs()[0]);
@@ -178,12 +178,12 @@ async fn a_handler_that_lingers_decides_for_how_long<R: Runtime>() {
     let handler = |mut connection: Connection<R::Tcp>| async move {
         connection.close_lingering(Duration::from_secs(60)).await
     };
-    let options = ServerOptions::new();
+    let options = ServerOptions::new().linger_timeout(Duration::from_millis(50));
     let server = Server::<R>::start_connections(handler, &["127.0.0.1"], 0, &options);
     let server = server.await.unwrap();
     let mut client = connect(server.local_addrs()[0]);
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
-    R::sleep(Duration::from_millis(2500)).await;
+    R::sleep(Duration::from_millis(500)).await;
     // Had the server gone, the first of these would be answered by a reset.
     for _ in 0..3 {
         client.write_all(b"still here").unwrap();

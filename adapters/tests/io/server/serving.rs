@@ -26,6 +26,11 @@ use plimsoll_io::{
 
 const LOCALHOST: &[&str] = &["127.0.0.1"];
 
+/// Options of a server that does not wait for long for clients that keep their sides open.
+fn quick() -> ServerOptions {
+    ServerOptions::new().linger_timeout(Duration::from_millis(100))
+}
+
 /// Starts a server that answers lines.
 async fn start<R: Runtime>(options: &ServerOptions) -> (Server<R>, SocketAddr) {
     let server = Server::<R>::start(answer_lines, LOCALHOST, 0, options)
@@ -71,7 +76,7 @@ async fn eventually<R: Runtime>(holds: impl Fn() -> bool) {
 }
 
 async fn it_serves_until_it_is_closed<R: Runtime>() {
-    let (server, address) = start::<R>(&ServerOptions::new()).await;
+    let (server, address) = start::<R>(&quick()).await;
     assert!(server.is_serving());
     let client = connect(address);
     assert_eq!(ask(&client, "hello\n"), "hello\n");
@@ -98,7 +103,7 @@ async fn it_serves_until_it_is_closed<R: Runtime>() {
 }
 
 async fn a_dropped_server_goes_on_accepting<R: Runtime>() {
-    let (server, address) = start::<R>(&ServerOptions::new()).await;
+    let (server, address) = start::<R>(&quick()).await;
     let client = connect(address);
     assert_eq!(ask(&client, "hello\n"), "hello\n");
     drop(server);
@@ -255,7 +260,7 @@ async fn two_thousand_clients_at_once<R: Runtime>() {
         R::sleep(Duration::from_millis(50)).await;
     }
     allow_descriptors(2 * CLIENTS as u64 + 200);
-    let (server, address) = start::<R>(&ServerOptions::new().backlog(1000)).await;
+    let (server, address) = start::<R>(&quick().backlog(1000)).await;
     let clients: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(address)).collect();
     for (number, client) in clients.iter().enumerate() {
         let line = format!("client {number}\n");
@@ -269,7 +274,7 @@ async fn two_thousand_clients_at_once<R: Runtime>() {
 }
 
 async fn connections_above_the_cap_wait<R: Runtime>() {
-    let (server, address) = start::<R>(&ServerOptions::new().max_connections(2)).await;
+    let (server, address) = start::<R>(&quick().max_connections(2)).await;
     let (first, second) = (connect(address), connect(address));
     assert_eq!(ask(&first, "one\n"), "one\n");
     assert_eq!(ask(&second, "two\n"), "two\n");
@@ -288,7 +293,7 @@ async fn connections_above_the_cap_wait<R: Runtime>() {
         listener.set_nonblocking(true).unwrap();
         R::tcp_listener(listener).unwrap()
     });
-    let options = ServerOptions::new().max_connections(1);
+    let options = quick().max_connections(1);
     let server = Server::<R>::serve(listeners.collect(), answer_lines, &options);
     let addresses = server.local_addrs().iter();
     let clients: Vec<TcpStream> = addresses.map(|&address| connect(address)).collect();
@@ -355,7 +360,7 @@ async fn clients_that_move_nothing_are_given_up<R: Runtime>() {
     }
     let told = Arc::new(AtomicUsize::new(0));
     let tell = Arc::clone(&told);
-    let options = ServerOptions::new().idle_timeout(Duration::from_secs(1));
+    let options = quick().idle_timeout(Duration::from_secs(1));
     let options = options.on_error(move |error| {
         assert!(error.to_string().contains("timed out"), "{error}");
         tell.fetch_add(1, Ordering::Relaxed);
@@ -452,7 +457,7 @@ async fn t50_a_shutdown_ends_in_time<R: Runtime>() {
 }
 
 async fn all_clients_can_be_closed_or_aborted<R: Runtime>() {
-    let (server, address) = start::<R>(&ServerOptions::new()).await;
+    let (server, address) = start::<R>(&quick()).await;
     let client = connect(address);
     assert_eq!(ask(&client, "hello\n"), "hello\n");
     server.close();
@@ -461,7 +466,7 @@ async fn all_clients_can_be_closed_or_aborted<R: Runtime>() {
     drop(client);
     server.wait_closed().await;
 
-    let (server, address) = start::<R>(&ServerOptions::new()).await;
+    let (server, address) = start::<R>(&quick()).await;
     let mut client = connect(address);
     assert_eq!(ask(&client, "hello\n"), "hello\n");
     server.abort_clients();
@@ -535,7 +540,7 @@ async fn t53_a_unix_socket_removes_its_own_file_only<R: Runtime>() {
     let folder = std::env::temp_dir().join(format!("plimsoll-{}-{number}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     let path = folder.join("socket");
-    let options = ServerOptions::new();
+    let options = quick();
 
     let server = Server::<R>::start_unix(answer_lines, &path, &options)
         .await
@@ -634,7 +639,7 @@ async fn connecting_says_what_went_wrong<R: Runtime>() {
 }
 
 async fn connecting_uses_what_it_was_told<R: Runtime>() {
-    let (server, address) = start::<R>(&ServerOptions::new()).await;
+    let (server, address) = start::<R>(&quick()).await;
     // Elsewhere than on Linux the loopback has one address, and it is the one that is taken
     // unasked.
     let local = Ipv4Addr::new(127, 0, 0, if cfg!(target_os = "linux") { 2 } else { 1 });
