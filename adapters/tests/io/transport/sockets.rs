@@ -164,7 +164,8 @@ async fn reset_beside_a_write<R: Runtime>() {
             reset(peer);
         });
         let read = join::<R, _>(reading).await;
-        assert_eq!(cause(read), io::ErrorKind::ConnectionReset);
+        let told = format!("{read:?}");
+        assert_eq!(cause(read), io::ErrorKind::ConnectionReset, "{told}");
         join::<R, _>(writing).await;
         resetting.join().unwrap();
     }
