@@ -82,7 +82,7 @@ impl Future for ThreadSleep {
                 }
             });
             if waiting.is_err() {
-                // Nobody is left to wait. To be early is better than to wait for ever.
+                // No thread is left to wait. Early is better than never.
                 alarm.lock().unwrap_or_else(PoisonError::into_inner).rung = true;
             }
             (alarm, awaited)

@@ -39,8 +39,8 @@ pub enum Error {
     /// The system failed at something that is no read or write of this connection, such as
     /// [`peer_addr`](crate::StreamReader::peer_addr). The connection goes on.
     ///
-    /// `?` converts every [`io::Error`] to this variant, unless it holds an error of this type: that
-    /// is returned.
+    /// `?` converts every [`io::Error`] to this variant, unless it holds an error of this type:
+    /// that is returned.
     #[error(transparent)]
     Io(Arc<io::Error>),
     /// A separator was not built. The connection goes on.

@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use io_test_support::on_each_runtime;
+use io_test_support::once::Once;
+use io_test_support::servers::{connect, eventually};
 use plimsoll::{Event, Next};
 use plimsoll_io::{
-    Connection, Error, Join, Listener, ReadHalf, Runtime, Server, ServerOptions, StreamOptions,
-    Transport, WriteHalf,
+    Connection, Error, Join, ReadHalf, Runtime, Server, ServerOptions, StreamOptions, Transport,
+    WriteHalf,
 };
 
 type Result<T, E = Error> = std::result::Result<T, E>;
@@ -21,27 +23,11 @@ type Result<T, E = Error> = std::result::Result<T, E>;
 /// More than the sockets between two processes take.
 const MUCH: usize = 30 << 20;
 
-/// Waits until `reached` says so.
-async fn eventually<R: Runtime>(mut reached: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !reached() {
-        assert!(began.elapsed() < Duration::from_secs(20), "it never comes");
-        R::sleep(Duration::from_millis(2)).await;
-    }
-}
-
 /// Runs a client that blocks, in a thread.
 async fn client<R: Runtime, V: Send + 'static>(run: impl FnOnce() -> V + Send + 'static) -> V {
     let running = thread::spawn(run);
     eventually::<R>(|| running.is_finished()).await;
     running.join().unwrap()
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let client = TcpStream::connect(address).unwrap();
-    let limit = Some(Duration::from_secs(20));
-    client.set_read_timeout(limit).unwrap();
-    client
 }
 
 /// Asks, sends more when the reply is on its way, and reads late. Returns how much came.
@@ -266,7 +252,7 @@ async fn a_connection_whose_output_was_lost_can_be_closed<R: Runtime>() {
     };
     let transport = Join::new(Silent, Broken);
     let options = ServerOptions::new();
-    let server = Server::<R>::serve_connections(Once::new(transport), handler, &options);
+    let server = Server::<R>::serve_connections(vec![Once::new(transport)], handler, &options);
     let mut connection = kept.recv().await.unwrap();
     connection.write_with(|writer| writer.write(b"x")).unwrap();
     assert!(connection.flush().await.is_err());
@@ -284,27 +270,6 @@ impl WriteHalf for Broken {
 
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
-    }
-}
-
-/// Accepts one transport.
-struct Once<T>(Mutex<Option<T>>);
-
-impl<T> Once<T> {
-    fn new(transport: T) -> Vec<Self> {
-        vec![Self(Mutex::new(Some(transport)))]
-    }
-}
-
-impl<T: Transport> Listener for Once<T> {
-    type Transport = T;
-
-    async fn accept(&self) -> io::Result<T> {
-        let accepted = self.0.lock().unwrap().take();
-        match accepted {
-            Some(transport) => Ok(transport),
-            None => pending().await,
-        }
     }
 }
 
@@ -391,7 +356,7 @@ async fn nothing_is_asked_of_a_transport_before_it_is_open<R: Runtime>() {
         };
         let handler = async |connection: Connection<Late>| drop(connection);
         let options = ServerOptions::new();
-        let server = Server::<R>::serve_connections(Once::new(transport), handler, &options);
+        let server = Server::<R>::serve_connections(vec![Once::new(transport)], handler, &options);
         eventually::<R>(|| server.connections() == 1).await;
         if closes {
             server.close_clients();
@@ -433,7 +398,7 @@ async fn a_panic_of_the_transport_counts_as_the_handlers<R: Runtime>() {
                 .await
         };
         let transport = Join::new(Silent, Fragile);
-        let server = Server::<R>::serve_connections(Once::new(transport), handler, &options);
+        let server = Server::<R>::serve_connections(vec![Once::new(transport)], handler, &options);
         eventually::<R>(|| server.statistics().panicked == 1).await;
         eventually::<R>(|| server.connections() == 0).await;
         assert_eq!(server.statistics().failed, 0);

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use io_test_support::once::Once;
 use io_test_support::runtimes::run_tokio;
 use io_test_support::toy_layer::Toy;
 use plimsoll::{Event, Next, Step, WriteError};
 use plimsoll_io::{
-    Connection, ConnectionError, DuplexStream, Error, Join, Listener, ReadHalf, Server,
-    ServerOptions, StreamOptions, Transport, WriteHalf, duplex,
+    Connection, ConnectionError, DuplexStream, Error, Join, ReadHalf, Server, ServerOptions,
+    StreamOptions, Transport, WriteHalf, duplex,
 };
 
 type Result<T, E = Error> = std::result::Result<T, E>;
@@ -876,21 +877,6 @@ impl WriteHalf for TakesLater {
     }
 }
 
-/// Accepts one transport.
-struct Once<T>(Mutex<Option<T>>);
-
-impl<T: Transport> Listener for Once<T> {
-    type Transport = T;
-
-    async fn accept(&self) -> io::Result<T> {
-        let accepted = self.0.lock().unwrap().take();
-        match accepted {
-            Some(transport) => Ok(transport),
-            None => std::future::pending().await,
-        }
-    }
-}
-
 /// What is taken of such a transport, and where it is accepted.
 fn gives_up() -> (Arc<Mutex<Vec<u8>>>, Once<GivesUp>) {
     let taken = Arc::default();
@@ -899,7 +885,7 @@ fn gives_up() -> (Arc<Mutex<Vec<u8>>>, Once<GivesUp>) {
         taken: Arc::clone(&taken),
     };
     let transport = Join::new(Silent, write);
-    (taken, Once(Mutex::new(Some(transport))))
+    (taken, Once::new(transport))
 }
 
 /// How the first writes fail; what is sent then is taken.
@@ -1001,7 +987,7 @@ fn an_abort_while_a_turn_is_held_leaves_an_end_that_was_sent() {
             Ok::<_, Error>(())
         }
     };
-    let listener = Once(Mutex::new(Some(transport)));
+    let listener = Once::new(transport);
     let serve = Server::<plimsoll_io::smol::Smol>::serve_connections;
     let server = serve(vec![listener], handler, &ServerOptions::new());
     smol::block_on(async {

@@ -1,19 +1,18 @@
 //! How few calls of the transport many writes take, and how many are made in one turn.
 
 use std::cell::Cell;
-use std::future::{Future, pending};
-use std::io;
+use std::future::Future;
 use std::pin::pin;
-use std::sync::Mutex;
 use std::task::{Context, Waker};
 
 use bytes::Bytes;
+use io_test_support::once::Once;
 use io_test_support::scripted::Scripted;
 use plimsoll::TransportError;
 use plimsoll::testing::{Call, ScriptedPeer};
 use plimsoll_io::smol::Smol;
 use plimsoll_io::{
-    Connection, Error, Listener, Server, ServerOptions, StreamPair, StreamReader, StreamWriter,
+    Connection, Error, Server, ServerOptions, StreamPair, StreamReader, StreamWriter,
 };
 
 /// Makes a thousand writes, each of them small unless `large` has bytes for it, and has them sent by a
@@ -96,21 +95,6 @@ fn a_turn_ends_though_the_transport_is_interrupted_again_and_again() {
     assert_eq!(transport.lock().peer.received(), b"output");
 }
 
-/// Accepts one transport.
-struct Once(Mutex<Option<Scripted>>);
-
-impl Listener for Once {
-    type Transport = Scripted;
-
-    async fn accept(&self) -> io::Result<Scripted> {
-        let accepted = self.0.lock().unwrap().take();
-        match accepted {
-            Some(transport) => Ok(transport),
-            None => pending().await,
-        }
-    }
-}
-
 /// A read lets other tasks run after every 1,024 lines, with more of them at hand.
 #[test]
 fn replies_to_what_arrived_together_leave_together() {
@@ -145,7 +129,7 @@ fn replies_to_what_arrived_together_leave_together() {
 
     for is_pair in [true, false] {
         let transport = Scripted::new(ScriptedPeer::new().sends("ab\n".repeat(LINES)));
-        let listeners = vec![Once(Mutex::new(Some(transport.clone())))];
+        let listeners = vec![Once::new(transport.clone())];
         let options = ServerOptions::new();
         let server = if is_pair {
             Server::<Smol>::serve(listeners, echo_of_pair, &options)

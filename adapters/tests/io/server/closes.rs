@@ -160,7 +160,7 @@ impl Drop for Fragile {
     }
 }
 
-/// Pending output is dropped by whoever comes last.
+/// The party that leaves last drops pending output.
 async fn output_that_panics_when_it_is_dropped_ends_its_connection_only<R: Runtime>() {
     for stays in [false, true] {
         let handler = move |_: StreamReader<R::Tcp>, mut writer: StreamWriter<R::Tcp>| async move {

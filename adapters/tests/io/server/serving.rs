@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use io_test_support::servers::{self, connect, eventually};
 use io_test_support::{allow_descriptors, answer_lines};
 use plimsoll_io::async_std::AsyncStd;
 use plimsoll_io::blocking::Blocking;
@@ -33,20 +34,7 @@ fn quick() -> ServerOptions {
 
 /// Starts a server that answers lines.
 async fn start<R: Runtime>(options: &ServerOptions) -> (Server<R>, SocketAddr) {
-    let server = Server::<R>::start(answer_lines, LOCALHOST, 0, options)
-        .await
-        .unwrap();
-    let address = server.local_addrs()[0];
-    (server, address)
-}
-
-/// A client of the standard library, which shares no code with the server.
-fn connect(address: SocketAddr) -> TcpStream {
-    let client = TcpStream::connect(address).unwrap();
-    client
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
-    client
+    servers::start::<R, _, _>(answer_lines, options).await
 }
 
 fn ask(mut client: &TcpStream, line: &str) -> String {
@@ -62,17 +50,6 @@ fn assert_ends(mut client: &TcpStream) {
         0,
         "the end of the stream"
     );
-}
-
-/// Waits, within reason, until something holds.
-async fn eventually<R: Runtime>(holds: impl Fn() -> bool) {
-    for _ in 0..1000 {
-        if holds() {
-            return;
-        }
-        R::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it does not hold after ten seconds");
 }
 
 async fn it_serves_until_it_is_closed<R: Runtime>() {

@@ -5,6 +5,7 @@ pub mod connections;
 pub mod executor;
 pub mod limits;
 pub mod network;
+pub mod once;
 pub mod plain_layer;
 pub mod read_halves;
 #[cfg(feature = "runtimes")]

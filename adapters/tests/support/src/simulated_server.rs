@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::future::{Future, pending, poll_fn, ready};
+use std::future::{Future, poll_fn, ready};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -15,30 +15,10 @@ use std::time::{Duration, Instant};
 use plimsoll_io::{Addresses, Clock, Listener, ReadHalf, Runtime, Sleep, Transport, WriteHalf};
 
 use crate::network::{End, EndRead, EndWrite};
+use crate::once::Once;
 
 /// The runtime. It has no sockets: its servers are given what they accept.
 pub struct Simulated;
-
-/// Accepts one connection.
-pub struct Once(Mutex<Option<End>>);
-
-impl Once {
-    pub fn new(end: End) -> Self {
-        Self(Mutex::new(Some(end)))
-    }
-}
-
-impl Listener for Once {
-    type Transport = End;
-
-    async fn accept(&self) -> io::Result<End> {
-        let end = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match end {
-            Some(end) => Ok(end),
-            None => pending().await,
-        }
-    }
-}
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -117,7 +97,7 @@ impl Clock for Simulated {
 
 impl Runtime for Simulated {
     type Tcp = End;
-    type TcpListener = Once;
+    type TcpListener = Once<End>;
     #[cfg(unix)]
     type Unix = Nothing;
     #[cfg(unix)]
@@ -141,7 +121,7 @@ impl Runtime for Simulated {
         ready(Err(io::ErrorKind::Unsupported.into()))
     }
 
-    fn tcp_listener(_: std::net::TcpListener) -> io::Result<Once> {
+    fn tcp_listener(_: std::net::TcpListener) -> io::Result<Once<End>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
